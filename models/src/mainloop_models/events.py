@@ -1,0 +1,283 @@
+"""The kinds of events in a thread's log and the body of each.
+
+An event is `{cursor, thread_id, seq, kind, at, body}`. Bodies stay below 32 KiB: longer text is kept as a blob,
+its head stands in the body and `blob` names the whole. A body of kind `message`, `session`, `item` or
+`tool_call` is a whole state of its object: a later event with the same id replaces the earlier one, so that any
+page of the log can be read alone.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from mainloop_models.asks import Answer, AskBody
+from mainloop_models.base import Model
+
+
+class SessionState(StrEnum):
+    STARTING = "starting"
+    WORKING = "working"
+    WAITING = "waiting"
+    IDLE = "idle"
+    IN_REVIEW = "in_review"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+class MessageStatus(StrEnum):
+    """Where a message of the person stands.
+
+    `queued`: on the server, may be edited or withdrawn. `delivered`: given to a runner. `finished`: its turn
+    has ended. `withdrawn`: taken back while it was queued.
+    """
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    FINISHED = "finished"
+    WITHDRAWN = "withdrawn"
+
+
+class BlobRef(Model):
+    """The whole of a text whose head stands in the event."""
+
+    id: str
+    size: int  # bytes
+
+
+class MessageBody(Model):
+    """kind `message`: something said. Written again, with the same id, when its status or text changes."""
+
+    id: str
+    role: Literal["user", "assistant", "system"]
+    text: str
+    # Of the person's messages only; an agent's message is finished when it is an event.
+    status: MessageStatus = MessageStatus.FINISHED
+    mode: Literal["queue", "steer"] = "queue"
+    turn: int | None = None
+    # The thread that said it, where that is not the thread it stands in (a session's result, the main thread's word).
+    from_thread: str | None = None
+    demo: bool = False
+    blob: BlobRef | None = None
+
+
+class ReasoningBody(Model):
+    """kind `reasoning`: what the agent thought before it went on."""
+
+    id: str
+    text: str
+    turn: int
+    duration_ms: int = 0
+    blob: BlobRef | None = None
+
+
+class ToolCallBody(Model):
+    """kind `tool_call`: a call of a tool; written again with its outcome."""
+
+    id: str
+    turn: int
+    tool: str
+    # What it does in a few words, for one line: "read ranking/score.py".
+    title: str
+    input: dict[str, object] = {}
+    status: Literal["running", "ok", "error", "denied", "unknown"] = "running"
+    output: str = ""
+    blob: BlobRef | None = None
+    # The call of a sub-agent names the call that started the sub-agent.
+    parent_id: str | None = None
+
+
+class TodoBody(Model):
+    """kind `todo`: the agent's own list of steps, whole."""
+
+    turn: int
+    entries: list["TodoEntry"]
+
+
+class TodoEntry(Model):
+    text: str
+    status: Literal["pending", "in_progress", "completed"]
+
+
+class TurnStartedBody(Model):
+    """kind `turn_started`"""
+
+    turn: int
+    message_ids: list[str] = []
+
+
+class Usage(Model):
+    """Tokens of one turn."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+TurnOutcome = Literal["completed", "interrupted", "deferred", "failed", "cut_off"]
+
+
+class TurnEndedBody(Model):
+    """kind `turn_ended`. `deferred`: parked in an open call, goes on after the answer. `cut_off`: its runner died."""
+
+    turn: int
+    outcome: TurnOutcome
+    error: "AgentError | None" = None
+    usage: Usage = Usage()
+    # US dollars of this turn; None where the price is unknown.
+    cost_usd: float | None = None
+    duration_ms: int = 0
+
+
+class AgentError(Model):
+    """Why a turn or an agent could not go on, in words for the person, and what to do."""
+
+    code: Literal[
+        "authentication",
+        "rate_limit",
+        "overloaded",
+        "prompt_too_long",
+        "network",
+        "budget",
+        "max_turns",
+        "not_installed",
+        "refused",
+        "crashed",
+        "other",
+    ]
+    message: str
+    hint: str = ""
+
+
+class ResultBody(Model):
+    """kind `result`: what a session's turn delivered. One per (session, turn)."""
+
+    turn: int
+    text: str
+    source: Literal["report", "text"]
+    outcome: Literal["done", "partial", "blocked"] = "done"
+    blob: BlobRef | None = None
+
+
+class NoticeBody(Model):
+    """kind `notice`, in the main thread: one line about a session, leading into it."""
+
+    session_id: str
+    about: Literal["result", "message", "item", "failed", "cancelled", "done"]
+    text: str
+    # The event in the session's own log that it speaks of.
+    seq: int
+
+
+class RunBody(Model):
+    """kind `run`: a runner of this thread came or went, in words where the person should know."""
+
+    run: int
+    what: Literal["started", "parked", "ended", "lost"]
+    text: str = ""
+
+
+class Anchor(Model):
+    """The place in another thread that caused a session."""
+
+    thread_id: str
+    message_id: str | None = None
+    call_id: str | None = None
+
+
+class SessionResult(Model):
+    turn: int
+    text: str
+    outcome: Literal["done", "partial", "blocked"]
+    at: datetime
+
+
+class SessionBody(Model):
+    """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
+
+    The first one also stands in the thread it was started from (kind `session_started`), where its block appears.
+    """
+
+    id: str
+    title: str
+    handle: str
+    # 1 to 8, fixed for life.
+    hue: int
+    creature: str
+    state: SessionState
+    # Why it is in that state, where that needs a word: "queued", "preparing", the text of a failure.
+    reason: str = ""
+    agent: str
+    model: str | None = None
+    project_id: str | None = None
+    project: str | None = None
+    workspace: str
+    branch: str | None = None
+    anchor: Anchor | None = None
+    parked: bool = False
+    # One short line: what it does right now.
+    activity: str = ""
+    queued: int = 0
+    turn: int = 0
+    result: SessionResult | None = None
+    cost_usd: float | None = None
+    demo: bool = False
+    # False: its agent runs without a sandbox, and the page says so.
+    confined: bool = True
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None = None
+
+
+class SessionStartedBody(Model):
+    """kind `session_started`, in the thread that started it: where the session's block stands."""
+
+    session_id: str
+    anchor: Anchor
+
+
+class NoticeItem(Model):
+    """An item that is no ask: something went wrong or reached its bound, and the person should know."""
+
+    kind: Literal["failure", "ceiling", "stall", "sign_in"]
+    text: str
+    hint: str = ""
+    # What can be done with one tap.
+    decisions: list[Literal["retry", "dismiss"]] = ["dismiss"]
+
+
+class ItemBody(Model):
+    """kind `item`: something that waits for the person. Written again when it is answered or closes itself."""
+
+    id: str
+    kind: Literal["question", "plan", "permission", "failure", "ceiling", "stall", "sign_in"]
+    thread_id: str
+    session_id: str | None = None
+    title: str
+    ask: AskBody | None = None
+    notice: NoticeItem | None = None
+    turn: int | None = None
+    call_id: str | None = None
+    state: Literal["open", "answered", "closed"] = "open"
+    opened_at: datetime
+    closed_at: datetime | None = None
+    answer: Answer | None = None
+    # The device that answered, or why it closed itself.
+    closed_by: str = ""
+
+
+KINDS: dict[str, type[Model]] = {
+    "message": MessageBody,
+    "reasoning": ReasoningBody,
+    "tool_call": ToolCallBody,
+    "todo": TodoBody,
+    "turn_started": TurnStartedBody,
+    "turn_ended": TurnEndedBody,
+    "result": ResultBody,
+    "notice": NoticeBody,
+    "run": RunBody,
+    "session": SessionBody,
+    "session_started": SessionStartedBody,
+    "item": ItemBody,
+}
