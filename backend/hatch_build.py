@@ -19,11 +19,7 @@ class CustomBuildHook(BuildHookInterface):
         root = Path(self.root)
         # A source distribution has the page beside this file, a checkout in the front end's folder.
         page = next(
-            (
-                folder
-                for folder in (root / "page", root.parent / "frontend" / "build")
-                if folder.is_dir()
-            ),
+            (folder for folder in (root / "page", root.parent / "frontend" / "build") if folder.is_dir()),
             None,
         )
         if page is None:
