@@ -84,6 +84,8 @@ class Welcome(Model):
     # The turn that the last run left open (0: none), and the number of the newest turn.
     open_turn: int = 0
     last_turn: int = 0
+    # The messages of the open turn, where it was deferred: its resumed end finishes them.
+    open_messages: list[str] = []
     # Calls released before this run: the same id asking again is denied, its outcome is unknown.
     released: list[str] = []
     # Answers given while no runner held the call: tool and input that were approved, used up once.
@@ -304,6 +306,8 @@ class WorkMessage(Model):
     context: list[str] = []
     # Given to an agent before, in a turn that did not finish it.
     again: bool = False
+    # Raised by one each time the message is to be tried again; a run tries each attempt once.
+    attempt: int = 0
     # What was cut off, in words, to be told to the agent when its record already holds the message.
     follow_up: str = ""
 
