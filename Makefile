@@ -15,6 +15,7 @@ PAGE_SOURCES := $(shell find frontend packages package-lock.json -type f \
 .DEFAULT_GOAL := install
 
 install: .venv/.installed node_modules/.installed  ## everything this checkout needs
+	@:
 
 .venv/.installed: requirements/dev.txt $(PYPROJECTS) scripts/install-python
 	@scripts/install-python "$(PYTHON)"

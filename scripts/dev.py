@@ -54,12 +54,13 @@ class Child:
         process = self.process
         if process is None or process.poll() is not None:
             return
-        process.send_signal(signal.SIGTERM)
+        # The group, because npm does not hand signals on. Runners lead groups of their own.
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
             print(f"The {self.name} does not end on its own; it is killed.", flush=True)
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def restart(self) -> None:
@@ -77,13 +78,14 @@ def main() -> int:
     server = Child("server", SERVER, environment)
     page = Child("page", PAGE, environment)
     over = threading.Event()
+    reloader = threading.Thread(target=restart_on_change, args=(server, over))
     signal.signal(signal.SIGTERM, interrupt)
     try:
         server.start()
         page.start()
         wait_for_health(server)
         print_link()
-        threading.Thread(target=restart_on_change, args=(server, over), daemon=True).start()
+        reloader.start()
         while not over.wait(0.5):
             if page.ended():
                 raise Stopped("The page's development server has ended; its last lines say why.")
@@ -94,7 +96,11 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     finally:
+        # Stopping takes its bounded time; a second Ctrl-C would only leave something behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         over.set()
+        if reloader.is_alive():
+            reloader.join()
         page.stop()
         server.stop()
     return 0
@@ -140,7 +146,7 @@ def print_link() -> None:
     )
     if made.returncode:
         raise Stopped(f"`mainloop pair` failed: {made.stderr.strip()}")
-    link = json.loads(made.stdout)
+    link: dict[str, str] = json.loads(made.stdout)
     path = urlsplit(link["url"]).path or "/pair"
     print(f"\n  Open http://localhost:{PAGE_PORT}{path}#{link['code']}\n", flush=True)
 
