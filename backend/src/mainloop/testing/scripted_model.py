@@ -158,7 +158,7 @@ def fill(value: Any, known: Mapping[str, Any]) -> Any:
 
         text = re.sub(r"\{\{find:(.+?)\}\}", look, value)
         for name in ("result", "user", "model", "step"):
-            text = text.replace("{{%s}}" % name, str(known.get(name, "")))
+            text = text.replace("{{" + name + "}}", str(known.get(name, "")))
         return text
     if isinstance(value, list):
         return [fill(v, known) for v in cast("list[Any]", value)]
@@ -312,9 +312,7 @@ def message_of(step: Json, request: Json) -> Json:
             blocks.append({"type": "text", "text": step["text"]})
         for tool in cast("list[Json]", step.get("tools", [])):
             identifier = tool.get("id") or f"toolu_{uuid.uuid4().hex[:24]}"
-            blocks.append(
-                {"type": "tool_use", "id": identifier, "name": tool["name"], "input": tool.get("input", {})}
-            )
+            blocks.append({"type": "tool_use", "id": identifier, "name": tool["name"], "input": tool.get("input", {})})
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",

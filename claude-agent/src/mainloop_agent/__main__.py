@@ -1,0 +1,114 @@
+"""`python -m mainloop_agent RUN_FILE`: one runner process, one run.
+
+Ends with 0 when the run is over, 3 when another runner of the thread lives, 4 when the server refused this run.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from mainloop_agent.runner import live
+from mainloop_agent.server import Refused, Server
+from mainloop_models.runner import RunFile
+
+log = logging.getLogger("mainloop_agent")
+
+LOCK_HELD, REFUSED = 3, 4
+LOCK_SECONDS = 10.0
+# An agent's environment is laid over ours: nothing else of ours may reach it.
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+
+
+class LockHeldError(Exception):
+    """Another runner of this thread lives."""
+
+
+def take_lock(path: Path, patience: float = LOCK_SECONDS) -> IO[str]:
+    """The thread's lock, held until this process ends. The file tells who holds it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = path.open("a+")
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > until:
+                file.close()
+                raise LockHeldError from None
+            time.sleep(0.05)
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def read_token(path: Path) -> str:
+    """Read once: nobody who comes later finds it."""
+    token = path.read_text().strip()
+    path.unlink()
+    return token
+
+
+def clear_environment() -> None:
+    for name in list(os.environ):
+        if name not in KEPT_VARIABLES:
+            del os.environ[name]
+
+
+async def run_to_its_end(run: RunFile, token: str) -> int:
+    parking = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    server = Server(run.server, token)
+    life = asyncio.create_task(live(run, server, parking))
+
+    def told_to_end() -> None:
+        # The second time at once: what is not told yet is in the spool.
+        if parking.is_set():
+            life.cancel()
+        parking.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_end)
+    try:
+        await life
+    except Refused as refused:
+        log.warning("this run is over: %s", refused)
+        return REFUSED
+    except asyncio.CancelledError:
+        log.warning("ended at once")
+    finally:
+        await server.close()
+    return 0
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Its lines would tell every poll.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m mainloop_agent RUN_FILE\n")
+        return 2
+    run = RunFile.model_validate_json(Path(sys.argv[1]).read_text())
+    clear_environment()
+    try:
+        lock = take_lock(Path(run.home) / "lock")
+    except LockHeldError:
+        Path(run.token_file).unlink(missing_ok=True)
+        log.warning("another runner of thread %s lives", run.thread_id)
+        return LOCK_HELD
+    with lock:
+        log.info("run %s of thread %s begins", run.run, run.thread_id)
+        code = asyncio.run(run_to_its_end(run, read_token(Path(run.token_file))))
+        log.info("run %s ends", run.run)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

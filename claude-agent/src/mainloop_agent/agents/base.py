@@ -1,0 +1,150 @@
+"""What an agent is to the runner, and what the runner is to an agent.
+
+The runner owns turns, asks and reports; an agent owns a conversation and a way to drive it. One object is one life
+of an agent's process: made, started, prompted any number of times, closed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from mainloop_agent.policy import Allow, Deny, ToolCall
+from mainloop_models.events import AgentError, TodoEntry, TurnOutcome, Usage
+from mainloop_models.runner import RunFile, ToolAnswer, Welcome
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an agent is made from."""
+
+    run: RunFile
+    welcome: Welcome
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    # Takes a message into a running turn.
+    can_steer: bool
+    # Ends a turn in an open call so that another process can go on with it. Without: a refusal, and a new call later.
+    can_defer: bool
+    # Recognises a message id that it has recorded before.
+    exactly_once: bool
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One message for the agent, as it is to read it."""
+
+    id: str
+    text: str
+    # Given before, in a turn that did not finish it. Recorded then: the agent is told `follow_up` instead.
+    again: bool = False
+    follow_up: str = ""
+
+
+@dataclass(frozen=True)
+class TurnEnd:
+    outcome: TurnOutcome
+    # The last text of the turn.
+    text: str = ""
+    # Messages that went in beside the one that began the turn.
+    taken: Sequence[str] = ()
+    error: AgentError | None = None
+    deferred_call: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Defer:
+    """Neither yes nor no: end the turn in this call; a later run goes on with it."""
+
+
+Decision = Allow | Deny | Defer
+
+
+class AgentFailed(Exception):
+    """The agent can't be started, or has died."""
+
+    def __init__(self, error: AgentError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class ResumeRefused(AgentFailed):
+    """The agent's own record of the conversation is gone or unusable: a new one is needed."""
+
+
+class Agent(Protocol):
+    """One life of an agent."""
+
+    capabilities: Capabilities
+
+    async def start(self) -> None:
+        """Opens or resumes the conversation. A call that an earlier life deferred goes on at once: see `carry_on`.
+
+        Raises AgentFailed, or ResumeRefused where the conversation can't be resumed.
+        """
+        ...
+
+    async def prompt(self, prompt: Prompt) -> TurnEnd:
+        """Begins a turn with this message and returns when it has ended."""
+        ...
+
+    async def carry_on(self) -> TurnEnd:
+        """Follows a turn that the agent goes on with by itself: a deferred call, work it left in the background."""
+        ...
+
+    async def stirred(self) -> None:
+        """Returns when the agent has begun a turn by itself. Raises AgentFailed when it has died."""
+        ...
+
+    async def steer(self, prompt: Prompt) -> None:
+        """Hands a message into the running turn. `Host.taken` says that it went in; else it begins the next turn."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Stops the running turn; its prompt returns as interrupted."""
+        ...
+
+    async def close(self, *, at_once: bool = False) -> None:
+        """Ends the agent, whatever it does. What it has recorded can be resumed. May be called twice.
+
+        At once: it is killed, with everything it has started.
+        """
+        ...
+
+
+class Host(Protocol):
+    """What an agent tells while it works, and what it asks. Telling never waits."""
+
+    def agent_session(self, session: str, version: str) -> None:
+        """The conversation is in the agent's own records from now on."""
+        ...
+
+    def delta(self, message: str, text: str, what: Literal["text", "reasoning"] = "text") -> None: ...
+
+    def said(self, message: str, text: str) -> None: ...
+
+    def reasoned(self, message: str, text: str, duration_ms: int) -> None: ...
+
+    def tool_called(self, call: ToolCall) -> None: ...
+
+    def tool_ended(self, call_id: str, ok: bool, output: str) -> None: ...
+
+    def todo(self, entries: Sequence[TodoEntry]) -> None: ...
+
+    def retrying(self, text: str) -> None: ...
+
+    def taken(self, message_id: str) -> None:
+        """A steering message went into the running turn."""
+        ...
+
+    async def decide(self, call: ToolCall) -> Decision:
+        """May this call run? Asked twice about the same call, the answer is the same."""
+        ...
+
+    async def request(self, call_id: str, tool: str, arguments: dict[str, object]) -> ToolAnswer:
+        """Runs one of our own tools. Cancelling the wait does not undo the call."""
+        ...

@@ -1,0 +1,455 @@
+"""The life of one run, from hello to the last receipt.
+
+Welcome → what older runs left in their spools → the agent → work, until parked, stopped or broken. Work is looked at
+as a whole each time it changes: what is open is done, what is done is reported, and the report closes it. So work may
+come twice, late or together, and nothing blocks what stands behind it.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from mainloop_agent import VERSION
+from mainloop_agent.agents import create
+from mainloop_agent.agents.base import Agent, AgentFailed, Decision, Host, Prompt, ResumeRefused, Setup, TurnEnd
+from mainloop_agent.calls import Calls, in_words
+from mainloop_agent.policy import Rules, ToolCall
+from mainloop_agent.reporter import Reporter, deliver_spool
+from mainloop_agent.server import Refused, Server
+from mainloop_agent.spool import Spool, older_runs
+from mainloop_agent.titles import title_of
+from mainloop_models.events import TodoEntry
+from mainloop_models.runner import (
+    AgentSession,
+    Hello,
+    MessageTaken,
+    Reasoned,
+    Retrying,
+    RunEnded,
+    RunFile,
+    Said,
+    Todo,
+    ToolAnswer,
+    ToolCalled,
+    ToolEnded,
+    ToolRequest,
+    TurnEnded,
+    TurnStarted,
+    Welcome,
+    Work,
+    WorkMessage,
+)
+
+log = logging.getLogger(__name__)
+
+# What one tool gives back is kept up to this many characters, its head and its tail.
+LONGEST_OUTPUT = 400_000
+# A runner that was told by a signal to end waits this long for its last words to arrive; the next run has the rest.
+LAST_WORDS_SECONDS = 15.0
+# An agent that does not end its turn so many seconds after an interrupt is interrupted again, then ended.
+INTERRUPT_SECONDS = 5.0
+
+
+MakeAgent = Callable[[Setup, Host], Agent]
+
+
+@dataclass
+class _Turn:
+    number: int
+    messages: list[str]
+    interrupted: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    called: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    ended: set[str] = field(default_factory=set[str])
+
+
+async def live(run: RunFile, server: Server, parking: asyncio.Event, make_agent: MakeAgent = create) -> None:
+    """One run, whole. Returns when it is over, all of it told. Raises Refused when the server does not want it."""
+    beginning = asyncio.create_task(begin(run, server))
+    parked = asyncio.create_task(parking.wait())
+    await asyncio.wait({beginning, parked}, return_when=asyncio.FIRST_COMPLETED)
+    parked.cancel()
+    if not beginning.done():
+        # Told to end before the server was there: nothing has been done yet.
+        beginning.cancel()
+        return
+    welcome, spool = beginning.result()
+    await Runner(run, welcome, server, spool, parking, make_agent).live()
+
+
+async def begin(run: RunFile, server: Server) -> tuple[Welcome, Spool]:
+    """Says hello, delivers what older runs left, and opens this run's own spool."""
+    spools = Path(run.home) / "spool"
+    welcome = await server.hello(greeting(run))
+    left = older_runs(spools, run.run)
+    for older in left:
+        await deliver_spool(server, Spool.open(spools, older, welcome.acked.get(older, 0)), run.thread_id)
+    if left:
+        # What the server knows has changed by what it has just read.
+        welcome = await server.hello(greeting(run))
+    return welcome, Spool.open(spools, run.run, welcome.acked.get(run.run, 0))
+
+
+def greeting(run: RunFile) -> Hello:
+    return Hello(thread_id=run.thread_id, run=run.run, pid=os.getpid(), host=socket.gethostname(), version=VERSION)
+
+
+class Runner:
+    """One run after its welcome: the work, the turns, and what the agent tells (agents.base.Host)."""
+
+    def __init__(
+        self,
+        run: RunFile,
+        welcome: Welcome,
+        server: Server,
+        spool: Spool,
+        parking: asyncio.Event,
+        make_agent: MakeAgent,
+    ) -> None:
+        self._run = run
+        self._welcome = welcome
+        self._server = server
+        self._spool = spool
+        # Set by a signal: end, so that the agent can be resumed.
+        self._parking = parking
+        self._reporter = Reporter(server, spool, run.thread_id)
+        self._agent = make_agent(Setup(run, welcome), self)
+        self._calls = Calls(
+            rules=Rules(
+                workspace=Path(run.workspace),
+                agent_home=Path(run.agent_home),
+                policy=welcome.policy,
+                confined=run.confined,
+                ours={tool.name: tool.via for tool in welcome.tools},
+            ),
+            report=self._reporter.report,
+            can_defer=self._agent.capabilities.can_defer,
+            released_before=frozenset(welcome.released),
+            approved=list(welcome.approved),
+        )
+        self._work = Work(version="")
+        self._changed = asyncio.Event()
+        # What is open has been read at least once: an answer that is there already is not asked for again.
+        self._informed = asyncio.Event()
+        self._turn: _Turn | None = None
+        self._last_turn = welcome.last_turn
+        # Messages that need no further turn; the newest attempt at each; those handed into a running turn.
+        self._finished: set[str] = set()
+        self._tried: dict[str, int] = {}
+        self._steered: set[str] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+
+    # ---- the life ---------------------------------------------------------------------------------------------
+    async def live(self) -> None:
+        driving = asyncio.create_task(self._drive())
+        helpers = [asyncio.create_task(h) for h in (self._reporter.run(), self._poll(), self._watch_for_park())]
+        await asyncio.wait([driving, *helpers], return_when=asyncio.FIRST_COMPLETED)
+        for task in helpers if driving.done() else [driving, *helpers]:
+            task.cancel()
+        results = await asyncio.gather(driving, *helpers, return_exceptions=True)
+        for result in results:
+            raise_failure(result)
+        self._spool.remove()
+
+    async def _drive(self) -> None:
+        try:
+            ended = await self._with_agent()
+        except ResumeRefused as refused:
+            ended = RunEnded(reason="fresh_session", error=refused.error)
+        except AgentFailed as failed:
+            ended = RunEnded(reason="failed", error=failed.error)
+        except asyncio.CancelledError:
+            await self._agent.close(at_once=True)
+            raise
+        await self._agent.close()
+        self._calls.end_turn("The run has ended.")
+        self._reporter.report(ended)
+        # The server learns of it before the lock is free, unless a signal told us to go.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS if self._parking.is_set() else None):
+                await self._reporter.delivered()
+
+    async def _with_agent(self) -> RunEnded:
+        welcome = self._welcome
+        await self._informed.wait()
+        if welcome.deferred_call is not None:
+            # The turn that an earlier run left in a deferred call goes on, as the same turn.
+            self._begin(_Turn(welcome.open_turn or welcome.last_turn, list(welcome.open_messages)))
+            await self._agent.start()
+            if (ended := self._finish(await self._agent.carry_on())) is not None:
+                return ended
+        else:
+            if welcome.open_turn:
+                # Its runner died in it and could not say so.
+                self._reporter.report(TurnEnded(turn=welcome.open_turn, outcome="cut_off"))
+            await self._agent.start()
+        while True:
+            if (ending := self._ending()) is not None:
+                return RunEnded(reason=ending)
+            if (turn := self._next_turn()) is not None:
+                end = await self._agent.prompt(turn)
+            elif await self._agent_stirs():
+                self._start_turn([])
+                end = await self._agent.carry_on()
+            else:
+                continue
+            if (ended := self._finish(end)) is not None:
+                return ended
+
+    async def _agent_stirs(self) -> bool:
+        """Waits until there is work (False), or the agent has begun a turn by itself (True)."""
+        changed = asyncio.create_task(self._changed.wait())
+        stirred = asyncio.create_task(self._agent.stirred())
+        try:
+            await asyncio.wait({changed, stirred}, return_when=asyncio.FIRST_COMPLETED)
+            if stirred.done():
+                stirred.result()
+                return True
+            self._changed.clear()
+            return False
+        finally:
+            for task in (changed, stirred):
+                task.cancel()
+            await asyncio.gather(changed, stirred, return_exceptions=True)
+
+    def _ending(self) -> Literal["parked", "stopped"] | None:
+        if self._work.wanted == "stop":
+            return "stopped"
+        return "parked" if self._parking.is_set() or self._work.wanted == "park" else None
+
+    # ---- work -------------------------------------------------------------------------------------------------
+    async def _poll(self) -> None:
+        """Keeps what is open up to date."""
+        while True:
+            self._work = await self._server.work(self._work.version)
+            self._informed.set()
+            self._heed()
+
+    async def _watch_for_park(self) -> None:
+        await self._parking.wait()
+        self._heed()
+        await asyncio.Event().wait()
+
+    def _heed(self) -> None:
+        """Looks at everything that is open and does what can't wait for the end of the turn."""
+        self._changed.set()
+        self._calls.answers(self._work.answers)
+        ending = self._ending()
+        if ending is not None:
+            self._calls.park()
+        turn = self._turn
+        if turn is None:
+            return
+        if (self._work.interrupt == turn.number or ending == "stopped") and not turn.interrupted:
+            turn.interrupted = True
+            self._do_beside(self._interrupt(turn))
+        if self._agent.capabilities.can_steer:
+            for message in self._work.messages:
+                if message.mode == "steer" and self._is_open(message) and message.id not in self._steered:
+                    self._steered.add(message.id)
+                    self._do_beside(self._agent.steer(self._prompt(message)))
+
+    def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _interrupt(self, turn: "_Turn") -> None:
+        """Stops this turn and no other. An agent that does not heed is asked again, then ended."""
+        for _ in range(3):
+            with suppress(AgentFailed, TimeoutError):
+                async with asyncio.timeout(INTERRUPT_SECONDS):
+                    await self._agent.interrupt()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INTERRUPT_SECONDS):
+                    await turn.over.wait()
+                return
+        log.warning("turn %s did not end when interrupted: ending the agent", turn.number)
+        await self._agent.close(at_once=True)
+
+    def _is_open(self, message: WorkMessage) -> bool:
+        return message.id not in self._finished and (self._turn is None or message.id not in self._turn.messages)
+
+    def _next_turn(self) -> Prompt | None:
+        """Begins the next turn, if there is a reason for one, and says what the agent is to be told."""
+        for message in self._work.messages:
+            if self._is_open(message) and self._tried.get(message.id, -1) < message.attempt:
+                self._tried[message.id] = message.attempt
+                decisions = self._decisions()
+                self._start_turn([message.id])
+                return self._prompt(message, decisions)
+        if decisions := self._decisions():
+            self._start_turn([])
+            return Prompt(id=str(uuid.uuid4()), text=decisions)
+        return None
+
+    def _prompt(self, message: WorkMessage, decisions: str = "") -> Prompt:
+        # Data: it can't end its own frame.
+        data = [text.replace("</context", "<\\/context") for text in message.context]
+        context = [f"<context>\n{text}\n</context>" for text in data]
+        return Prompt(
+            id=message.id,
+            text="\n\n".join([*context, *([decisions] if decisions else []), message.text]),
+            again=message.again,
+            follow_up="\n\n".join(part for part in (message.follow_up, decisions) if part),
+        )
+
+    def _decisions(self) -> str:
+        """Answers whose calls are gone, in words for the agent. Each is told once."""
+        words: list[str] = []
+        for answer in self._calls.unclaimed():
+            self._calls.claim(answer.ask_id)
+            words.append(in_words(answer))
+        return "\n\n".join(words)
+
+    # ---- turns ------------------------------------------------------------------------------------------------
+    def _start_turn(self, messages: list[str]) -> None:
+        self._last_turn += 1
+        self._begin(_Turn(self._last_turn, messages))
+        self._reporter.report(TurnStarted(turn=self._last_turn, message_ids=messages))
+
+    def _begin(self, turn: _Turn) -> None:
+        self._turn = turn
+        self._last_turn = max(self._last_turn, turn.number)
+        self._calls.turn = turn.number
+        self._heed()
+
+    def _finish(self, end: TurnEnd) -> RunEnded | None:
+        """Reports how the turn ended; says whether the run ends with it."""
+        turn = self._turn
+        assert turn is not None
+        for message in end.taken:
+            self._taken(turn, message)
+        outcome = end.outcome
+        if outcome == "interrupted" and not turn.interrupted:
+            outcome = "cut_off"
+        for name in self._reporter.open_messages():
+            # What was half said stays said.
+            self._reporter.report(Said(id=name, turn=turn.number, text=self._reporter.written(name) or ""))
+        self._reporter.forget_pieces()
+        for call in turn.called.keys() - turn.ended - {end.deferred_call}:
+            self._reporter.report(ToolEnded(id=call, turn=turn.number, status="unknown"))
+        reason = {"interrupted": "The turn was interrupted."}.get(outcome, "The turn has ended.")
+        self._calls.end_turn(reason)
+        finished = turn.messages if outcome in ("completed", "interrupted") else []
+        self._finished.update(finished)
+        self._reporter.report(
+            TurnEnded(
+                turn=turn.number,
+                outcome=outcome,
+                finished=finished,
+                text=end.text,
+                error=end.error,
+                deferred_call=end.deferred_call,
+                usage=end.usage,
+                cost_usd=end.cost_usd,
+                duration_ms=end.duration_ms,
+            )
+        )
+        self._turn = None
+        turn.over.set()
+        if outcome == "deferred":
+            return RunEnded(reason="stopped" if self._ending() == "stopped" else "parked")
+        if outcome == "cut_off":
+            return RunEnded(reason="failed", error=end.error)
+        if end.error is not None and end.error.code == "authentication":
+            # Another key comes with another environment, hence with another run.
+            return RunEnded(reason="parked", error=end.error)
+        return None
+
+    def _taken(self, turn: _Turn, message: str) -> None:
+        if message not in turn.messages:
+            turn.messages.append(message)
+            self._reporter.report(MessageTaken(turn=turn.number, message_id=message))
+
+    # ---- what the agent tells (agents.base.Host) --------------------------------------------------------------
+    @property
+    def _number(self) -> int:
+        return self._turn.number if self._turn else self._last_turn
+
+    def agent_session(self, session: str, version: str) -> None:
+        self._reporter.report(AgentSession(agent_session=session, version=version))
+
+    def delta(self, message: str, text: str, what: Literal["text", "reasoning"] = "text") -> None:
+        self._reporter.delta(message, self._number, text, what)
+
+    def said(self, message: str, text: str) -> None:
+        self._reporter.report(Said(id=message, turn=self._number, text=text))
+
+    def reasoned(self, message: str, text: str, duration_ms: int) -> None:
+        self._reporter.report(Reasoned(id=message, turn=self._number, text=text, duration_ms=duration_ms))
+
+    def tool_called(self, call: ToolCall) -> None:
+        if self._turn is None or call.id in self._turn.called:
+            return
+        self._turn.called[call.id] = call
+        self._reporter.report(
+            ToolCalled(
+                id=call.id,
+                turn=self._number,
+                tool=call.name,
+                title=title_of(call.name, call.input, self._run.workspace),
+                input=call.input,
+                parent_id=call.parent_id,
+            )
+        )
+
+    def tool_ended(self, call_id: str, ok: bool, output: str) -> None:
+        turn = self._turn
+        if turn is None or call_id in turn.ended:
+            return
+        turn.ended.add(call_id)
+        status: Literal["ok", "error", "denied", "unknown"] = "ok" if ok else "error"
+        if call_id in self._calls.denied:
+            status = "denied"
+        elif turn.interrupted and not ok:
+            # To the agent it reads as rejected, but it may have run.
+            status = "unknown"
+        self._reporter.report(ToolEnded(id=call_id, turn=turn.number, status=status, output=shortened(output)))
+
+    def todo(self, entries: Sequence[TodoEntry]) -> None:
+        self._reporter.report(Todo(turn=self._number, entries=list(entries)))
+
+    def retrying(self, text: str) -> None:
+        self._reporter.report(Retrying(turn=self._number, text=text))
+
+    def taken(self, message_id: str) -> None:
+        if self._turn is not None:
+            self._taken(self._turn, message_id)
+
+    async def decide(self, call: ToolCall) -> Decision:
+        if call.subagent is None:
+            self.tool_called(call)
+        return await self._calls.decide(call)
+
+    async def request(self, call_id: str, tool: str, arguments: dict[str, object]) -> ToolAnswer:
+        told = self._calls.answer_told(call_id)
+        if told is not None:
+            return told
+        # In the spool before the first wait: the agent may be interrupted, the call is made all the same.
+        request = ToolRequest(call_id=call_id, turn=self._number, tool=tool, arguments=arguments)
+        return await asyncio.shield(self._reporter.request(request))
+
+
+def raise_failure(result: object) -> None:
+    """Raises what a task met, a refusal first; that it was cancelled is no failure."""
+    if isinstance(result, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", result)
+        refusals = group.subgroup(Refused)
+        raise_failure((refusals or group).exceptions[0])
+    elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+        raise result
+
+
+def shortened(text: str) -> str:
+    if len(text) <= LONGEST_OUTPUT:
+        return text
+    half = LONGEST_OUTPUT // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
