@@ -166,8 +166,8 @@ class NoticeBody(Model):
     session_id: str
     about: Literal["result", "message", "item", "failed", "cancelled", "done"]
     text: str
-    # The event in the session's own log that it speaks of.
-    seq: int
+    # The turn of the session that it speaks of; 0: of none.
+    turn: int = 0
 
 
 class RunBody(Model):

@@ -1,0 +1,1 @@
+"""The edge: who asks, problems in words, the event stream, the page's files."""

@@ -1,0 +1,1 @@
+"""What waits for the person: each thing once, with one answer."""

@@ -1,0 +1,1 @@
+"""Repositories mainloop knows, each with a mirror of its own."""

@@ -1,0 +1,1 @@
+"""The story of a session: start, work, wait, deliver, end."""

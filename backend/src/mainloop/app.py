@@ -1,0 +1,243 @@
+"""The FastAPI app: what there is, composed once; its life; each feature's routes."""
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.metadata
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+import mainloop.access.routes
+import mainloop.conversation.routes
+import mainloop.inbox.routes
+import mainloop.projects.routes
+import mainloop.runs.phases
+import mainloop.runs.routes
+import mainloop.sessions.phases
+import mainloop.sessions.routes
+from mainloop import plugins
+from mainloop.access.service import CurrentDevice
+from mainloop.conversation.schemas import Checks, SandboxState
+from mainloop.conversation.service import Conversation
+from mainloop.conversation.tools import DeskTools
+from mainloop.db.engine import make_engine
+from mainloop.db.listen import listen_forever
+from mainloop.db.migrate import migrate
+from mainloop.doctor import examine
+from mainloop.durable.janitor import Janitor
+from mainloop.durable.phases import Phases
+from mainloop.environment import agent_environment
+from mainloop.errors import HomeInUse
+from mainloop.events.bell import Bell
+from mainloop.events.deltas import OpenMessages
+from mainloop.events.feed import Feed
+from mainloop.events.unit import CHANNEL, Database
+from mainloop.http import docs, problems
+from mainloop.http.context import CurrentParts
+from mainloop.http.guard import Guard
+from mainloop.http.page import PageFiles, find_page
+from mainloop.inbox.service import Inbox
+from mainloop.permissions.ceilings import Ceilings
+from mainloop.projects.service import Projects
+from mainloop.runs.registry import Registry
+from mainloop.runs.service import HOST, Runs
+from mainloop.runs.watch import Watch
+from mainloop.sandboxes.base import Sandbox
+from mainloop.sessions.agents import AgentKinds
+from mainloop.sessions.launch import Launcher
+from mainloop.sessions.service import Sessions
+from mainloop.settings import Settings
+from mainloop.workspaces.base import Workspaces
+
+log = logging.getLogger(__name__)
+VERSION: Final = importlib.metadata.version("mainloop")
+LOCALHOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class Health(BaseModel):
+    status: str
+    version: str
+
+
+class Parts:
+    """Everything the server is made of. `environment`: what it was started with, its `.env` included."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.version = VERSION
+        self.stopping = False
+        self.bell = Bell()
+        self.database = Database(make_engine(settings.database), self.bell)
+        self.open_messages = OpenMessages(self.database)
+        self.feed = Feed(self.database)
+        # On SQLite one server at a time holds the home, so a fixed name lets it recover its own work. On PostgreSQL
+        # each start is another executor; the janitors recover what a dead one left.
+        single = self.database.engine.dialect.name == "sqlite"
+        self.phases = Phases(self.database, "local" if single else f"{HOST}-{uuid.uuid4().hex[:8]}")
+        self.sandbox = choose_sandbox(settings)
+        self.registry = Registry()
+        self.runs = Runs(settings, self.database, self.open_messages, self.phases, self.registry)
+        self.inbox = Inbox(self.runs)
+        self.projects = Projects(self.database, self.phases, settings.home / "mirrors")
+        self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
+        ceilings = Ceilings(settings)
+        self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds)
+        self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
+        self.workspaces: Workspaces = plugins.workspaces(settings.workspace)(settings.home, self.sandbox)
+        launcher = Launcher(
+            self.database, self.projects, self.workspaces, settings.server_url, agent_environment(environment)
+        )
+        self.inbox.register(self.registry)
+        self.sessions.register(self.registry)
+        self.conversation.register(self.registry)
+        DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
+        self.projects.define_phases()
+        mainloop.runs.phases.define(self.runs, launcher)
+        mainloop.sessions.phases.define(self.sessions, self.runs, self.projects, self.workspaces)
+        self.janitor = Janitor(self.database, self.phases, HOST)
+        self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
+        self.janitor.every_beat(lambda: self.database.write(self.sessions.free_slots))
+        probe = self.sandbox.probe()
+        self.sandbox_state = SandboxState(
+            kind=self.sandbox.name, confined=self.sandbox.confined and probe.ok, text=probe.text, hint=probe.hint
+        )
+
+    def stop(self) -> None:
+        """Say goodbye to whoever waits on a stream or a poll."""
+        self.stopping = self.runs.stopping = True
+        self.bell.ring_all()
+
+    def start(self) -> None:
+        """Everything that has to be true before the first request. Runs in a thread: it blocks."""
+        migrate(self.database.engine)
+        self.phases.launch()
+        self.database.write(self.conversation.ensure)
+        self.open_messages.load()
+        self.feed.start()
+
+    async def live(self) -> AsyncIterator[None]:
+        """The server's own loops, for as long as the caller holds this."""
+        self.bell.attach(asyncio.get_running_loop())
+        loops = [self.feed.follow(), self.open_messages.keep_storing(), self.janitor.run()]
+        if self.database.engine.dialect.name == "postgresql":
+            loops.append(listen_forever(self.database.engine, CHANNEL, self.bell.ring, self.bell.ring_all))
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            self.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.bell.detach()
+            await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self.open_messages.store()
+        self.phases.stop()
+        self.database.engine.dispose()
+
+
+def choose_sandbox(settings: Settings) -> Sandbox:
+    """What stands around agents here: the one that was asked for, or the best that starts."""
+    if settings.sandbox != "auto":
+        return plugins.sandbox(settings.sandbox)
+    best = plugins.sandbox("bubblewrap")
+    return best if best.probe().ok else plugins.sandbox("none")
+
+
+@contextlib.contextmanager
+def held_home(settings: Settings) -> Iterator[None]:
+    """The home is ours alone while this lasts. Raises HomeInUse in words for a second server."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.home / "lock").open("a+") as lock:
+        if settings.database.startswith("sqlite"):
+            _lock(lock, settings.home)
+        yield
+
+
+def _lock(lock: IO[str], home: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise HomeInUse(home=home, pid=lock.read().strip() or "unknown") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
+    """The whole server, not yet started. `app.state.parts` is there once it is."""
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        with held_home(settings):
+            parts = await asyncio.to_thread(Parts, settings, environment)
+            app.state.parts = parts
+            await asyncio.to_thread(parts.start)
+            async with contextlib.asynccontextmanager(parts.live)():
+                yield
+
+    app = FastAPI(
+        title="mainloop",
+        version=VERSION,
+        description="One conversation to manage all of your AI sessions. The page uses nothing else.",
+        lifespan=life,
+        generate_unique_id_function=lambda route: route.name,
+        responses=problems.RESPONSES,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    problems.install(app)
+    docs.install(app)
+
+    @app.get("/api/health", name="get_health", tags=["health"])
+    def get_health() -> Health:
+        """That the server answers; needs no sign-in."""
+        return Health(status="ok", version=VERSION)
+
+    @app.get("/api/doctor", name="run_doctor", tags=["health"])
+    def run_doctor(parts: CurrentParts, me: CurrentDevice) -> Checks:
+        """What is there, what is missing and what to do; really tries each."""
+        return Checks(
+            checks=examine(
+                settings,
+                agent_environment(environment),
+                parts.sandbox,
+                parts.kinds,
+                parts.database.engine,  # type: ignore[attr-defined]
+            )
+        )
+
+    for feature in (
+        mainloop.access,
+        mainloop.conversation,
+        mainloop.inbox,
+        mainloop.projects,
+        mainloop.sessions,
+        mainloop.runs,
+    ):
+        app.include_router(feature.routes.router)
+    page = find_page()
+    if page is not None:
+        app.mount("/", PageFiles(directory=page))
+    app.add_middleware(Guard, hosts=_hosts(settings), expected=settings.base_url)
+    return app
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    named = [h.strip().lower() for h in settings.allowed_hosts.split(",") if h.strip()]
+    public = urlsplit(settings.base_url).hostname or ""
+    return frozenset({*LOCALHOSTS, settings.host.lower(), public.lower(), *named} - {"", "0.0.0.0", "::"})

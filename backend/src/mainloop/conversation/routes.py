@@ -1,0 +1,139 @@
+"""Conversations over HTTP: the state, the stream, the pages of a log, and what the person says."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from mainloop.access.service import CurrentDevice
+from mainloop.conversation.schemas import (
+    ChangeMessage,
+    ChooseAgent,
+    Interrupt,
+    LiveEvent,
+    Message,
+    Page,
+    Say,
+    State,
+)
+from mainloop.conversation.service import Conversation
+from mainloop.errors import UnknownBlob
+from mainloop.events import log
+from mainloop.http.context import CurrentDatabase, CurrentParts
+from mainloop.http.stream import cursor_of, stream
+from mainloop.runs import mailbox
+from mainloop.runs import store as runs_store
+from mainloop.runs.routes import CurrentRuns
+
+router = APIRouter(prefix="/api", tags=["conversation"])
+
+
+def _conversation(request: Request) -> Conversation:
+    return request.app.state.parts.conversation
+
+
+CurrentConversation = Annotated[Conversation, Depends(_conversation)]
+
+
+@router.get("/state", name="get_state")
+def get_state(
+    parts: CurrentParts, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice
+) -> State:
+    """What the first screen needs, true for its `cursor`."""
+    return conversation.state(database, parts.open_messages, me, parts.version, parts.sandbox_state)
+
+
+@router.get(
+    "/events",
+    name="follow_events",
+    response_class=Response,
+    responses={200: {"model": LiveEvent, "description": "text/event-stream, see LiveEvent"}},
+)
+async def follow_events(
+    request: Request,
+    parts: CurrentParts,
+    me: CurrentDevice,
+    after: Annotated[str | None, Query()] = None,
+    live: Annotated[str | None, Query(description="ids of threads in view, separated by commas")] = None,
+) -> Response:
+    """The events of all threads behind a cursor, then what comes, then what is being written."""
+    threads = None if live is None else {t for t in live.split(",") if t}
+    return stream(parts, cursor_of(request, after), threads)
+
+
+@router.get("/threads/{thread_id}/events", name="list_events", responses={200: {"model": Page}})
+def list_events(
+    thread_id: str,
+    database: CurrentDatabase,
+    me: CurrentDevice,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    before: Annotated[int | None, Query(ge=1)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Response:
+    """A page of one thread, oldest first; without `after` and `before` the newest."""
+    events, more = database.read(lambda c: log.page(c, thread_id, after=after, before=before, limit=limit))
+    return Response(f'{{"events":[{",".join(events)}],"more":{str(more).lower()}}}', media_type="application/json")
+
+
+@router.post("/threads/{thread_id}/messages", name="say", status_code=201)
+def say(
+    thread_id: str,
+    given: Say,
+    database: CurrentDatabase,
+    conversation: CurrentConversation,
+    me: CurrentDevice,
+    response: Response,
+) -> Message:
+    """Say something. Accepted means stored; the same id and text again is the same message."""
+    message, new = database.write(lambda unit: conversation.say(unit, thread_id, given))
+    response.status_code = 201 if new else 200
+    return message
+
+
+@router.patch("/threads/{thread_id}/messages/{message_id}", name="change_message")
+def change_message(
+    thread_id: str, message_id: str, given: ChangeMessage, database: CurrentDatabase, me: CurrentDevice
+) -> Message:
+    """Edit a message that is still queued."""
+
+    def act(unit: mailbox.UnitOfWork) -> Message:
+        runs_store.lock(unit, thread_id)
+        return Message.model_validate(mailbox.change(unit, thread_id, message_id, given.text, given.mode).model_dump())
+
+    return database.write(act)
+
+
+@router.delete("/threads/{thread_id}/messages/{message_id}", name="withdraw_message")
+def withdraw_message(thread_id: str, message_id: str, database: CurrentDatabase, me: CurrentDevice) -> Message:
+    """Take back a message that is still queued."""
+
+    def act(unit: mailbox.UnitOfWork) -> Message:
+        runs_store.lock(unit, thread_id)
+        return Message.model_validate(mailbox.withdraw(unit, thread_id, message_id).model_dump())
+
+    return database.write(act)
+
+
+@router.post("/threads/{thread_id}/interrupt", name="interrupt", status_code=202)
+def interrupt(
+    thread_id: str, given: Interrupt, database: CurrentDatabase, runs: CurrentRuns, me: CurrentDevice
+) -> None:
+    """Stop this turn, no other."""
+    database.write(lambda unit: runs.interrupt(unit, thread_id, given.turn))
+
+
+@router.get("/blobs/{blob_id}", name="get_blob", response_class=PlainTextResponse)
+def get_blob(blob_id: str, database: CurrentDatabase, me: CurrentDevice) -> PlainTextResponse:
+    """The whole of a text whose head stands in an event."""
+    text = database.read(lambda c: log.blob_text(c, blob_id))
+    if text is None:
+        raise UnknownBlob(id=blob_id)
+    return PlainTextResponse(text)
+
+
+@router.put("/agent", name="choose_agent", status_code=204)
+def choose_agent(
+    given: ChooseAgent, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice
+) -> None:
+    """Let the demo agent answer from now on, or the agent of the settings again."""
+    database.write(lambda unit: conversation.choose_agent(unit, demo=given.agent == "demo"))

@@ -1,0 +1,122 @@
+"""What the browser sends and sees of conversations, and the first screen's state."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from mainloop.access.schemas import DeviceName
+from mainloop.events.deltas import OpenMessage
+from mainloop.events.log import Event, Page
+from mainloop.inbox.schemas import Item
+from mainloop.projects.schemas import Project
+from mainloop.sessions.agents import AgentKind, Credentials
+from mainloop.sessions.schemas import Session
+from mainloop_models.events import MessageBody
+
+__all__ = ["Event", "Page"]
+
+
+class Message(MessageBody):
+    """A message, whole."""
+
+
+class Say(BaseModel):
+    # Chosen by the client: the same id again is the same message.
+    id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
+    text: str
+    # `queue`: after what is going on; `steer`: into the running turn.
+    mode: Literal["queue", "steer"] = "queue"
+
+
+class ChangeMessage(BaseModel):
+    text: str | None = None
+    mode: Literal["queue", "steer"] | None = None
+
+
+class Interrupt(BaseModel):
+    turn: int
+
+
+class ChooseAgent(BaseModel):
+    # `demo`: the demo agent answers from now on; `own`: the agent of the settings does.
+    agent: Literal["demo", "own"]
+
+
+class Person(BaseModel):
+    name: str
+
+
+class MainThread(BaseModel):
+    id: str
+    turn: int
+    working: bool
+    # The newest event of the thread.
+    seq: int
+
+
+class QueuedMessage(BaseModel):
+    thread_id: str
+    message: Message
+
+
+class SandboxState(BaseModel):
+    kind: str
+    confined: bool
+    text: str
+    hint: str = ""
+
+
+class ShownSettings(BaseModel):
+    agents: list[AgentKind]
+    default_agent: str
+    demo: bool
+    sandbox: SandboxState
+    credentials: Credentials
+
+
+class State(BaseModel):
+    """What the first screen needs, true for `cursor`."""
+
+    cursor: str
+    version: str
+    person: Person
+    device: DeviceName
+    main: MainThread
+    sessions: list[Session]
+    items: list[Item]
+    projects: list[Project]
+    queued: list[QueuedMessage]
+    open_messages: list[OpenMessage]
+    settings: ShownSettings
+
+
+class DeltaEvent(BaseModel):
+    """A piece of a message that is being written, as `event: delta` of the stream."""
+
+    thread_id: str
+    message_id: str
+    turn: int
+    what: Literal["text", "reasoning"]
+    offset: int
+    text: str
+
+
+class LiveEvent(BaseModel):
+    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent."""
+
+    event: Event | None = None
+    delta: DeltaEvent | None = None
+
+
+class Check(BaseModel):
+    """One thing `doctor` looked at."""
+
+    name: str
+    ok: bool
+    level: Literal["ok", "warn", "fail"]
+    text: str
+    hint: str = ""
+
+
+class Checks(BaseModel):
+    checks: list[Check]

@@ -1,0 +1,169 @@
+"""What the person says, in any thread; the main thread itself; the first screen."""
+
+import uuid
+from typing import Final
+
+import sqlalchemy as sa
+
+from mainloop.access.schemas import DeviceName
+from mainloop.access.service import SignedIn
+from mainloop.conversation import store
+from mainloop.conversation.prompts import main_prompt
+from mainloop.conversation.schemas import (
+    MainThread,
+    Message,
+    Person,
+    QueuedMessage,
+    SandboxState,
+    Say,
+    ShownSettings,
+    State,
+)
+from mainloop.errors import UnknownThread
+from mainloop.events import log
+from mainloop.events.deltas import OpenMessages
+from mainloop.events.unit import Database, UnitOfWork
+from mainloop.inbox import store as inbox_store
+from mainloop.inbox.schemas import Item
+from mainloop.inbox.service import Inbox
+from mainloop.projects import store as projects_store
+from mainloop.projects.service import as_project
+from mainloop.runs import mailbox
+from mainloop.runs import store as runs_store
+from mainloop.runs.registry import Registry
+from mainloop.runs.service import Runs
+from mainloop.sessions import store as sessions_store
+from mainloop.sessions.agents import AgentKinds, Default
+from mainloop.sessions.schemas import Session
+from mainloop.sessions.service import Sessions
+from mainloop.settings import Settings
+from mainloop_models.events import MessageBody
+
+MAIN: Final = "main"
+
+
+class Conversation:
+    """The main thread and the words of the person in any thread."""
+
+    def __init__(self, settings: Settings, runs: Runs, sessions: Sessions, inbox: Inbox, kinds: AgentKinds) -> None:
+        self._settings = settings
+        self._runs = runs
+        self._sessions = sessions
+        self._inbox = inbox
+        self._kinds = kinds
+
+    def register(self, registry: Registry) -> None:
+        registry.prompt("main", lambda connection, _row: self._prompt(connection))
+
+    def _prompt(self, connection: sa.Connection) -> str:
+        ready = [p.name for p in projects_store.all_projects(connection) if p.state != "failed"]
+        return main_prompt(self._settings.person, ready)
+
+    def ensure(self, unit: UnitOfWork) -> None:
+        """The installation and its main thread, made at the first start."""
+        store.ensure_installation(unit, uuid.uuid4().hex)
+        if store.thread_exists(unit.connection, MAIN):
+            self._adopt_settings(unit)
+            return
+        default = self._kinds.default(unit.connection)
+        runs_store.add_thread(unit, MAIN, "main")
+        runs_store.add_agent(
+            unit,
+            MAIN,
+            role="main",
+            kind=default.kind,
+            model=self._settings.model or None,
+            agent_session=str(uuid.uuid4()),
+            demo=default.demo,
+        )
+
+    def _adopt_settings(self, unit: UnitOfWork) -> None:
+        """The settings may name another agent or model than at the last start."""
+        row = runs_store.lock(unit, MAIN)
+        default = self._kinds.default(unit.connection)
+        if (row.kind, row.demo) != (default.kind, default.demo):
+            self._change_agent(unit, default)
+        if (row.model or "") != self._settings.model:
+            runs_store.update(unit, MAIN, model=self._settings.model or None)
+
+    def choose_agent(self, unit: UnitOfWork, *, demo: bool) -> None:
+        """Answer with the demo agent from now on, or with the one of the settings again."""
+        store.set_demo(unit, demo)
+        row = runs_store.lock(unit, MAIN)
+        default = self._kinds.default(unit.connection)
+        if (row.kind, row.demo) != (default.kind, default.demo):
+            self._change_agent(unit, default)
+
+    def _change_agent(self, unit: UnitOfWork, default: Default) -> None:
+        """Another agent has no record of the talk so far; it begins one of its own. The log stays whole."""
+        runs_store.update(
+            unit,
+            MAIN,
+            kind=default.kind,
+            demo=default.demo,
+            agent_session=str(uuid.uuid4()),
+            recorded=False,
+            deferred_call=None,
+            blocked=False,
+            restarts=0,
+        )
+        self._inbox.close_all(unit, MAIN, "Another agent answers from now on.")
+        self._runs.want(unit, MAIN, "park")
+
+    # -- what the person says ----------------------------------------------------------------------------------
+    def say(self, unit: UnitOfWork, thread_id: str, given: Say) -> tuple[Message, bool]:
+        """Accept a message; answers it and whether it is new. Raises UnknownThread and what `mailbox.post` raises."""
+        runs_store.lock(unit, thread_id)
+        mailbox.clean(given.text)
+        if mailbox.known(unit.connection, given.id):
+            body, new = mailbox.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
+            return _message(body), new
+        if thread_id == MAIN:
+            self._inbox.close_notices(unit, MAIN, "You wrote again.")
+            runs_store.update(unit, MAIN, blocked=False)
+        else:
+            self._sessions.said_to(unit, thread_id)
+        body, new = self._runs.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
+        return _message(body), new
+
+    # -- the first screen --------------------------------------------------------------------------------------
+    def state(
+        self, database: Database, open_messages: OpenMessages, device: SignedIn, version: str, sandbox: SandboxState
+    ) -> State:
+        """Everything the first screen needs, true for one cursor."""
+
+        def look(c: sa.Connection) -> State:
+            main = runs_store.agent(c, MAIN)
+            default = self._kinds.default(c)
+            return State(
+                cursor=str(log.latest_cursor(c)),
+                version=version,
+                person=Person(name=self._settings.person),
+                device=DeviceName(id=device.id, name=device.name),
+                main=MainThread(id=MAIN, turn=main.turn, working=main.working, seq=store.last_seq(c, MAIN)),
+                sessions=[Session.model_validate(body.model_dump()) for body in sessions_store.shown(c)],
+                items=[Item.model_validate(body.model_dump()) for body in inbox_store.open_items(c)],
+                projects=[as_project(row) for row in projects_store.all_projects(c)],
+                queued=[QueuedMessage(thread_id=at, message=_message(body)) for at, body in mailbox.all_queued(c)],
+                open_messages=open_messages.all(),
+                settings=ShownSettings(
+                    agents=self._kinds.all(),
+                    default_agent=default.kind,
+                    demo=default.demo,
+                    sandbox=sandbox,
+                    credentials=self._kinds.credentials(),
+                ),
+            )
+
+        return database.read(look)
+
+
+def known_thread(connection: sa.Connection, thread_id: str) -> str:
+    """`thread_id`, if there is such a thread. Raises UnknownThread."""
+    if not store.thread_exists(connection, thread_id):
+        raise UnknownThread(id=thread_id)
+    return thread_id
+
+
+def _message(body: MessageBody) -> Message:
+    return Message.model_validate(body.model_dump())

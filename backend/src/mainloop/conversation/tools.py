@@ -1,0 +1,217 @@
+"""The desk tools of the main thread's agent; a session has `spawn_session` too where the depth allows."""
+
+import json
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, Field
+
+from mainloop.db import tables as t
+from mainloop.errors import NotAllowedNow, UnknownSession
+from mainloop.events import log
+from mainloop.events.unit import UnitOfWork
+from mainloop.permissions.ceilings import Ceilings
+from mainloop.runs import mailbox
+from mainloop.runs import store as runs_store
+from mainloop.runs.registry import Call, Registry
+from mainloop.runs.service import Runs
+from mainloop.sessions import store as sessions_store
+from mainloop.sessions.service import Sessions, Start, id_from
+from mainloop_models.events import Anchor, SessionBody, SessionState
+
+# Text handed to a model is cut; it can ask for the next part.
+LONGEST = 6000
+
+
+class SpawnSession(BaseModel):
+    title: str = Field(description="A few words, as the person would name it")
+    prompt: str = Field(description="The whole task; the session sees nothing else")
+    project: str | None = Field(default=None, description="Name of the project to work in; none for research")
+    agent: str | None = Field(default=None, description="Kind of agent, if the person asked for one")
+    model: str | None = Field(default=None, description="Model, if the person asked for one")
+    workspace: str | None = None
+    done_when: str = Field(default="", description="How one sees that it is done")
+    wake: bool = Field(default=False, description="Give you a turn as soon as it reports")
+
+
+class ListSessions(BaseModel):
+    state: SessionState | None = None
+    text: str = Field(default="", description="A word in title or handle")
+
+
+class GetSession(BaseModel):
+    id: str = Field(description="Id or handle")
+    part: Literal["summary", "result", "tail"] = "summary"
+
+
+class MessageSession(BaseModel):
+    id: str = Field(description="Id or handle")
+    text: str
+    mode: Literal["queue", "steer"] = Field(default="queue", description="steer: into the running turn")
+
+
+class ControlSession(BaseModel):
+    id: str = Field(description="Id or handle")
+    action: Literal["interrupt", "cancel", "close", "resume"]
+    reason: str = ""
+
+
+class DeskTools:
+    """What the main agent can do: start, look, say, control. It can't grant and it can't answer for the person."""
+
+    def __init__(self, runs: Runs, sessions: Sessions, ceilings: Ceilings) -> None:
+        self._runs = runs
+        self._sessions = sessions
+        self._ceilings = ceilings
+
+    def register(self, registry: Registry) -> None:
+        registry.tool("spawn_session", SPAWN, SpawnSession, self.spawn, roles={"main", "session"}, offered=self._deeper)
+        registry.tool("list_sessions", LIST, ListSessions, self.list, roles={"main"})
+        registry.tool("get_session", GET, GetSession, self.get, roles={"main"})
+        registry.tool("message_session", MESSAGE, MessageSession, self.message, roles={"main"})
+        registry.tool("control_session", CONTROL, ControlSession, self.control, roles={"main"})
+
+    def _deeper(self, connection: sa.Connection, thread: sa.Row[Any]) -> bool:
+        return self._depth(connection, thread) < self._runs.settings.max_depth
+
+    @staticmethod
+    def _depth(connection: sa.Connection, thread: sa.Row[Any]) -> int:
+        session = sessions_store.find(connection, thread.thread_id)
+        return 0 if session is None else session.depth
+
+    def spawn(self, unit: UnitOfWork, call: Call, given: SpawnSession) -> str:
+        """Start a session. The same arguments again in a turn whose runner died return the first one."""
+        twin = self._twin(unit, call, given)
+        if twin is not None:
+            return _told(twin, "was already started by you in this turn, before your process was stopped")
+        depth = self._depth(unit.connection, call.thread) + 1
+        self._ceilings.check_start(unit, parent=call.thread_id, turn=call.turn, depth=depth)
+        body = self._sessions.start(
+            unit,
+            Start(id=id_from("spawn", call.thread_id, call.call_id), **given.model_dump()),
+            anchor=Anchor(thread_id=call.thread_id, message_id=self._message(unit, call), call_id=call.call_id),
+            turn=call.turn,
+            depth=depth,
+        )
+        return _told(
+            body, "is queued; it starts as soon as a slot is free" if body.reason == "queued" else "starts now"
+        )
+
+    def _twin(self, unit: UnitOfWork, call: Call, given: SpawnSession) -> SessionBody | None:
+        """A session that an earlier run of this very turn started with the same words."""
+        if not call.thread.cut_off:
+            return None
+        earlier = unit.execute(
+            sa.select(t.tool_request).where(
+                t.tool_request.c.thread_id == call.thread_id,
+                t.tool_request.c.tool == "spawn_session",
+                t.tool_request.c.turn >= call.turn - 1,
+                t.tool_request.c.is_error.is_(False),
+            )
+        )
+        wanted = given.model_dump()
+        for row in earlier.all():
+            if SpawnSession.model_validate(row.arguments).model_dump() == wanted:
+                return sessions_store.body(unit.connection, id_from("spawn", call.thread_id, row.call_id))
+        return None
+
+    @staticmethod
+    def _message(unit: UnitOfWork, call: Call) -> str | None:
+        """The message of the person that this turn answers."""
+        mine = (t.message.c.thread_id == call.thread_id, t.message.c.turn == call.turn)
+        return unit.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
+
+    def list(self, unit: UnitOfWork, call: Call, given: ListSessions) -> str:
+        """One line a session, newest first."""
+        found = sessions_store.bodies(unit.connection, state=given.state, text=given.text)[:40]
+        return "\n".join(_line(body) for body in found) or "There is no such session."
+
+    def get(self, unit: UnitOfWork, call: Call, given: GetSession) -> str:
+        """The real state of a session: a summary, its whole result, or the newest of its conversation."""
+        body = self._find(unit, given.id)
+        if given.part == "result":
+            row = sessions_store.result_of(unit.connection, body.id, body.result.turn) if body.result else None
+            return _cut(row.text) if row is not None else f"{body.handle} has no result yet."
+        if given.part == "tail":
+            events, _ = log.page(unit.connection, body.id, after=None, before=None, limit=30)
+            return _cut("\n".join(line for event in events if (line := _as_line(json.loads(event)))))
+        asks = [row.title for row in runs_store.open_asks(unit.connection, body.id)]
+        waits = f"\nIt waits for the person: {'; '.join(asks)}" if asks else ""
+        result = f"\nResult: {body.result.text}" if body.result else ""
+        return _cut(_line(body) + waits + result)
+
+    def message(self, unit: UnitOfWork, call: Call, given: MessageSession) -> str:
+        """Say something to a session, once per call."""
+        body = self._find(unit, given.id)
+        self._sessions.said_to(unit, body.id)
+        letter = mailbox.Letter(
+            id=id_from("message", call.thread_id, call.call_id),
+            text=given.text,
+            mode=given.mode,
+            from_thread=call.thread_id,
+        )
+        self._runs.post(unit, body.id, letter)
+        when = "at its next step" if given.mode == "steer" and body.state is SessionState.WORKING else "next"
+        return f"{body.handle} gets it {when}."
+
+    def control(self, unit: UnitOfWork, call: Call, given: ControlSession) -> str:
+        """Interrupt its turn, cancel, close or resume it."""
+        body = self._find(unit, given.id)
+        if given.action == "interrupt":
+            if not runs_store.agent(unit.connection, body.id).working:
+                raise NotAllowedNow(what=f"{body.handle} is not working right now; there is nothing to interrupt.")
+            self._runs.interrupt(unit, body.id, body.turn)
+            return f"{body.handle} is being interrupted."
+        act = {"cancel": self._sessions.cancel, "close": self._sessions.close}.get(given.action)
+        after = act(unit, body.id, given.reason) if act else self._sessions.resume(unit, body.id)
+        return _line(after)
+
+    @staticmethod
+    def _find(unit: UnitOfWork, name: str) -> SessionBody:
+        row = sessions_store.find_by_name(unit.connection, name.strip())
+        body = None if row is None else sessions_store.body(unit.connection, row.id)
+        if body is None:
+            raise UnknownSession(id=name)
+        return body
+
+
+SPAWN = (
+    "Start a background session: an agent with a workspace of its own that works on its own and reports back. "
+    "Call it several times in one reply for work that can go on in parallel."
+)
+LIST = "The sessions and their states, newest first."
+GET = "The real state of one session: `summary`, its whole `result`, or the `tail` of its conversation."
+MESSAGE = "Say something to a session: an answer, a correction, more work."
+CONTROL = "Interrupt a session's turn, cancel it, close it when it is done with, or resume it."
+
+
+def _told(body: SessionBody, how: str) -> str:
+    return f'Session "{body.handle}" ({body.title}) {how}. Its id is {body.id}. The person sees it below your message.'
+
+
+def _line(body: SessionBody) -> str:
+    parts = [body.handle, body.title, body.state.value + (f" ({body.reason})" if body.reason else "")]
+    if body.project:
+        parts.append(f"in {body.project}")
+    if body.activity:
+        parts.append(f"doing: {body.activity}")
+    if body.result:
+        parts.append(f"result of turn {body.result.turn}: {body.result.text[:200]}")
+    return f"- {' · '.join(parts)} · id {body.id}"
+
+
+def _as_line(event: dict[str, Any]) -> str:
+    body = event["body"]
+    match event["kind"]:
+        case "message":
+            return f"{body['role']}: {body['text'][:1500]}"
+        case "tool_call" if body["status"] != "running":
+            return f"[{body['status']}] {body['title']}"
+        case "turn_ended":
+            return f"(turn {body['turn']} {body['outcome']})"
+        case _:
+            return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… cut; {len(text) - LONGEST} more characters."

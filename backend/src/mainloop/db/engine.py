@@ -1,0 +1,68 @@
+"""One engine for our tables and for DBOS beside them."""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.pool import ConnectionPoolEntry
+
+POOL_SIZE: Final = 10
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A moment in UTC, aware of it on both databases."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def make_engine(url: str) -> sa.Engine:
+    """The engine for `url` (SQLite or PostgreSQL).
+
+    SQLite: write-ahead log, `synchronous=FULL` (accepted means durable, also at power loss), and immediate
+    transactions, so that a read inside a write transaction is never stale.
+    """
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    engine = sa.create_engine(
+        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, connect_args={"timeout": 30, "check_same_thread": False}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    for pragma in (
+        "busy_timeout=30000",
+        "auto_vacuum=INCREMENTAL",  # has its effect before the first table only
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin(connection: sa.Connection, *, write: bool) -> None:
+    """Open the transaction at once: on SQLite the driver would begin it only at the first write."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """The dialect's `insert` into `table`, which knows `on_conflict_do_nothing`."""
+    return sqlite_insert(table) if connection.dialect.name == "sqlite" else postgresql_insert(table)

@@ -1,0 +1,309 @@
+"""All tables. A status is text; the feature that owns the row has the enum and the one function that moves it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainloop.db.engine import Instant
+
+metadata = sa.MetaData()
+
+_C = sa.Column[Any]
+_ID = sa.String(64)
+
+
+def _id(name: str = "id", **kw: Any) -> _C:
+    return sa.Column(name, _ID, **kw)
+
+
+# One row: what this installation is, and the counter behind every cursor.
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    _id("id", nullable=False),
+    sa.Column("cursor", sa.BigInteger, nullable=False),
+    # The person chose the demo agent on the page.
+    sa.Column("demo", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# A conversation. `last_seq` is locked by the unit of work alone, at its end.
+thread = sa.Table(
+    "thread",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("cursor", sa.BigInteger, primary_key=True, autoincrement=False),
+    _id("thread_id", nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("thread_id", "seq"),
+)
+
+# Pieces of messages that are still being written.
+chunk = sa.Table(
+    "chunk",
+    metadata,
+    _id("message_id", primary_key=True),
+    sa.Column("offset", sa.Integer, primary_key=True, autoincrement=False),
+    _id("thread_id", nullable=False, index=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+# The whole of a text too long for an event.
+blob = sa.Table(
+    "blob",
+    metadata,
+    _id(primary_key=True),
+    _id("thread_id", nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# What drives a thread's agent. Locked first by whoever changes anything about the thread.
+agent = sa.Table(
+    "agent",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("model", sa.String(128)),
+    sa.Column("demo", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The agent's own conversation, and whether its records hold it already.
+    _id("agent_session", nullable=False),
+    sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Newest run and newest turn; `working`: the turn is open.
+    sa.Column("run", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("working", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The run that works on the open turn; an older one than the living means: cut off.
+    sa.Column("turn_run", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("interrupt", sa.Integer),
+    sa.Column("wanted", sa.String(16), nullable=False, server_default="run"),
+    sa.Column("deferred_call", sa.String(128)),
+    sa.Column("spent_usd", sa.Float, nullable=False, server_default="0"),
+    # Runs that died since the last turn that ended well.
+    sa.Column("restarts", sa.Integer, nullable=False, server_default="0"),
+    # After an error that only the person can cure nothing is delivered until they act.
+    sa.Column("blocked", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What the agent is told when it goes on after its runner died.
+    sa.Column("cut_off", sa.Text, nullable=False, server_default=""),
+    sa.Column("turn_started_at", Instant),
+    sa.Column("quiet_since", Instant),
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(16), nullable=False),  # starting, live, ended
+    sa.Column("token_hash", sa.String(64), nullable=False, index=True),
+    sa.Column("acked", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("host", sa.String(255), nullable=False, server_default=""),
+    sa.Column("pid", sa.Integer),
+    sa.Column("version", sa.String(64), nullable=False, server_default=""),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("end", sa.String(32), nullable=False, server_default=""),
+)
+
+message = sa.Table(
+    "message",
+    metadata,
+    _id(primary_key=True),
+    _id("thread_id", nullable=False),
+    sa.Column("place", sa.BigInteger, nullable=False),  # order within the thread
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("turn", sa.Integer),
+    # Raised each time a turn ended without finishing it.
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    _id("from_thread"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("message_open", "thread_id", "status", "place"),
+)
+
+# What the agent is told with a message, once: results of sessions.
+note = sa.Table(
+    "note",
+    metadata,
+    sa.Column("key", sa.String(160), primary_key=True),
+    _id("thread_id", nullable=False),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    _id("message_id"),
+    sa.Index("note_waiting", "thread_id", "message_id"),
+)
+
+# A call of one of our tools and what was answered: the guard against doing it twice.
+tool_request = sa.Table(
+    "tool_request",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("tool", sa.String(64), nullable=False),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("is_error", sa.Boolean, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# A call the policy let run.
+released = sa.Table(
+    "released",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+)
+
+# A running call's body, so that its outcome can be written beside its input.
+tool_call = sa.Table(
+    "tool_call",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+session = sa.Table(
+    "session",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("handle", sa.String(64), nullable=False),
+    sa.Column("hue", sa.Integer, nullable=False),
+    sa.Column("creature", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("workspace", sa.String(32), nullable=False),
+    sa.Column("branch", sa.Text),
+    sa.Column("base", sa.String(64)),
+    _id("project_id"),
+    sa.Column("anchor", sa.JSON),
+    _id("parent"),
+    sa.Column("depth", sa.Integer, nullable=False),
+    sa.Column("wake", sa.Boolean, nullable=False),
+    sa.Column("done_when", sa.Text, nullable=False, server_default=""),
+    sa.Column("prompt_hash", sa.String(64), nullable=False),
+    sa.Column("parked", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("confined", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("activity", sa.Text, nullable=False, server_default=""),
+    sa.Column("result", sa.JSON),
+    sa.Column("cost_usd", sa.Float),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Index("session_state", "state"),
+)
+
+# What a session's turn delivered: one per (session, turn).
+result = sa.Table(
+    "result",
+    metadata,
+    _id("session_id", primary_key=True),
+    sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+    sa.Column("delivered", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("at", Instant, nullable=False),
+)
+
+item = sa.Table(
+    "item",
+    metadata,
+    sa.Column("id", sa.String(160), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    _id("thread_id", nullable=False),
+    _id("session_id"),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("ask", sa.JSON),
+    sa.Column("notice", sa.JSON),
+    sa.Column("turn", sa.Integer),
+    sa.Column("call_id", sa.String(128)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("answer", sa.JSON),
+    _id("answer_id"),
+    sa.Column("closed_by", sa.Text, nullable=False, server_default=""),
+    # The runner that held the call is gone: the answer is told as a message.
+    sa.Column("orphaned", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The answer reached the call that asked (or nobody waits for it).
+    sa.Column("taken", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("item_open", "state", "opened_at"),
+    sa.Index("item_thread", "thread_id", "state"),
+)
+
+project = sa.Table(
+    "project",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False, unique=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("default_branch", sa.Text),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+device = sa.Table(
+    "device",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("cookie_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("key_hash", sa.String(64), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("revoked_at", Instant),
+)
+
+pairing = sa.Table(
+    "pairing",
+    metadata,
+    sa.Column("code_hash", sa.String(64), primary_key=True),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+)
+
+# The intent behind a workflow; the workflow is only its motor.
+phase = sa.Table(
+    "phase",
+    metadata,
+    sa.Column("id", sa.String(160), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # todo, done
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("phase_todo", "state", "created_at"),
+)
+
+executor = sa.Table(
+    "executor",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+    sa.Column("dead", sa.Boolean, nullable=False, server_default=sa.false()),
+)

@@ -1,0 +1,133 @@
+"""What dead servers and storage errors leave behind is healed by every server, every second."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from dbos import DBOS
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.durable.phases import QUEUE, Phases
+from mainloop.events.unit import Database, UnitOfWork, now
+
+log = logging.getLogger(__name__)
+
+BEAT: Final = 1.0
+# A server silent for this long is dead (seconds). Nobody judges before having beaten that long itself, or an
+# outage of the database would end with the first server back declaring all others dead.
+DEAD: Final = 8.0
+HEAL_EVERY: Final = 30.0
+TIDY_EVERY: Final = 3600.0
+KEEP: Final = timedelta(days=7)
+PORTION: Final = 500
+JUDGE_LOCK: Final = 0x6D61696E  # an advisory lock of ours on PostgreSQL
+
+Check = Callable[[], None]
+
+
+class Janitor:
+    """Beats, judges silent servers, puts dropped phases back, runs the checks that features register."""
+
+    def __init__(self, database: Database, phases: Phases, host: str) -> None:
+        self._database = database
+        self._phases = phases
+        self._host = host
+        self._checks: list[Check] = []
+        self._beating_since: float | None = None
+        self._suspects: set[str] = set()
+        self._healed = self._tidied = 0.0
+
+    def every_beat(self, check: Check) -> None:
+        """Run `check` about once a second, in a thread, in every server."""
+        self._checks.append(check)
+
+    async def run(self) -> None:
+        """Beat for as long as the server lives. Only this outermost loop catches everything."""
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await asyncio.to_thread(self.beat, started)
+            except Exception:
+                self._beating_since = None
+                log.exception("The janitor stumbled")
+            await asyncio.sleep(max(0.05, BEAT - (asyncio.get_running_loop().time() - started)))
+
+    def beat(self, clock: float) -> None:
+        """One round. `clock`: seconds of a clock that only goes forward."""
+        self._database.write(self._beat)
+        if self._beating_since is None:
+            self._beating_since = clock
+        if clock - self._beating_since > DEAD and self._database.engine.dialect.name == "postgresql":
+            self._judge()
+        for check in self._checks:
+            check()
+        if clock - self._healed > HEAL_EVERY:
+            self._healed = clock
+            self._put_back_dropped()
+            self._phases.heal()
+        if clock - self._tidied > TIDY_EVERY:
+            self._tidied = clock
+            self._tidy()
+
+    def _beat(self, unit: UnitOfWork) -> None:
+        seen = _database_clock(unit.connection)
+        row = upsert(unit.connection, t.executor).values(
+            id=self._phases.executor, host=self._host, seen=seen, dead=False
+        )
+        unit.execute(row.on_conflict_do_update(index_elements=["id"], set_={"seen": seen, "dead": False}))
+
+    def _judge(self) -> None:
+        """Take over the phases of servers that have gone silent. One judge at a time."""
+        for dead in self._database.write(_declare_dead):
+            workflows = DBOS.list_workflows(status="PENDING", executor_id=dead)
+            DBOS.resume_workflows([w.workflow_id for w in workflows], queue_name=QUEUE)
+            log.warning("Server %s is gone; %d of its phases go on here", dead, len(workflows))
+
+    def _put_back_dropped(self) -> None:
+        """A phase that DBOS counts as running here but is not, twice in a row: dropped by a storage error."""
+        names = list(self._phases.names)
+        pending = {
+            w.workflow_id
+            for w in DBOS.list_workflows(status="PENDING", executor_id=self._phases.executor, name=names)
+            if w.workflow_id not in self._phases.running
+        }
+        for workflow_id in pending & self._suspects:
+            log.warning("Phase %s was dropped, it goes on", workflow_id)
+            DBOS.resume_workflow(workflow_id, queue_name=QUEUE)
+        self._suspects = pending
+
+    def _tidy(self) -> None:
+        """Forget workflows that ended a week ago, and our phase rows with them."""
+        before = now() - KEEP
+        while True:
+            old = DBOS.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"], end_time=before.isoformat(), limit=PORTION
+            )
+            if not old:
+                break
+            DBOS.delete_workflows([w.workflow_id for w in old])
+        done = sa.delete(t.phase).where(t.phase.c.state == "done", t.phase.c.created_at < before)
+        self._database.write(lambda unit: unit.execute(done) and None)
+
+
+def _database_clock(connection: sa.Connection) -> float:
+    """Seconds since 1970 by the clock that all servers share."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+    return float(connection.execute(sa.text("SELECT (julianday('now') - 2440587.5) * 86400.0")).scalar_one())
+
+
+def _declare_dead(unit: UnitOfWork) -> list[Any]:
+    if not unit.execute(sa.select(sa.func.pg_try_advisory_xact_lock(JUDGE_LOCK))).scalar_one():
+        return []
+    silent = (
+        sa.update(t.executor)
+        .where(t.executor.c.seen < _database_clock(unit.connection) - DEAD, t.executor.c.dead.is_(False))
+        .values(dead=True)
+        .returning(t.executor.c.id)
+    )
+    return list(unit.execute(silent).scalars())

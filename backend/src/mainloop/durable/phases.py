@@ -1,0 +1,159 @@
+"""Phases: what a feature asks for in its transaction and DBOS carries out, again if need be."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.events.unit import Database, UnitOfWork, now
+
+log = logging.getLogger(__name__)
+
+QUEUE: Final = "phases"
+# Ours, not DBOS' hash of the source: an upgrade must not strand what is in flight. Raised on purpose only.
+VERSION: Final = "1"
+NAME: Final = "mainloop"
+POLL: Final = 0.1
+AT_A_TIME: Final = 8
+# Each restart of the server counts as an attempt, so this is far beyond what a fault would need.
+ATTEMPTS: Final = 1000
+# Tries of one phase before it gives up in words.
+TRIES: Final = 3
+
+Act = Callable[[str], None]
+GiveUp = Callable[[str, Exception], None]
+
+
+class JsonSerializer(Serializer):
+    """Arguments are ids; pickle would let whoever writes the database run code."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=str)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "mainloop_json"
+
+
+class Phases:
+    """All phases of this server. Features define theirs when the app is composed; then it launches once."""
+
+    def __init__(self, database: Database, executor: str) -> None:
+        self.database = database
+        self.executor = executor
+        self.running: set[str] = set()
+        self._names: set[str] = set()
+        self._client: DBOSClient | None = None
+
+    def define(self, name: str, act: Act, give_up: GiveUp) -> None:
+        """Make `act(subject)` a phase.
+
+        `act` may run twice at any time, so it looks before it acts and writes with keys. If it fails three times
+        `give_up(subject, error)` says so where the person sees it. `name` is part of what is stored: never rename.
+        """
+        self._names.add(name)
+
+        @DBOS.step(name=f"{name}.act")
+        def step(subject: str) -> None:
+            for attempt in range(1, TRIES + 1):
+                try:
+                    return act(subject)
+                except Exception as error:
+                    log.exception("Phase %s of %s failed, try %d", name, subject, attempt)
+                    if attempt == TRIES:
+                        return give_up(subject, error)
+                    time.sleep(0.5 * attempt)
+
+        @DBOS.workflow(name=name, max_recovery_attempts=ATTEMPTS)
+        def workflow(phase_id: str, subject: str) -> None:
+            self.running.add(phase_id)
+            try:
+                step(subject)
+                self.database.write(lambda unit: _done(unit, phase_id))
+            finally:
+                self.running.discard(phase_id)
+
+        del workflow  # registered with DBOS under its name
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._names)
+
+    def launch(self) -> None:
+        """Start DBOS on our engine: what was interrupted goes on."""
+        config: DBOSConfig = {
+            "name": NAME,
+            "system_database_engine": self.database.engine,
+            "application_version": VERSION,
+            "executor_id": self.executor,
+            "serializer": JsonSerializer(),
+            "log_level": "ERROR",
+            "enable_otlp": False,
+            "max_executor_threads": 4 * AT_A_TIME,
+            "notification_listener_polling_interval_sec": 0.5,
+        }
+        DBOS(config=config)
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=AT_A_TIME, partition_concurrency=1, polling_interval_sec=POLL)
+        self._client = DBOSClient(
+            system_database_engine=self.database.engine, serializer=JsonSerializer(), application_name=NAME
+        )
+
+    def stop(self) -> None:
+        """Stop taking up phases; those that run are finished by the next start."""
+        if self._client is not None:
+            self._client.destroy()
+            self._client = None
+        DBOS.destroy(destroy_registry=True)
+
+    def enqueue(self, unit: UnitOfWork, name: str, subject: str, key: str) -> None:
+        """Ask for a phase in `unit`'s transaction. The same (name, subject, key) is asked for once, for ever."""
+        if name not in self._names:
+            raise ValueError(f"no phase is called {name}")
+        phase_id = f"{name}:{subject}:{key}"
+        row = upsert(unit.connection, t.phase).values(
+            id=phase_id, name=name, subject=subject, state="todo", created_at=unit.now
+        )
+        if unit.execute(row.on_conflict_do_nothing().returning(t.phase.c.id)).first() is not None:
+            self._hand_over(unit, phase_id, name, subject)
+
+    def _hand_over(self, unit: UnitOfWork, phase_id: str, name: str, subject: str) -> None:
+        assert self._client is not None, "launch() comes first"
+        self._client.enqueue_in_transaction(
+            unit.connection,
+            {
+                "workflow_name": name,
+                "queue_name": QUEUE,
+                "workflow_id": phase_id,
+                "queue_partition_key": subject,
+                "app_version": VERSION,
+            },
+            phase_id,
+            subject,
+        )
+
+    def heal(self) -> None:
+        """Hand over again what our rows want and DBOS does not know: after its tables were lost or emptied."""
+        todo = self.database.read(_todo)
+        known = {w.workflow_id for w in DBOS.list_workflows(workflow_ids=[p.id for p in todo])} if todo else set[str]()
+        for phase in todo:
+            if phase.id not in known:
+                self.database.write(lambda unit, p=phase: self._hand_over(unit, p.id, p.name, p.subject))
+
+
+def _done(unit: UnitOfWork, phase_id: str) -> None:
+    unit.execute(sa.update(t.phase).where(t.phase.c.id == phase_id).values(state="done"))
+
+
+def _todo(connection: sa.Connection) -> list[sa.Row[Any]]:
+    old = now().timestamp() - 30
+    rows = connection.execute(sa.select(t.phase).where(t.phase.c.state == "todo").order_by(t.phase.c.created_at))
+    return [row for row in rows.fetchmany(500) if row.created_at.timestamp() < old]

@@ -1,0 +1,189 @@
+"""Messages that are still being written: held once, stored a few times a second, gone when the message lands."""
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.errors import MainloopError
+from mainloop.events.bell import DELTAS
+from mainloop.events.unit import Database, UnitOfWork
+from mainloop_models.runner import Delta
+
+log = logging.getLogger(__name__)
+
+# How often new pieces of all threads together are written.
+STORE_EVERY: Final = 0.25
+
+
+class OpenMessage(BaseModel):
+    """A message that is still being written, whole so far."""
+
+    thread_id: str
+    message_id: str
+    turn: int
+    what: Literal["text", "reasoning"]
+    text: str
+
+
+@dataclass
+class _Growing:
+    thread_id: str
+    turn: int
+    what: Literal["text", "reasoning"]
+    pieces: list[str] = field(default_factory=list[str])
+    length: int = 0
+    stored: int = 0
+
+    def text(self, start: int = 0) -> str:
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0][start:] if self.pieces else ""
+
+
+class OpenMessages:
+    """Every open message of this server. Called from request threads and from the event loop alike."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._growing: dict[str, _Growing] = {}
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Read what an earlier server left half-written. Call before the first runner reports."""
+        with self._lock:
+            self._growing = self._database.read(_stored)
+
+    def take(self, thread_id: str, deltas: list[Delta]) -> dict[str, int]:
+        """Add pieces; a piece that leaves a gap is not taken, one that overlaps is cut.
+
+        Returns how many characters are held of each message named: the runner goes on from there.
+        """
+        lengths: dict[str, int] = {}
+        with self._lock:
+            for delta in deltas:
+                growing = self._growing.get(delta.message_id)
+                if growing is None:
+                    if delta.offset:
+                        lengths[delta.message_id] = 0
+                        continue
+                    growing = self._growing[delta.message_id] = _Growing(thread_id, delta.turn, delta.what)
+                fresh = delta.text[growing.length - delta.offset :] if delta.offset <= growing.length else ""
+                if fresh and growing.thread_id == thread_id:
+                    growing.pieces.append(fresh)
+                    growing.length += len(fresh)
+                lengths[delta.message_id] = growing.length
+        self._database.bell.ring([DELTAS])
+        return lengths
+
+    def landed(self, unit: UnitOfWork, message_id: str) -> None:
+        """The message has become an event in `unit`: its pieces go with the same commit."""
+        unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id == message_id))
+        unit.after_commit(lambda: self._forget(message_id))
+
+    def _forget(self, message_id: str) -> None:
+        with self._lock:
+            self._growing.pop(message_id, None)
+
+    def of_thread(self, thread_id: str) -> list[OpenMessage]:
+        return [m for m in self.all() if m.thread_id == thread_id]
+
+    def all(self) -> list[OpenMessage]:
+        """Every open message, whole."""
+        with self._lock:
+            return [
+                OpenMessage(thread_id=g.thread_id, message_id=key, turn=g.turn, what=g.what, text=g.text())
+                for key, g in self._growing.items()
+            ]
+
+    def news(self, sent: dict[str, int], threads: set[str] | None) -> list[dict[str, object]]:
+        """What a reader who has `sent[message]` characters of each lacks; advances `sent`.
+
+        `threads`: only of these; None: of all.
+        """
+        pieces: list[dict[str, object]] = []
+        with self._lock:
+            for key in [k for k in sent if k not in self._growing]:
+                del sent[key]
+            for key, growing in self._growing.items():
+                have = sent.get(key, 0)
+                if growing.length == have or (threads is not None and growing.thread_id not in threads):
+                    continue
+                pieces.append(
+                    {
+                        "thread_id": growing.thread_id,
+                        "message_id": key,
+                        "turn": growing.turn,
+                        "what": growing.what,
+                        "offset": have,
+                        "text": growing.text(have),
+                    }
+                )
+                sent[key] = growing.length
+        return pieces
+
+    def store(self) -> None:
+        """Write all new pieces in one transaction."""
+        with self._lock:
+            rows = [
+                {
+                    "message_id": key,
+                    "offset": g.stored,
+                    "thread_id": g.thread_id,
+                    "turn": g.turn,
+                    "what": g.what,
+                    "text": g.text(g.stored),
+                }
+                for key, g in self._growing.items()
+                if g.length > g.stored
+            ]
+        if not rows:
+            return
+        self._database.write(lambda unit: _insert(unit, rows))
+        late: list[str] = []
+        with self._lock:
+            for row in rows:
+                growing = self._growing.get(str(row["message_id"]))
+                if growing is None:
+                    late.append(str(row["message_id"]))
+                else:
+                    growing.stored = int(str(row["offset"])) + len(str(row["text"]))
+        if late:  # it landed while its pieces were on their way
+            self._database.write(
+                lambda unit: unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(late))) and None
+            )
+
+    async def keep_storing(self) -> None:
+        """Store new pieces a few times a second, for as long as the server lives."""
+        with self._database.bell.listen(DELTAS) as ear:
+            while True:
+                await ear.wait()
+                await asyncio.sleep(STORE_EVERY)
+                ear.clear()
+                try:
+                    await asyncio.to_thread(self.store)
+                except MainloopError as error:  # a full disk: the pieces stay in memory and are tried again
+                    log.warning("Open messages could not be stored: %s", error)
+                    ear.set()
+                    await asyncio.sleep(1)
+
+
+def _insert(unit: UnitOfWork, rows: list[dict[str, object]]) -> None:
+    unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
+
+
+def _stored(connection: sa.Connection) -> dict[str, _Growing]:
+    growing: dict[str, _Growing] = {}
+    for row in connection.execute(sa.select(t.chunk).order_by(t.chunk.c.message_id, t.chunk.c.offset)):
+        g = growing.setdefault(row.message_id, _Growing(row.thread_id, row.turn, row.what))
+        if row.offset != g.length:  # a torn tail: the runner sends it again from here
+            continue
+        g.pieces.append(row.text)
+        g.length = g.stored = g.length + len(row.text)
+    return growing

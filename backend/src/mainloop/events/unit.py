@@ -1,0 +1,199 @@
+"""The unit of work: one request, one report or one step is one transaction, and its events get their numbers last."""
+
+import contextlib
+import logging
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import begin
+from mainloop.errors import DatabaseAway, StorageFull
+from mainloop.events.bell import LOG, Bell
+from mainloop_models.base import Model
+from mainloop_models.events import BlobRef
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# A body stays below 32 KiB; text beyond this (in bytes) goes into a blob, its head and tail stay in the event.
+HEAD: Final = 12 * 1024
+TAIL: Final = 4 * 1024
+CHANNEL: Final = "mainloop"
+TRIES: Final = 5
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UnitOfWork:
+    """A write transaction. Events are collected and written at the very end, under the locks that number them."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.now = now()
+        self._events: list[tuple[str, str, str]] = []
+        self._topics: set[str] = set()
+        self._after: list[Callable[[], None]] = []
+
+    def execute(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        return self.connection.execute(statement)
+
+    def append(self, thread_id: str, kind: str, body: Model) -> None:
+        """Say that something happened in a thread. It becomes an event if and when the transaction commits."""
+        self._events.append((thread_id, kind, body.model_dump_json(exclude_defaults=False)))
+
+    def ring(self, topic: str) -> None:
+        """Wake whoever listens to `topic`, after the commit."""
+        self._topics.add(topic)
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Run `act` in this process once the commit is certain. Nothing that must not be lost belongs here."""
+        self._after.append(act)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the transaction that is undone as a whole, its events included, if it raises."""
+        before = (list(self._events), set(self._topics), list(self._after))
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self._events, self._topics, self._after = before
+            raise
+
+    def shorten(self, thread_id: str, text: str) -> tuple[str, BlobRef | None]:
+        """`text` as it may stand in an event: itself, or its head and tail with a reference to the whole."""
+        data = text.encode()
+        if len(data) <= HEAD + TAIL:
+            return text, None
+        ref = BlobRef(id=uuid.uuid4().hex, size=len(data))
+        self.execute(
+            t.blob.insert().values(id=ref.id, thread_id=thread_id, size=ref.size, text=text, created_at=self.now)
+        )
+        head, tail = data[:HEAD].decode(errors="ignore"), data[-TAIL:].decode(errors="ignore")
+        return f"{head}\n… {len(data) - HEAD - TAIL} bytes left out …\n{tail}", ref
+
+    def write_events(self) -> None:
+        """Number and insert what was collected. Lock order: threads by id, then the one counter."""
+        if self._events:
+            self._number_and_insert()
+            self._topics.add(LOG)
+        if self._topics and self.connection.dialect.name == "postgresql":
+            for topic in sorted(self._topics):
+                self.execute(sa.select(sa.func.pg_notify(CHANNEL, topic)))
+
+    def _number_and_insert(self) -> None:
+        count: dict[str, int] = defaultdict(int)
+        for thread_id, _, _ in self._events:
+            count[thread_id] += 1
+        next_seq: dict[str, int] = {}
+        for thread_id in sorted(count):
+            row = (
+                sa.update(t.thread)
+                .where(t.thread.c.id == thread_id)
+                .values(last_seq=t.thread.c.last_seq + count[thread_id])
+                .returning(t.thread.c.last_seq)
+            )
+            next_seq[thread_id] = self.execute(row).scalar_one() - count[thread_id]
+        counter = (
+            sa.update(t.installation)
+            .values(cursor=t.installation.c.cursor + len(self._events))
+            .returning(t.installation.c.cursor)
+        )
+        cursor = self.execute(counter).scalar_one() - len(self._events)
+        rows: list[dict[str, object]] = []
+        for thread_id, kind, body in self._events:
+            cursor += 1
+            next_seq[thread_id] += 1
+            rows.append(
+                {
+                    "cursor": cursor,
+                    "thread_id": thread_id,
+                    "seq": next_seq[thread_id],
+                    "kind": kind,
+                    "at": self.now,
+                    "body": body,
+                }
+            )
+        self.connection.execute(t.event.insert(), rows)
+
+    def committed(self, bell: Bell) -> None:
+        bell.ring(self._topics)
+        for act in self._after:
+            act()
+
+
+class Database:
+    """Opens units of work and consistent reads; retries what is worth retrying, says the rest in words."""
+
+    def __init__(self, engine: sa.Engine, bell: Bell) -> None:
+        self.engine = engine
+        self.bell = bell
+
+    def write(self, act: Callable[[UnitOfWork], T]) -> T:
+        """Run `act` in one transaction and commit it, or leave nothing behind.
+
+        Raises StorageFull or DatabaseAway where the database could not take it, and whatever `act` raises.
+        A deadlock or a lost connection before the commit runs `act` again, so it must touch nothing but the unit.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self.engine.connect() as connection:
+                    begin(connection, write=True)
+                    unit = UnitOfWork(connection)
+                    answer = act(unit)
+                    unit.write_events()
+                    connection.commit()
+                unit.committed(self.bell)
+                return answer
+            except sa.exc.DBAPIError as error:
+                if _is_full(error):
+                    raise StorageFull from error
+                if not _is_passing(error):
+                    raise
+                if attempt == TRIES:
+                    raise DatabaseAway from error
+                log.warning("Try %d of a transaction failed, running it again: %s", attempt, error.orig)
+                time.sleep(0.02 * attempt)
+        raise AssertionError("unreachable")
+
+    def read(self, look: Callable[[sa.Connection], T]) -> T:
+        """Run `look` on one consistent picture of the database.
+
+        Raises DatabaseAway where it can't be reached.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                begin(connection, write=False)
+                try:
+                    return look(connection)
+                finally:
+                    connection.rollback()
+        except sa.exc.OperationalError as error:
+            raise DatabaseAway from error
+
+
+def _is_full(error: sa.exc.DBAPIError) -> bool:
+    text = str(error.orig).lower()
+    return "disk is full" in text or "no space left" in text or "disk i/o error" in text
+
+
+def _is_passing(error: sa.exc.DBAPIError) -> bool:
+    """A connection that broke, a lock that was not had in time, a deadlock: worth another try."""
+    text = str(error.orig).lower()
+    return (
+        error.connection_invalidated
+        or "database is locked" in text
+        or "deadlock detected" in text
+        or "could not serialize" in text
+        or (isinstance(error, sa.exc.OperationalError) and "connect" in text)
+    )

@@ -1,0 +1,62 @@
+"""The built page: immutable assets, compressed siblings, and the shell for every address a browser navigates to."""
+
+from pathlib import Path
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+SHELL: Final = "index.html"
+IMMUTABLE: Final = "_app/immutable/"
+ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
+
+
+def find_page() -> Path | None:
+    """Where the built page lies: in the installed package, or in the checkout after `make build`."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "page", package.parents[2] / "frontend" / "build"):
+        if (folder / SHELL).is_file():
+            return folder
+    return None
+
+
+class PageFiles(StaticFiles):
+    """A missing file is a 404, or an old tab would get HTML where it asks for code; only navigations get the shell."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        headers = Headers(scope=scope)
+        try:
+            if path == ".":  # Starlette's word for the root
+                raise HTTPException(404)
+            response = self._compressed(path, headers) or await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or "text/html" not in headers.get("accept", ""):
+                raise
+            path = SHELL
+            response = await super().get_response(SHELL, scope)
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if path.startswith(IMMUTABLE) else "no-cache"
+        )
+        return response
+
+    def _compressed(self, path: str, headers: Headers) -> Response | None:
+        accepted = headers.get("accept-encoding", "")
+        full, stat = self.lookup_path(path)
+        if stat is None:
+            return None
+        for encoding, suffix in ENCODINGS:
+            sibling, sibling_stat = self.lookup_path(path + suffix)
+            if encoding in accepted and sibling_stat is not None:
+                # The type is the plain file's; the size and the tag are the sibling's.
+                response = FileResponse(sibling, stat_result=sibling_stat, media_type=_media_type(full))
+                response.headers["Content-Encoding"] = encoding
+                response.headers["Vary"] = "Accept-Encoding"
+                return response
+        return None
+
+
+def _media_type(path: str) -> str | None:
+    return FileResponse(path).media_type

@@ -1,0 +1,65 @@
+"""The one event stream: everything behind a cursor, then what comes, then what is being written."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from starlette.responses import StreamingResponse
+
+from mainloop.errors import BadInput
+from mainloop.events.bell import DELTAS, heard
+from mainloop.events.feed import FEED
+from mainloop.http.context import Parts
+
+HEARTBEAT = 15.0
+# A client this many events behind is told to load the state again.
+TOO_FAR = 5000
+# Deltas are joined for this long, so that a fast writer costs few frames (seconds).
+BREATH = 0.05
+SHUTDOWN = "shutdown"
+RESET = b"event: reset\ndata: {}\n\n"
+
+
+def cursor_of(request: Request, after: str | None) -> int | None:
+    """The cursor to start behind: `Last-Event-ID` wins over `after`. None: from now on. Raises BadInput."""
+    given = request.headers.get("last-event-id") or after
+    if not given:
+        return None
+    if not given.isdigit():
+        raise BadInput(what=f"{given!r} is no cursor. Take the one from /api/state.")
+    return int(given)
+
+
+def stream(parts: Parts, cursor: int | None, threads: set[str] | None) -> StreamingResponse:
+    """The answer of `GET /api/events`."""
+    return StreamingResponse(
+        _frames(parts, cursor, threads),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None) -> AsyncIterator[bytes]:
+    # Open messages are in the state the client has; it merges by offset, so sending them whole once is harmless.
+    sent: dict[str, int] = {}
+    with parts.bell.listen(FEED, DELTAS, SHUTDOWN) as ear:
+        distance = await parts.feed.distance(cursor or 0)
+        if cursor is None:
+            cursor = distance
+        elif distance < 0 or distance > TOO_FAR:
+            yield RESET
+            return
+        yield b": hello\n\n"
+        while not parts.stopping:
+            ear.clear()
+            events = await parts.feed.after(cursor)
+            if events:
+                cursor = events[-1][0]
+                yield b"".join(frame for _, frame in events)
+            for piece in parts.open_messages.news(sent, threads):
+                yield f"event: delta\ndata: {json.dumps(piece, ensure_ascii=False)}\n\n".encode()
+            if await heard(ear, HEARTBEAT):
+                await asyncio.sleep(BREATH)
+            else:
+                yield b": beat\n\n"

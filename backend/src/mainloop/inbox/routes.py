@@ -1,0 +1,61 @@
+"""The inbox over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from mainloop.access.service import CurrentDevice
+from mainloop.errors import MainloopError
+from mainloop.http.context import CurrentDatabase
+from mainloop.inbox import store
+from mainloop.inbox.schemas import AnswerResult, AnswerResults, GiveAnswer, GiveAnswers, Item
+from mainloop.inbox.schemas import Inbox as InboxList
+from mainloop.inbox.service import Inbox
+from mainloop_models.asks import Answer
+from mainloop_models.events import ItemBody
+
+router = APIRouter(prefix="/api/inbox", tags=["inbox"])
+
+
+def _inbox(request: Request) -> Inbox:
+    return request.app.state.parts.inbox
+
+
+CurrentInbox = Annotated[Inbox, Depends(_inbox)]
+
+
+@router.get("", name="list_inbox")
+def list_inbox(database: CurrentDatabase, me: CurrentDevice) -> InboxList:
+    """Everything that waits for the person, most urgent first."""
+    return InboxList(items=[_item(body) for body in database.read(store.open_items)])
+
+
+@router.post("/answers", name="answer_items")
+def answer_items(
+    given: GiveAnswers, database: CurrentDatabase, inbox: CurrentInbox, me: CurrentDevice
+) -> AnswerResults:
+    """Several answers, each on its own: one result per item."""
+    results: list[AnswerResult] = []
+    for one in given.answers:
+        try:
+            database.write(lambda unit, one=one: inbox.answer(unit, one.item, _answer(one), one.id, me.name))
+            results.append(AnswerResult(item=one.item, status=200))
+        except MainloopError as error:
+            results.append(AnswerResult(item=one.item, status=error.status, code=error.code, detail=error.sentence))
+    return AnswerResults(results=results)
+
+
+@router.post("/{item_id}/answer", name="answer_item")
+def answer_item(
+    item_id: str, given: GiveAnswer, database: CurrentDatabase, inbox: CurrentInbox, me: CurrentDevice
+) -> Item:
+    """The one answer of an item."""
+    return _item(database.write(lambda unit: inbox.answer(unit, item_id, _answer(given), given.id, me.name)))
+
+
+def _answer(given: GiveAnswer) -> Answer:
+    return Answer(decision=given.decision, answers=given.answers, text=given.text.strip())
+
+
+def _item(body: ItemBody) -> Item:
+    return Item.model_validate(body.model_dump())

@@ -1,0 +1,47 @@
+"""What the browser sends to answer."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from mainloop_models.asks import Decision
+from mainloop_models.events import ItemBody
+
+
+class Item(ItemBody):
+    """Something that waits for the person, or did."""
+
+
+class GiveAnswer(BaseModel):
+    # Chosen by the client: the same id again is the same answer.
+    id: str = Field(min_length=8, max_length=64)
+    decision: Decision
+    # Per question its text, or the labels that were chosen.
+    answers: dict[str, str | list[str]] = {}
+    text: str = Field(default="", max_length=20_000)
+    # Standing permissions come later; until then an answer is for this once.
+    scope: Literal["once"] = "once"
+
+
+class GiveAnswerTo(GiveAnswer):
+    item: str
+
+
+class GiveAnswers(BaseModel):
+    answers: list[GiveAnswerTo] = Field(min_length=1, max_length=200)
+
+
+class AnswerResult(BaseModel):
+    item: str
+    # HTTP status this answer alone would have got.
+    status: int
+    code: str = ""
+    detail: str = ""
+
+
+class AnswerResults(BaseModel):
+    results: list[AnswerResult]
+
+
+class Inbox(BaseModel):
+    items: list[Item]

@@ -1,0 +1,187 @@
+"""Opening, answering and closing what waits for the person."""
+
+from collections.abc import Callable
+from typing import Final
+
+from mainloop.db import tables as t
+from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
+from mainloop.events.unit import UnitOfWork
+from mainloop.inbox import store
+from mainloop.runs import store as runs_store
+from mainloop.runs.registry import Registry, Said
+from mainloop.runs.service import Runs
+from mainloop_models import runner as r
+from mainloop_models.asks import Answer, Decision, QuestionAsk
+from mainloop_models.events import AgentError, ItemBody, NoticeItem
+
+DECISIONS: Final[dict[str, set[Decision]]] = {
+    "question": {Decision.ANSWER, Decision.DISMISS},
+    "plan": {Decision.APPROVE, Decision.REVISE, Decision.DENY},
+    "permission": {Decision.ALLOW, Decision.DENY},
+    "failure": {Decision.RETRY, Decision.DISMISS},
+    "ceiling": {Decision.RETRY, Decision.DISMISS},
+    "stall": {Decision.RETRY, Decision.DISMISS},
+    "sign_in": {Decision.RETRY, Decision.DISMISS},
+}
+# Errors that only signing in, or another key, can cure.
+SIGN_IN: Final = {"authentication", "not_installed"}
+
+Listener = Callable[[UnitOfWork, ItemBody], None]
+
+
+class Inbox:
+    """All items. Features that want to know when one opens or is done with register here."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._opened: list[Listener] = []
+        self._done: list[Listener] = []
+
+    def on_opened(self, listen: Listener) -> None:
+        self._opened.append(listen)
+
+    def on_done(self, listen: Listener) -> None:
+        """Call `listen` when an item was answered or closed itself."""
+        self._done.append(listen)
+
+    def register(self, registry: Registry) -> None:
+        """Take part in what runners report."""
+        registry.on(r.AskOpened, self._ask_opened)
+        registry.on(r.AnswerTaken, lambda unit, said, body: store.taken(unit, t.item.c.id == body.ask_id))
+        registry.on(r.AskWithdrawn, lambda unit, said, body: self.close(unit, body.ask_id, body.reason))
+        registry.on(r.Released, self._released)
+        registry.on(r.TurnEnded, self._turn_ended)
+        registry.on_blocked(self._blocked)
+
+    def open(self, unit: UnitOfWork, item: ItemBody) -> None:
+        """Put something into the inbox; the same id is there once."""
+        values = item.model_dump(mode="json", include={"id", "kind", "thread_id", "title", "ask", "notice"})
+        opened = store.open(unit, **values, session_id=item.session_id, turn=item.turn, call_id=item.call_id)
+        if opened is not None:
+            self._tell(self._opened, unit, opened)
+
+    def close(self, unit: UnitOfWork, item_id: str, reason: str) -> None:
+        """Its cause is gone: it leaves the list by itself and says why."""
+        closed = store.close(unit, item_id, state="closed", closed_by=reason, taken=True)
+        if closed is not None:
+            self._tell(self._done, unit, closed)
+
+    def close_all(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
+        """The thread was stopped or closed: nothing of it waits any more."""
+        for row in store.open_of(unit.connection, t.item.c.thread_id == thread_id):
+            self.close(unit, row.id, reason)
+
+    def close_notices(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
+        """The person acted on what went wrong in a thread."""
+        for row in store.open_of(unit.connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None)):
+            self.close(unit, row.id, reason)
+
+    def answer(self, unit: UnitOfWork, item_id: str, answer: Answer, answer_id: str, by: str) -> ItemBody:
+        """Give an item its one answer. The same `answer_id` again gets the same answer.
+
+        Raises UnknownItem, BadInput, AlreadyAnswered (with the first answer), ItemClosed.
+        """
+        row = store.find(unit.connection, item_id)
+        if row is None:
+            raise UnknownItem(id=item_id)
+        runs_store.lock(unit, row.thread_id)  # before looking: two answers at once are one after the other
+        row = store.find(unit.connection, item_id)
+        assert row is not None
+        item = store.body_of(row)
+        if item.state == "answered":
+            if row.answer_id == answer_id:
+                return item
+            raise AlreadyAnswered(answer=in_words(item), extra={"item": item.model_dump(mode="json")})
+        if item.state == "closed":
+            raise ItemClosed(reason=item.closed_by, extra={"item": item.model_dump(mode="json")})
+        _check(item, answer)
+        answered = store.close(
+            unit,
+            item_id,
+            state="answered",
+            answer=answer.model_dump(mode="json"),
+            answer_id=answer_id,
+            closed_by=by,
+            taken=item.ask is None,
+        )
+        assert answered is not None
+        self._tell(self._done, unit, answered)
+        if answered.ask is not None:
+            self._runs.request(unit, answered.thread_id)
+        elif answer.decision is Decision.RETRY:
+            self._runs.go_on(unit, answered.thread_id)
+        return answered
+
+    def _tell(self, listeners: list[Listener], unit: UnitOfWork, item: ItemBody) -> None:
+        for listen in listeners:
+            listen(unit, item)
+
+    def _ask_opened(self, unit: UnitOfWork, said: Said, body: r.AskOpened) -> None:
+        self.open(
+            unit,
+            ItemBody(
+                id=body.id,
+                kind=body.ask.kind,
+                thread_id=said.thread_id,
+                session_id=said.thread_id if said.thread.role == "session" else None,
+                title=body.title,
+                ask=body.ask,
+                turn=body.turn,
+                call_id=body.call_id,
+                opened_at=unit.now,
+            ),
+        )
+
+    def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
+        if body.ask_id is not None:
+            store.taken(unit, t.item.c.id == body.ask_id)
+
+    def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
+        if body.outcome == "deferred":
+            return
+        mine = (t.item.c.thread_id == said.thread_id, t.item.c.turn == body.turn)
+        for row in store.open_of(unit.connection, *mine, t.item.c.ask.is_not(None)):
+            self.close(unit, row.id, "The turn that asked has ended.")
+        if body.outcome in ("completed", "interrupted"):
+            store.taken(unit, t.item.c.thread_id == said.thread_id, t.item.c.turn <= body.turn)
+
+    def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
+        thread = runs_store.agent(unit.connection, thread_id)
+        kind = "sign_in" if error.code in SIGN_IN else "failure"
+        self.open(
+            unit,
+            ItemBody(
+                id=f"{kind}-{thread_id}-{thread.run}-{thread.turn}",
+                kind=kind,
+                thread_id=thread_id,
+                session_id=thread_id if thread.role == "session" else None,
+                title=error.message.splitlines()[0][:200] if error.message else "The agent could not go on.",
+                notice=NoticeItem(kind=kind, text=error.message, hint=error.hint, decisions=["retry", "dismiss"]),
+                turn=thread.turn,
+                opened_at=unit.now,
+            ),
+        )
+
+
+def in_words(item: ItemBody) -> str:
+    """What was answered, in a few words."""
+    if item.answer is None:
+        return item.closed_by
+    chosen = [", ".join(a) if isinstance(a, list) else a for a in item.answer.answers.values()]
+    return " · ".join(part for part in (item.answer.decision.value, *chosen, item.answer.text) if part)
+
+
+def _check(item: ItemBody, answer: Answer) -> None:
+    allowed = DECISIONS[item.kind]
+    if answer.decision not in allowed:
+        names = ", ".join(sorted(d.value for d in allowed))
+        raise BadInput(what=f"A {item.kind.replace('_', ' ')} is answered with one of: {names}.")
+    if not isinstance(item.ask, QuestionAsk) or answer.decision is not Decision.ANSWER:
+        return
+    asked = [q.question for q in item.ask.questions]
+    unknown = [q for q in answer.answers if q not in asked]
+    if unknown:
+        raise BadInput(what=f"This was not asked: {unknown[0]}")
+    missing = [q for q in asked if not answer.answers.get(q)]
+    if missing and not answer.text.strip():
+        raise BadInput(what=f"Not answered yet: {missing[0]}")

@@ -1,0 +1,63 @@
+"""Rows of the inbox. Every change of a row is an event with the whole item."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.events.unit import UnitOfWork
+from mainloop_models.events import ItemBody
+
+Row = sa.Row[Any]
+# Most urgent first: what blocks an agent before what informs.
+_URGENCY = sa.case(
+    {"permission": 0, "question": 1, "plan": 2, "sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
+    value=t.item.c.kind,
+    else_=9,
+)
+
+
+def open_items(connection: sa.Connection) -> list[ItemBody]:
+    """Everything that waits, most urgent first, then oldest first."""
+    rows = connection.execute(
+        sa.select(t.item).where(t.item.c.state == "open").order_by(_URGENCY, t.item.c.opened_at, t.item.c.id)
+    )
+    return [body_of(row) for row in rows]
+
+
+def find(connection: sa.Connection, item_id: str) -> Row | None:
+    return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()
+
+
+def open_of(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Row]:
+    return list(connection.execute(sa.select(t.item).where(t.item.c.state == "open", *which)))
+
+
+def open(unit: UnitOfWork, **values: Any) -> ItemBody | None:
+    """Add an item; None if it was opened before."""
+    row = upsert(unit.connection, t.item).values(state="open", opened_at=unit.now, **values)
+    added = unit.execute(row.on_conflict_do_nothing().returning(t.item)).first()
+    return None if added is None else _say(unit, added)
+
+
+def close(unit: UnitOfWork, item_id: str, **values: Any) -> ItemBody | None:
+    """Close an open item; None if it is not open any more."""
+    mine = (t.item.c.id == item_id, t.item.c.state == "open")
+    row = unit.execute(sa.update(t.item).where(*mine).values(closed_at=unit.now, **values).returning(t.item)).first()
+    return None if row is None else _say(unit, row)
+
+
+def taken(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> None:
+    """The answers of these items need no further delivery."""
+    unit.execute(sa.update(t.item).where(t.item.c.state == "answered", *which).values(taken=True))
+
+
+def _say(unit: UnitOfWork, row: Row) -> ItemBody:
+    body = body_of(row)
+    unit.append(row.thread_id, "item", body)
+    return body
+
+
+def body_of(row: Row) -> ItemBody:
+    return ItemBody.model_validate({name: getattr(row, name) for name in ItemBody.model_fields})

@@ -1,0 +1,196 @@
+"""The program `mainloop`: composition root and command line."""
+
+import argparse
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from dotenv import dotenv_values
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from mainloop.access.service import new_code
+from mainloop.app import VERSION, choose_sandbox, create_app
+from mainloop.conversation.schemas import Check
+from mainloop.db.engine import make_engine
+from mainloop.db.migrate import migrate
+from mainloop.doctor import examine, sqlite_trouble
+from mainloop.environment import agent_environment
+from mainloop.errors import MainloopError, PortTaken
+from mainloop.events.bell import Bell
+from mainloop.events.unit import Database
+from mainloop.sessions.agents import AgentKinds
+from mainloop.settings import Settings
+
+# Streams end by themselves when the server stops; this is for a client that does not let go (seconds).
+LAST_WORDS = 2
+
+
+class _Refused(Exception):
+    """A sentence for the person; the program ends with it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status. What goes wrong is one sentence, not a trace."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for noisy in ("alembic", "httpx", "dbos"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        environment = _environment()
+        return given.run(given, _settings(given, environment), environment)
+    except _Refused as error:
+        print(error, file=sys.stderr)
+    except MainloopError as error:
+        print(error.sentence, file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("mainloop", description="One conversation to manage all of your AI sessions.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    up = commands.add_parser("up", help="start the server")
+    up.add_argument("--host", help="address to listen on (127.0.0.1)")
+    up.add_argument("--port", type=int, help="port to listen on (8000)")
+    up.add_argument("--demo", action="store_true", default=None, help="start straight into the demo agent")
+    up.set_defaults(run=_up)
+    pair = commands.add_parser("pair", help="print a link that signs a browser in")
+    pair.add_argument("--json", action="store_true", help="print {url, code}")
+    pair.set_defaults(run=_pair)
+    doctor = commands.add_parser("doctor", help="see what is there and what is missing")
+    doctor.add_argument("--json", action="store_true", help="print {checks}")
+    doctor.set_defaults(run=_doctor)
+    commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
+    commands.add_parser("openapi", help="print the API's document").set_defaults(run=_openapi)
+    commands.add_parser("version", help="print the version").set_defaults(run=_version)
+    return parser
+
+
+def _environment() -> dict[str, str]:
+    """The process's environment over an `.env` file in the folder where mainloop was started."""
+    from_file = {name: value for name, value in dotenv_values(Path.cwd() / ".env").items() if value}
+    return {**from_file, **os.environ}
+
+
+def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    asked = {name: getattr(given, name, None) for name in ("host", "port", "demo")}
+    fields = Settings.model_fields
+    found = {
+        name.removeprefix("MAINLOOP_").lower(): value
+        for name, value in environment.items()
+        if name.startswith("MAINLOOP_") and name.removeprefix("MAINLOOP_").lower() in fields and value != ""
+    }
+    try:
+        settings = Settings.model_validate({**found, **{k: v for k, v in asked.items() if v is not None}})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"MAINLOOP_{'_'.join(map(str, first['loc'])).upper()}"
+        raise _Refused(f"{name}={first['input']!r} can't be used: {first['msg']}. See docs/settings.md.") from None
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+class _Server(uvicorn.Server):
+    """Tells streams and polls to end before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        parts = getattr(self._app.state, "parts", None)
+        if parts is not None:
+            parts.stop()
+        super().handle_exit(sig, frame)
+
+
+def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    trouble = sqlite_trouble()
+    if trouble and settings.database.startswith("sqlite"):
+        raise _Refused(trouble)
+    _refuse_taken_port(settings)
+    app = create_app(settings, environment)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=LAST_WORDS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
+    print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
+    print("Sign a browser in with: mainloop pair", file=sys.stderr)
+    server = _Server(config, app)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Before anything is opened or migrated. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PortTaken(port=settings.port, host=settings.host) from error
+
+
+def _database(settings: Settings) -> Database:
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = make_engine(settings.database)
+    migrate(engine)
+    return Database(engine, Bell())
+
+
+def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    code = new_code(_database(settings))
+    url = f"{settings.base_url}/pair#{code}"
+    if given.json:
+        print(json.dumps({"url": url, "code": code}))
+    else:
+        print(f"Open this link within ten minutes in the browser that you want to sign in:\n\n  {url}\n")
+    return 0
+
+
+def _doctor(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    sandbox = choose_sandbox(settings)
+    kinds = AgentKinds(settings, environment, confined=sandbox.confined)
+    checks = examine(settings, agent_environment(environment), sandbox, kinds, _database(settings).engine)
+    if given.json:
+        print(json.dumps({"checks": [check.model_dump() for check in checks]}))
+    else:
+        print("\n".join(_line(check) for check in checks))
+    return 1 if any(check.level == "fail" for check in checks) else 0
+
+
+def _line(check: Check) -> str:
+    mark = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}[check.level]
+    hint = f"\n{'':18}{check.hint}" if check.hint else ""
+    return f"{mark}  {check.name:11} {check.text}{hint}"
+
+
+def _migrate(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    _database(settings)
+    print("The database is up to date.")
+    return 0
+
+
+def _openapi(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    print(json.dumps(create_app(settings, environment).openapi(), indent=2, sort_keys=True))
+    return 0
+
+
+def _version(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    print(VERSION)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Projects over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from mainloop.access.service import CurrentDevice
+from mainloop.http.context import CurrentDatabase
+from mainloop.projects import store
+from mainloop.projects.schemas import AddProject, Project
+from mainloop.projects.schemas import Projects as ProjectList
+from mainloop.projects.service import Projects, as_project
+
+router = APIRouter(prefix="/api/projects", tags=["projects"])
+
+
+def _projects(request: Request) -> Projects:
+    return request.app.state.parts.projects
+
+
+@router.get("", name="list_projects")
+def list_projects(database: CurrentDatabase, me: CurrentDevice) -> ProjectList:
+    """Every project, oldest first."""
+    return ProjectList(projects=[as_project(row) for row in database.read(store.all_projects)])
+
+
+@router.post("", name="add_project", status_code=201)
+def add_project(
+    given: AddProject,
+    database: CurrentDatabase,
+    projects: Annotated[Projects, Depends(_projects)],
+    me: CurrentDevice,
+    response: Response,
+) -> Project:
+    """Add a repository by path or address. The same source again is the same project; a failed one is tried again."""
+    project, new = database.write(lambda unit: projects.add(unit, given))
+    response.status_code = 201 if new else 200
+    return project

@@ -1,0 +1,142 @@
+"""Projects: added by path or address, mirrored, refreshed before each session."""
+
+import re
+import uuid
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from mainloop.durable.phases import Phases
+from mainloop.errors import BadInput, MainloopError, UnknownProject
+from mainloop.events.unit import Database, UnitOfWork
+from mainloop.projects import store
+from mainloop.projects.mirror import Mirror
+from mainloop.projects.schemas import AddProject, Project
+
+FETCH: Final = "fetch_project"
+
+
+class Projects:
+    """All projects of this installation. `mirrors`: the folder their mirrors lie in."""
+
+    def __init__(self, database: Database, phases: Phases, mirrors: Path) -> None:
+        self._database = database
+        self._phases = phases
+        self._mirrors = mirrors
+
+    def define_phases(self) -> None:
+        """Register the fetching of a project with DBOS."""
+        self._phases.define(FETCH, self.fetch, self._failed)
+
+    def mirror(self, project_id: str) -> Mirror:
+        return Mirror(self._mirrors / f"{project_id}.git")
+
+    def add(self, unit: UnitOfWork, given: AddProject) -> tuple[Project, bool]:
+        """Remember a project and start fetching it; answers it and whether it is new. Raises BadInput."""
+        source = _source(given.source)
+        known = store.with_source(unit.connection, source)
+        if known is not None:
+            if known.state == "failed":
+                self._fetch_again(unit, known.id)
+                known = store.find(unit.connection, known.id)
+                assert known is not None
+            return as_project(known), False
+        name = _free_name(unit.connection, given.name or _name_of(source))
+        row = store.add(unit, id=given.id or uuid.uuid4().hex, name=name, source=source)
+        self._phases.enqueue(unit, FETCH, row.id, "1")
+        return as_project(row), True
+
+    def _fetch_again(self, unit: UnitOfWork, project_id: str) -> None:
+        store.update(unit, project_id, state="fetching", error="")
+        self._phases.enqueue(unit, FETCH, project_id, uuid.uuid4().hex[:8])
+
+    def named(self, connection: sa.Connection, id_or_name: str) -> sa.Row[tuple[object, ...]]:
+        """The project with this id or name. Raises UnknownProject."""
+        row = store.find(connection, id_or_name)
+        if row is None:
+            known = ", ".join(p.name for p in store.all_projects(connection)) or "none yet"
+            raise UnknownProject(name=id_or_name, known=known)
+        return row
+
+    def fetch(self, project_id: str) -> None:
+        """Make or refresh the mirror. What is wrong with the source is kept in words with the project."""
+        row = self._database.read(lambda c: store.find(c, project_id))
+        if row is None:
+            return
+        try:
+            branch = self._fetch_mirror(project_id, row.source)
+        except MainloopError as error:
+            self._failed(project_id, error)
+            return
+        self._database.write(
+            lambda unit: store.update(unit, project_id, state="ready", error="", default_branch=branch)
+        )
+
+    def _fetch_mirror(self, project_id: str, source: str) -> str:
+        mirror = self.mirror(project_id)
+        mirror.create()
+        return mirror.fetch_upstream(source)
+
+    def refresh(self, project_id: str) -> sa.Row[tuple[object, ...]]:
+        """The project with its newest commits; with those it has, where the source can't be reached right now.
+
+        Raises the mirror's errors where there is nothing to start from.
+        """
+        row = self._database.read(lambda c: self.named(c, project_id))
+        try:
+            branch = self._fetch_mirror(project_id, str(row.source))
+        except MainloopError:
+            if row.state != "ready":
+                raise
+            return row
+        self._database.write(
+            lambda unit: store.update(unit, project_id, state="ready", error="", default_branch=branch)
+        )
+        return self._database.read(lambda c: self.named(c, project_id))
+
+    def _failed(self, project_id: str, error: Exception) -> None:
+        words = error.sentence if isinstance(error, MainloopError) else f"It could not be fetched: {error}"
+        self._database.write(lambda unit: store.update(unit, project_id, state="failed", error=words))
+
+
+def as_project(row: sa.Row[tuple[object, ...]]) -> Project:
+    return Project.model_validate({name: getattr(row, name) for name in Project.model_fields})
+
+
+def _source(given: str) -> str:
+    """A path made whole, or an address as it is. Raises BadInput."""
+    text = given.strip()
+    if not text or any(ord(c) < 32 for c in text):
+        raise BadInput(what="Give the folder of a repository on this machine, or the address of one.")
+    if text.startswith("-"):
+        raise BadInput(what=f"{text} looks like an option, not like a repository.")
+    if "://" in text or re.match(r"^[\w.-]+@[\w.-]+:", text):
+        if urlsplit(text).password:
+            raise BadInput(
+                what="This address holds a password. Let git remember it instead (git credential), then "
+                "give the address without it."
+            )
+        return text
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise BadInput(what=f"{text} is not a whole path. Give it from the root, like /home/you/{text}.")
+    if not path.is_dir():
+        raise BadInput(what=f"There is no folder {path} on the machine where mainloop runs.")
+    return str(path.resolve())
+
+
+def _name_of(source: str) -> str:
+    last = re.split(r"[/:\\]", source.rstrip("/"))[-1].removesuffix(".git")
+    return re.sub(r"[^\w.-]+", "-", last).strip("-.")[:60] or "project"
+
+
+def _free_name(connection: sa.Connection, name: str) -> str:
+    name = " ".join(name.split())[:100] or "project"
+    taken = {p.name for p in store.all_projects(connection)}
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate

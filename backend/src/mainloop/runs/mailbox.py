@@ -1,0 +1,201 @@
+"""What is said to an agent: messages in order, each with one finish, and notes that ride with the next one."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.errors import BadInput, MessageDelivered, MessageExists, MessageTooLarge, UnknownMessage
+from mainloop.events.bell import work_of
+from mainloop.events.unit import UnitOfWork
+from mainloop_models.events import MessageBody, MessageStatus
+
+LONGEST: Final = 256 * 1024  # bytes
+Mode = Literal["queue", "steer"]
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def clean(text: str) -> str:
+    """`text` without control characters, which no screen shows and PostgreSQL can't store.
+
+    Raises BadInput for an empty message and MessageTooLarge for a long one.
+    """
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not text.strip():
+        raise BadInput(what="An empty message can't be sent. Write something first.")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > LONGEST:
+        raise MessageTooLarge(size=size, limit=LONGEST)
+    return text.encode(errors="replace").decode()
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message to queue."""
+
+    id: str
+    text: str
+    mode: Mode = "queue"
+    role: Literal["user", "system"] = "user"
+    from_thread: str | None = None
+
+
+def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody, bool]:
+    """Queue a message; answers it and whether it is new. The caller holds the thread's agent row.
+
+    The same id and text again is the same message. Raises MessageExists for another text, and what `clean` raises.
+    """
+    text = clean(letter.text)
+    known = unit.execute(sa.select(t.message).where(t.message.c.id == letter.id)).first()
+    if known is not None:
+        if known.thread_id != thread_id or known.text != text:
+            raise MessageExists
+        return _body(unit, known), False
+    last = sa.select(sa.func.coalesce(sa.func.max(t.message.c.place), 0)).where(t.message.c.thread_id == thread_id)
+    row = (
+        t.message.insert()
+        .values(
+            id=letter.id,
+            thread_id=thread_id,
+            place=unit.execute(last).scalar_one() + 1,
+            role=letter.role,
+            text=text,
+            mode=letter.mode,
+            status=MessageStatus.QUEUED,
+            from_thread=letter.from_thread,
+            created_at=unit.now,
+        )
+        .returning(t.message)
+    )
+    body = _say(unit, unit.execute(row).one())
+    unit.ring(work_of(thread_id))
+    return body, True
+
+
+def known(connection: sa.Connection, message_id: str) -> bool:
+    """Whether this message was accepted before."""
+    return connection.execute(sa.select(t.message.c.id).where(t.message.c.id == message_id)).first() is not None
+
+
+def change(unit: UnitOfWork, thread_id: str, message_id: str, text: str | None, mode: Mode | None) -> MessageBody:
+    """Edit a queued message. Raises UnknownMessage, MessageDelivered, and what `clean` raises."""
+    row = _queued(unit, thread_id, message_id)
+    values = {"text": clean(text) if text is not None else row.text, "mode": mode or row.mode}
+    return _set(unit, thread_id, [message_id], **values)[0]
+
+
+def withdraw(unit: UnitOfWork, thread_id: str, message_id: str) -> MessageBody:
+    """Take a queued message back. Raises UnknownMessage, MessageDelivered."""
+    _queued(unit, thread_id, message_id)
+    return _set(unit, thread_id, [message_id], status=MessageStatus.WITHDRAWN)[0]
+
+
+def deliver(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
+    """Give messages to the runner: from now on they can't be edited. Waiting notes ride with the first."""
+    if not message_ids:
+        return
+    waiting = sa.update(t.note).where(t.note.c.thread_id == thread_id, t.note.c.message_id.is_(None))
+    unit.execute(waiting.values(message_id=message_ids[0]))
+    _set(unit, thread_id, message_ids, status=MessageStatus.DELIVERED)
+
+
+def take(unit: UnitOfWork, thread_id: str, message_ids: list[str], turn: int) -> None:
+    """The agent has these messages in turn `turn`."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
+    unit.execute(sa.update(t.message).where(*mine).values(turn=turn))
+
+
+def finish(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
+    """These messages need no further turn."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
+    unit.execute(sa.update(t.message).where(*mine).values(status=MessageStatus.FINISHED))
+
+
+def leave_open(unit: UnitOfWork, thread_id: str) -> None:
+    """A turn ended without finishing what was delivered: it will be given again."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.status == MessageStatus.DELIVERED)
+    unit.execute(
+        sa.update(t.message).where(*mine, t.message.c.turn.is_not(None)).values(attempt=t.message.c.attempt + 1)
+    )
+
+
+def delivered(connection: sa.Connection, thread_id: str) -> list[sa.Row[Any]]:
+    """Messages the runner has and has not finished, in order."""
+    return _with_status(connection, thread_id, MessageStatus.DELIVERED)
+
+
+def queued(connection: sa.Connection, thread_id: str) -> list[sa.Row[Any]]:
+    """Messages that wait, in order."""
+    return _with_status(connection, thread_id, MessageStatus.QUEUED)
+
+
+def all_queued(connection: sa.Connection) -> list[tuple[str, MessageBody]]:
+    """Every waiting message of the installation, with its thread."""
+    rows = connection.execute(
+        sa.select(t.message)
+        .where(t.message.c.status == MessageStatus.QUEUED)
+        .order_by(t.message.c.thread_id, t.message.c.place)
+    )
+    return [(row.thread_id, _as_body(row, row.text)) for row in rows]
+
+
+def note(unit: UnitOfWork, thread_id: str, key: str, text: str) -> None:
+    """Something the agent is told with its next message, once. `key` makes it the same note when said again."""
+    last = sa.select(sa.func.coalesce(sa.func.max(t.note.c.place), 0)).where(t.note.c.thread_id == thread_id)
+    row = upsert(unit.connection, t.note).values(
+        key=key, thread_id=thread_id, place=unit.execute(last).scalar_one() + 1, text=text
+    )
+    unit.execute(row.on_conflict_do_nothing())
+
+
+def notes_of(connection: sa.Connection, message_id: str) -> list[str]:
+    rows = sa.select(t.note.c.text).where(t.note.c.message_id == message_id).order_by(t.note.c.place)
+    return list(connection.execute(rows).scalars())
+
+
+def _with_status(connection: sa.Connection, thread_id: str, status: MessageStatus) -> list[sa.Row[Any]]:
+    mine = (t.message.c.thread_id == thread_id, t.message.c.status == status)
+    return list(connection.execute(sa.select(t.message).where(*mine).order_by(t.message.c.place)))
+
+
+def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> sa.Row[Any]:
+    mine = (t.message.c.thread_id == thread_id, t.message.c.id == message_id)
+    row = unit.execute(sa.select(t.message).where(*mine)).first()
+    if row is None or row.status == MessageStatus.WITHDRAWN:
+        raise UnknownMessage(id=message_id)
+    if row.status != MessageStatus.QUEUED:
+        raise MessageDelivered
+    return row
+
+
+def _set(unit: UnitOfWork, thread_id: str, message_ids: list[str], **values: object) -> list[MessageBody]:
+    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
+    rows = unit.execute(sa.update(t.message).where(*mine).values(**values).returning(t.message)).all()
+    unit.ring(work_of(thread_id))
+    return [_say(unit, row) for row in sorted(rows, key=lambda r: r.place)]
+
+
+def _say(unit: UnitOfWork, row: sa.Row[Any]) -> MessageBody:
+    body = _body(unit, row)
+    unit.append(row.thread_id, "message", body)
+    return body
+
+
+def _body(unit: UnitOfWork, row: sa.Row[Any]) -> MessageBody:
+    text, ref = unit.shorten(row.thread_id, row.text)
+    return _as_body(row, text).model_copy(update={"blob": ref})
+
+
+def _as_body(row: sa.Row[Any], text: str) -> MessageBody:
+    return MessageBody(
+        id=row.id,
+        role=row.role,
+        text=text,
+        status=MessageStatus(row.status),
+        mode=row.mode,
+        turn=row.turn,
+        from_thread=row.from_thread,
+    )

@@ -1,0 +1,65 @@
+"""`/runner/v1`: for runners only, with the token of their run."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+
+from mainloop.errors import UnknownRun
+from mainloop.events.bell import heard, work_of
+from mainloop.http.stream import SHUTDOWN
+from mainloop.runs.service import Caller, Runs
+from mainloop_models.runner import Deltas, DeltasTaken, Hello, Receipt, Reports, Welcome, Work
+
+router = APIRouter(prefix="/runner/v1", tags=["runner"])
+# How long an unchanged answer is held back (seconds).
+POLL = 25.0
+
+
+def _runs(request: Request) -> Runs:
+    return request.app.state.parts.runs
+
+
+CurrentRuns = Annotated[Runs, Depends(_runs)]
+
+
+def _caller(runs: CurrentRuns, authorization: Annotated[str, Header()] = "") -> Caller:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnknownRun
+    return runs.caller(token)
+
+
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+
+
+@router.post("/hello", name="runner_hello")
+def hello(given: Hello, runs: CurrentRuns, caller: CurrentCaller) -> Welcome:
+    """A run says that it lives, and learns what it is."""
+    return runs.hello(caller, given)
+
+
+@router.post("/reports", name="runner_reports")
+def reports(given: Reports, runs: CurrentRuns, caller: CurrentCaller) -> Receipt:
+    """What the agent did, in order; each report is applied once."""
+    return runs.apply(caller, given)
+
+
+@router.post("/deltas", name="runner_deltas")
+def deltas(given: Deltas, runs: CurrentRuns, caller: CurrentCaller) -> DeltasTaken:
+    """Pieces of messages that are being written."""
+    return runs.take_deltas(caller, given)
+
+
+@router.get("/work", name="runner_work")
+async def work(runs: CurrentRuns, caller: CurrentCaller, seen: Annotated[str, Query()] = "") -> Work:
+    """Everything open for this run: at once where it differs from `seen`, else when it changes or after 25 s."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + POLL
+    with runs.database.bell.listen(work_of(caller.thread_id), SHUTDOWN) as ear:
+        while True:
+            ear.clear()
+            answer = await asyncio.to_thread(runs.work, caller)
+            if answer.version != seen or clock() >= until or runs.stopping:
+                return answer
+            await heard(ear, max(0.05, until - clock()))

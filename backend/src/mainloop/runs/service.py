@@ -1,0 +1,360 @@
+"""Runs: which life of a thread's agent is the newest, what it reports, and what is open for it."""
+
+import hashlib
+import logging
+import secrets
+import socket
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.durable.phases import Phases
+from mainloop.errors import RunRefused, TurnOver, UnknownRun
+from mainloop.events.bell import work_of
+from mainloop.events.deltas import OpenMessages
+from mainloop.events.unit import Database, UnitOfWork
+from mainloop.runs import mailbox, store
+from mainloop.runs.registry import Registry, Said
+from mainloop.runs.turns import Turns
+from mainloop.settings import Settings
+from mainloop_models import runner as r
+from mainloop_models.asks import Answer, Decision
+from mainloop_models.events import RunBody
+
+log = logging.getLogger(__name__)
+
+ENSURE_RUN = "ensure_run"
+END_RUN = "end_run"
+HOST = socket.gethostname()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The run behind a token."""
+
+    thread_id: str
+    run: int
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that was just committed: what the workspace needs to start its runner."""
+
+    thread_id: str
+    number: int
+    token: str
+    role: str
+
+
+class Runs:
+    """The server's side of the runner protocol. Everything here is called in request threads or phases."""
+
+    def __init__(
+        self, settings: Settings, database: Database, open_messages: OpenMessages, phases: Phases, registry: Registry
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.open_messages = open_messages
+        self.phases = phases
+        self.registry = registry
+        # Set at shutdown: whoever waits is answered at once.
+        self.stopping = False
+        self.turns = Turns(open_messages, registry, settings.max_restarts)
+
+    # -- who lives ---------------------------------------------------------------------------------------------
+    def request(self, unit: UnitOfWork, thread_id: str) -> None:
+        """Make sure that a runner of this thread takes up what is open. Cheap where one lives."""
+        unit.ring(work_of(thread_id))
+        row = store.agent(unit.connection, thread_id)
+        newest = store.run(unit.connection, thread_id, row.run)
+        if newest is None or newest.state == "ended":
+            self.phases.enqueue(unit, ENSURE_RUN, thread_id, uuid.uuid4().hex[:12])
+
+    def begin(self, unit: UnitOfWork, thread_id: str) -> NewRun | None:
+        """Commit to a new run; the caller has seen that nobody holds the thread's lock. None: nothing wants one."""
+        row = store.lock(unit, thread_id)
+        newest = store.run(unit.connection, thread_id, row.run)
+        if newest is not None and newest.state != "ended":
+            self.lost(unit, row, newest)
+            row = store.lock(unit, thread_id)
+        if not (store.has_work(unit.connection, row) or self._owes(unit.connection, row)):
+            return None
+        number, token = row.run + 1, secrets.token_urlsafe(32)
+        unit.execute(
+            t.run.insert().values(
+                thread_id=thread_id,
+                number=number,
+                state="starting",
+                token_hash=_hash(token),
+                host=HOST,
+                started_at=unit.now,
+            )
+        )
+        store.update(unit, thread_id, run=number, wanted="run")
+        return NewRun(thread_id, number, token, row.role)
+
+    def _owes(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
+        """A turn is open although no run lives: a new one brings what the last one left in its spool."""
+        return bool(row.working) and not row.blocked and row.wanted != "stop"
+
+    def lost(self, unit: UnitOfWork, row: sa.Row[Any], newest: sa.Row[Any]) -> None:
+        """The newest run is gone without a word: nobody holds its lock."""
+        thread_id = str(row.thread_id)
+        store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
+        unit.execute(
+            sa.update(t.item)
+            .where(
+                t.item.c.thread_id == thread_id,
+                t.item.c.ask.is_not(None),
+                t.item.c.taken.is_(False),
+                t.item.c.state.in_(("open", "answered")),
+            )
+            .values(orphaned=True)
+        )
+        store.update(unit, thread_id, restarts=row.restarts + 1)
+        if row.working:
+            unit.append(thread_id, "run", RunBody(run=newest.number, what="lost", text="Its process ended."))
+        log.warning("Run %d of %s is gone without a word", newest.number, thread_id)
+
+    def want(self, unit: UnitOfWork, thread_id: str, wanted: str) -> None:
+        """Park or stop the runner, or let it run."""
+        store.update(unit, thread_id, wanted=wanted)
+        unit.ring(work_of(thread_id))
+        if wanted == "stop":
+            self.phases.enqueue(unit, END_RUN, thread_id, uuid.uuid4().hex[:12])
+
+    def interrupt(self, unit: UnitOfWork, thread_id: str, turn: int) -> None:
+        """Stop turn `turn`, no other. Raises UnknownThread, TurnOver."""
+        row = store.lock(unit, thread_id)
+        if not row.working or row.turn != turn:
+            raise TurnOver(turn=turn)
+        store.update(unit, thread_id, interrupt=turn)
+        unit.ring(work_of(thread_id))
+
+    # -- hello -------------------------------------------------------------------------------------------------
+    def caller(self, token: str) -> Caller:
+        """Whose token this is. Raises UnknownRun, RunRefused."""
+
+        def look(connection: sa.Connection) -> Caller:
+            run = store.run_with_token(connection, _hash(token))
+            if run is None:
+                raise UnknownRun
+            if run.state == "ended" or store.agent(connection, run.thread_id).run != run.number:
+                raise RunRefused
+            return Caller(run.thread_id, run.number)
+
+        return self.database.read(look)
+
+    def hello(self, caller: Caller, hello: r.Hello) -> r.Welcome:
+        """Welcome the newest run of a thread. Raises RunRefused."""
+        if (hello.thread_id, hello.run) != (caller.thread_id, caller.run):
+            raise RunRefused
+        return self.database.write(lambda unit: self._welcome(unit, caller, hello))
+
+    def _welcome(self, unit: UnitOfWork, caller: Caller, hello: r.Hello) -> r.Welcome:
+        row = self._fenced(unit, caller)
+        store.update_run(
+            unit, caller.thread_id, caller.run, state="live", pid=hello.pid, version=hello.version, seen_at=unit.now
+        )
+        unit.append(caller.thread_id, "run", RunBody(run=caller.run, what="started"))
+        agent_session = row.agent_session
+        if not row.recorded and caller.run > 1:  # an id can't be used twice, even where its first use recorded nothing
+            agent_session = str(uuid.uuid4())
+            store.update(unit, caller.thread_id, agent_session=agent_session)
+        approved = [
+            r.ApprovedCall(ask_id=item.id, tool=item.ask["tool"], input=item.ask["input"])
+            for item in store.untaken_answers(unit.connection, caller.thread_id)
+            if item.orphaned and item.kind == "permission" and item.answer["decision"] == Decision.ALLOW
+        ]
+        return r.Welcome(
+            role=row.role,
+            agent=row.kind,
+            model=row.model,
+            agent_session=agent_session,
+            resume=row.recorded,
+            prompt=self.registry.prompts[row.role](unit.connection, row),
+            tools=self.registry.tools_for(unit.connection, row),
+            policy=r.Policy(commands=self.settings.commands, hold_seconds=self.settings.hold_minutes * 60),
+            acked=store.acked(unit.connection, caller.thread_id),
+            open_turn=row.turn if row.working or row.deferred_call else 0,
+            last_turn=row.turn,
+            open_messages=[m.id for m in mailbox.delivered(unit.connection, caller.thread_id) if m.turn == row.turn]
+            if row.deferred_call
+            else [],
+            released=store.released_calls(unit.connection, caller.thread_id, row.turn),
+            approved=approved,
+            deferred_call=row.deferred_call,
+            spent_usd=row.spent_usd,
+            demo=row.demo,
+        )
+
+    def _fenced(self, unit: UnitOfWork, caller: Caller) -> sa.Row[Any]:
+        row = store.lock(unit, caller.thread_id)
+        if row.run != caller.run:
+            raise RunRefused
+        return row
+
+    # -- reports -----------------------------------------------------------------------------------------------
+    def apply(self, caller: Caller, reports: r.Reports) -> r.Receipt:
+        """Apply reports in order, each once; answers how far and, for calls of our tools, with what.
+
+        Raises RunRefused. A report behind a gap is not applied.
+        """
+        if reports.thread_id != caller.thread_id:
+            raise RunRefused
+        return self.database.write(lambda unit: self._apply(unit, caller, reports))
+
+    def _apply(self, unit: UnitOfWork, caller: Caller, reports: r.Reports) -> r.Receipt:
+        self._fenced(unit, caller)
+        acked = store.acked(unit.connection, caller.thread_id)
+        answers: dict[str, r.ToolAnswer] = {}
+        for report in reports.reports:
+            done = acked.get(report.run)
+            if done is None or report.run > caller.run:
+                raise RunRefused
+            if isinstance(report.body, r.ToolRequest):
+                answer = self._answered(unit, caller.thread_id, report.body)
+                if answer is not None:
+                    answers[report.body.call_id] = answer
+            if report.number != done + 1:
+                continue
+            said = Said(store.lock(unit, caller.thread_id), report.run)
+            if isinstance(report.body, r.ToolRequest):
+                answers[report.body.call_id] = self._answer(unit, said, report.body)
+            else:
+                self.turns.apply(unit, said, report)
+            acked[report.run] = report.number
+            store.update_run(unit, caller.thread_id, report.run, acked=report.number)
+        store.update_run(unit, caller.thread_id, caller.run, seen_at=unit.now)
+        after = store.agent(unit.connection, caller.thread_id)
+        unit.ring(work_of(caller.thread_id))
+        if store.has_work(unit.connection, after):
+            self.request(unit, caller.thread_id)  # a run that just ended left something to do
+        return r.Receipt(acked=acked, answers=answers)
+
+    def _answered(self, unit: UnitOfWork, thread_id: str, request: r.ToolRequest) -> r.ToolAnswer | None:
+        mine = (t.tool_request.c.thread_id == thread_id, t.tool_request.c.call_id == request.call_id)
+        row = unit.execute(sa.select(t.tool_request).where(*mine)).first()
+        return None if row is None else r.ToolAnswer(text=row.text, is_error=row.is_error)
+
+    def _answer(self, unit: UnitOfWork, said: Said, request: r.ToolRequest) -> r.ToolAnswer:
+        answer = self._answered(unit, said.thread_id, request)
+        if answer is not None:
+            return answer
+        answer = self.registry.call(unit, said.thread, request)
+        unit.execute(
+            t.tool_request.insert().values(
+                thread_id=said.thread_id,
+                call_id=request.call_id,
+                turn=request.turn,
+                tool=request.tool,
+                arguments=request.arguments,
+                text=answer.text,
+                is_error=answer.is_error,
+                at=unit.now,
+            )
+        )
+        return answer
+
+    def take_deltas(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:
+        """Pieces of messages that are being written."""
+        return r.DeltasTaken(lengths=self.open_messages.take(caller.thread_id, deltas.deltas))
+
+    # -- work --------------------------------------------------------------------------------------------------
+    def work(self, caller: Caller) -> r.Work:
+        """Everything open for this run right now. Raises RunRefused."""
+        return self.database.write(lambda unit: self._work(unit, caller))
+
+    def _work(self, unit: UnitOfWork, caller: Caller) -> r.Work:
+        row = self._fenced(unit, caller)
+        if row.working and row.turn_run < caller.run:
+            self.turns.cut_off(unit, row)
+            row = store.lock(unit, caller.thread_id)
+        answers = [a for a in store.untaken_answers(unit.connection, caller.thread_id) if not a.orphaned]
+        messages = self._open_messages(unit, row)
+        wanted = row.wanted
+        idle = not (row.working or messages or answers)
+        if wanted == "park" and not idle:
+            wanted = "run"
+        if wanted == "run" and idle and store.open_asks(unit.connection, caller.thread_id):
+            wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
+        work = r.Work(
+            version="",
+            wanted=wanted,
+            interrupt=row.interrupt if row.working else None,
+            messages=messages,
+            answers=[
+                r.WorkAnswer(ask_id=a.id, call_id=a.call_id, answer=Answer.model_validate(a.answer)) for a in answers
+            ],
+        )
+        return work.model_copy(update={"version": _version(work)})
+
+    def _open_messages(self, unit: UnitOfWork, row: sa.Row[Any]) -> list[r.WorkMessage]:
+        thread_id = str(row.thread_id)
+        if row.blocked or row.deferred_call:
+            return []
+        if not row.working and store.open_asks(unit.connection, thread_id):
+            return []
+        waiting = mailbox.queued(unit.connection, thread_id)
+        if row.working:
+            fresh = [m.id for m in waiting if m.mode == "steer"]
+        elif mailbox.delivered(unit.connection, thread_id):
+            fresh = []
+        else:
+            fresh = [m.id for m in waiting[:1]]
+        mailbox.deliver(unit, thread_id, fresh)
+        follow_up = row.cut_off + _decisions(store.untaken_answers(unit.connection, thread_id))
+        return [
+            r.WorkMessage(
+                id=m.id,
+                text=m.text,
+                mode=m.mode,
+                context=mailbox.notes_of(unit.connection, m.id),
+                again=m.attempt > 0,
+                attempt=m.attempt,
+                follow_up=follow_up if m.attempt else "",
+            )
+            for m in mailbox.delivered(unit.connection, thread_id)
+        ]
+
+    # -- for features ------------------------------------------------------------------------------------------
+    def post(self, unit: UnitOfWork, thread_id: str, letter: mailbox.Letter) -> tuple[Any, bool]:
+        """Queue a message and see that somebody takes it up. Raises what `mailbox.post` raises."""
+        row = store.lock(unit, thread_id)
+        body, new = mailbox.post(unit, thread_id, letter)
+        if new:
+            if row.wanted == "park":
+                store.update(unit, thread_id, wanted="run")
+            if row.wanted != "stop" and not row.blocked:
+                self.request(unit, thread_id)
+        return body, new
+
+    def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The person acted: what was blocked or stopped may run again."""
+        store.lock(unit, thread_id)
+        store.update(unit, thread_id, blocked=False, wanted="run", restarts=0)
+        self.request(unit, thread_id)
+
+
+def _decisions(answers: list[sa.Row[Any]]) -> str:
+    """What the person decided while no runner held the call, in words for the agent."""
+    told: list[str] = []
+    for item in answers:
+        if not item.orphaned:
+            continue
+        answer = Answer.model_validate(item.answer)
+        what = "; ".join(f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in answer.answers.items())
+        words = " ".join(part for part in (what, answer.text) if part)
+        told.append(f'\nMeanwhile the person decided about "{item.title}": {answer.decision.value}. {words}'.rstrip())
+    return "".join(told)
+
+
+def _version(work: r.Work) -> str:
+    return hashlib.sha256(work.model_dump_json(exclude={"version"}).encode()).hexdigest()[:16]
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

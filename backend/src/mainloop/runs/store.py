@@ -1,0 +1,130 @@
+"""Rows of agents and their runs. Whoever changes anything about a thread locks its agent row first."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.errors import UnknownThread
+from mainloop.events.unit import UnitOfWork
+
+Row = sa.Row[Any]
+
+
+def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:
+    unit.execute(t.thread.insert().values(id=thread_id, kind=kind, created_at=unit.now))
+
+
+def add_agent(
+    unit: UnitOfWork, thread_id: str, *, role: str, kind: str, model: str | None, agent_session: str, demo: bool
+) -> None:
+    unit.execute(
+        t.agent.insert().values(
+            thread_id=thread_id,
+            role=role,
+            kind=kind,
+            model=model or None,
+            agent_session=agent_session,
+            demo=demo,
+            quiet_since=unit.now,
+        )
+    )
+
+
+def lock(unit: UnitOfWork, thread_id: str) -> Row:
+    """The agent row of a thread, locked to the end of the transaction. Raises UnknownThread."""
+    row = unit.execute(sa.select(t.agent).where(t.agent.c.thread_id == thread_id).with_for_update()).first()
+    if row is None:
+        raise UnknownThread(id=thread_id)
+    return row
+
+
+def agent(connection: sa.Connection, thread_id: str) -> Row:
+    """The agent row of a thread, to look at. Raises UnknownThread."""
+    row = connection.execute(sa.select(t.agent).where(t.agent.c.thread_id == thread_id)).first()
+    if row is None:
+        raise UnknownThread(id=thread_id)
+    return row
+
+
+def update(unit: UnitOfWork, thread_id: str, **values: object) -> None:
+    unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(**values))
+
+
+def run(connection: sa.Connection, thread_id: str, number: int) -> Row | None:
+    mine = (t.run.c.thread_id == thread_id, t.run.c.number == number)
+    return connection.execute(sa.select(t.run).where(*mine)).first()
+
+
+def run_with_token(connection: sa.Connection, token_hash: str) -> Row | None:
+    return connection.execute(sa.select(t.run).where(t.run.c.token_hash == token_hash)).first()
+
+
+def update_run(unit: UnitOfWork, thread_id: str, number: int, **values: object) -> None:
+    mine = (t.run.c.thread_id == thread_id, t.run.c.number == number)
+    unit.execute(sa.update(t.run).where(*mine).values(**values))
+
+
+def acked(connection: sa.Connection, thread_id: str) -> dict[int, int]:
+    rows = connection.execute(sa.select(t.run.c.number, t.run.c.acked).where(t.run.c.thread_id == thread_id))
+    return {row.number: row.acked for row in rows}
+
+
+def open_runs(connection: sa.Connection, host: str) -> list[Row]:
+    """Runs that have not ended, of this host."""
+    mine = (t.run.c.state.in_(("starting", "live")), t.run.c.host == host)
+    return list(connection.execute(sa.select(t.run).where(*mine)))
+
+
+def open_asks(connection: sa.Connection, thread_id: str) -> list[Row]:
+    """Asks of a thread that wait for the person."""
+    mine = (t.item.c.thread_id == thread_id, t.item.c.state == "open", t.item.c.ask.is_not(None))
+    return list(connection.execute(sa.select(t.item).where(*mine).order_by(t.item.c.opened_at)))
+
+
+def untaken_answers(connection: sa.Connection, thread_id: str) -> list[Row]:
+    """Answers whose call has not got them yet."""
+    mine = (
+        t.item.c.thread_id == thread_id,
+        t.item.c.state == "answered",
+        t.item.c.ask.is_not(None),
+        t.item.c.taken.is_(False),
+    )
+    return list(connection.execute(sa.select(t.item).where(*mine).order_by(t.item.c.closed_at)))
+
+
+def released_calls(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
+    """Calls that were let run in `turn`."""
+    mine = (t.released.c.thread_id == thread_id, t.released.c.turn == turn)
+    return list(connection.execute(sa.select(t.released.c.call_id).where(*mine)).scalars())
+
+
+def has_work(connection: sa.Connection, row: Row) -> bool:
+    """Whether a runner of this thread would have something to do right now."""
+    if row.blocked or row.wanted == "stop":
+        return False
+    thread_id = row.thread_id
+    if any(not answer.orphaned for answer in untaken_answers(connection, thread_id)):
+        return True
+    if row.deferred_call or open_asks(connection, thread_id):
+        return False
+    waiting = sa.select(t.message.c.id).where(
+        t.message.c.thread_id == thread_id, t.message.c.status.in_(("queued", "delivered"))
+    )
+    return connection.execute(waiting.limit(1)).first() is not None
+
+
+def threads_with_messages(connection: sa.Connection) -> list[Row]:
+    """Agents that have an open message or an untaken answer and no living run."""
+    living = sa.select(t.run.c.thread_id).where(t.run.c.state.in_(("starting", "live")))
+    said = sa.select(t.message.c.thread_id).where(t.message.c.status.in_(("queued", "delivered")))
+    answered = sa.select(t.item.c.thread_id).where(
+        t.item.c.state == "answered", t.item.c.ask.is_not(None), t.item.c.taken.is_(False)
+    )
+    query = sa.select(t.agent).where(
+        t.agent.c.thread_id.not_in(living),
+        sa.or_(t.agent.c.thread_id.in_(said), t.agent.c.thread_id.in_(answered)),
+        t.agent.c.blocked.is_(False),
+        t.agent.c.wanted != "stop",
+    )
+    return list(connection.execute(query))

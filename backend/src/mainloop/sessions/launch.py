@@ -1,0 +1,45 @@
+"""Starting a runner: what the slot for workspaces needs to know of a thread."""
+
+from collections.abc import Mapping
+
+from mainloop.events.unit import Database
+from mainloop.projects.service import Projects
+from mainloop.runs.service import NewRun
+from mainloop.sessions import store
+from mainloop.workspaces.base import RunSpec, Workspaces, WorkspaceSpec
+
+
+class Launcher:
+    """The starter that the phases of runs use."""
+
+    def __init__(
+        self,
+        database: Database,
+        projects: Projects,
+        workspaces: Workspaces,
+        server: str,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._database = database
+        self._projects = projects
+        self._workspaces = workspaces
+        self._server = server
+        self._environment = environment
+
+    def start(self, run: NewRun) -> int | None:
+        mirror = None
+        if run.role == "session":
+            session = self._database.read(lambda c: store.find(c, run.thread_id))
+            if session is not None and session.project_id:
+                mirror = self._projects.mirror(session.project_id).path
+        else:
+            self._workspaces.prepare(WorkspaceSpec(run.thread_id))
+        return self._workspaces.start_run(
+            RunSpec(run.thread_id, run.number, run.token, self._server, self._environment, mirror)
+        )
+
+    def alive(self, thread_id: str) -> bool:
+        return self._workspaces.alive(thread_id)
+
+    def kill(self, thread_id: str) -> None:
+        self._workspaces.kill(thread_id, grace=2.0)

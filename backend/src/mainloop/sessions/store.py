@@ -1,0 +1,162 @@
+"""Rows of sessions, and a session as the world sees it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import upsert
+from mainloop.events.unit import UnitOfWork
+from mainloop_models.events import Anchor, SessionBody, SessionResult
+
+Row = sa.Row[Any]
+OVER: Final = ("failed", "cancelled", "done")
+# A hue is free again this long after its session ended.
+HUE_KEPT: Final = timedelta(days=1)
+SHOWN_OVER: Final = 50
+
+
+def add(unit: UnitOfWork, **values: Any) -> None:
+    unit.execute(t.session.insert().values(created_at=unit.now, updated_at=unit.now, **values))
+
+
+def find(connection: sa.Connection, session_id: str) -> Row | None:
+    return connection.execute(sa.select(t.session).where(t.session.c.id == session_id)).first()
+
+
+def find_by_name(connection: sa.Connection, name: str) -> Row | None:
+    """The session with this id or handle; of several with one handle the newest."""
+    mine = sa.or_(t.session.c.id == name, t.session.c.handle == name)
+    return connection.execute(sa.select(t.session).where(mine).order_by(t.session.c.created_at.desc())).first()
+
+
+def update(unit: UnitOfWork, session_id: str, **values: Any) -> None:
+    unit.execute(sa.update(t.session).where(t.session.c.id == session_id).values(updated_at=unit.now, **values))
+
+
+def set_activity(unit: UnitOfWork, session_id: str, activity: str) -> None:
+    unit.execute(sa.update(t.session).where(t.session.c.id == session_id).values(activity=activity))
+
+
+def taken_handles(connection: sa.Connection) -> set[str]:
+    open_ones = sa.select(t.session.c.handle).where(t.session.c.state.not_in(OVER))
+    return set(connection.execute(open_ones).scalars())
+
+
+def taken_hues(connection: sa.Connection, now: datetime) -> list[int]:
+    kept = sa.or_(t.session.c.ended_at.is_(None), t.session.c.ended_at > now - HUE_KEPT)
+    return list(connection.execute(sa.select(t.session.c.hue).where(kept)).scalars())
+
+
+def next_queued(connection: sa.Connection, reason: str) -> Row | None:
+    """The session that has waited longest for a slot."""
+    mine = (t.session.c.state == "starting", t.session.c.reason == reason)
+    return connection.execute(sa.select(t.session).where(*mine).order_by(t.session.c.created_at)).first()
+
+
+def add_report(unit: UnitOfWork, session_id: str, turn: int, text: str, outcome: str) -> None:
+    """What the agent reported in a turn; said again, the later words count."""
+    row = upsert(unit.connection, t.result).values(
+        session_id=session_id, turn=turn, text=text, outcome=outcome, source="report", at=unit.now
+    )
+    unit.execute(
+        row.on_conflict_do_update(
+            index_elements=["session_id", "turn"], set_={"text": text, "outcome": outcome, "at": unit.now}
+        )
+    )
+
+
+def result_of(connection: sa.Connection, session_id: str, turn: int) -> Row | None:
+    mine = (t.result.c.session_id == session_id, t.result.c.turn == turn)
+    return connection.execute(sa.select(t.result).where(*mine)).first()
+
+
+def add_text_result(unit: UnitOfWork, session_id: str, turn: int, text: str) -> None:
+    row = upsert(unit.connection, t.result).values(
+        session_id=session_id, turn=turn, text=text, outcome="done", source="text", at=unit.now
+    )
+    unit.execute(row.on_conflict_do_nothing())
+
+
+def deliver_result(unit: UnitOfWork, session_id: str, turn: int) -> Row | None:
+    """Mark a turn's result as delivered; None if there is none or it was delivered before."""
+    mine = (t.result.c.session_id == session_id, t.result.c.turn == turn, t.result.c.delivered.is_(False))
+    return unit.execute(sa.update(t.result).where(*mine).values(delivered=True).returning(t.result)).first()
+
+
+_queued = (
+    sa.select(sa.func.count())
+    .where(t.message.c.thread_id == t.session.c.id, t.message.c.status == "queued")
+    .scalar_subquery()
+)
+_whole = (
+    sa.select(
+        t.session,
+        t.agent.c.kind.label("agent"),
+        t.agent.c.model,
+        t.agent.c.turn,
+        t.agent.c.demo,
+        t.project.c.name.label("project"),
+        _queued.label("queued"),
+    )
+    .join(t.agent, t.agent.c.thread_id == t.session.c.id)
+    .outerjoin(t.project, t.project.c.id == t.session.c.project_id)
+)
+
+
+def body(connection: sa.Connection, session_id: str) -> SessionBody | None:
+    """A session, whole."""
+    row = connection.execute(_whole.where(t.session.c.id == session_id)).first()
+    return None if row is None else _body(row)
+
+
+def bodies(connection: sa.Connection, *, state: str | None = None, text: str | None = None) -> list[SessionBody]:
+    """Sessions, newest first, of a state and with a word in title, handle or activity."""
+    query = _whole.order_by(t.session.c.created_at.desc())
+    if state:
+        query = query.where(t.session.c.state == state)
+    if text:
+        like = f"%{text.replace('%', '')}%"
+        query = query.where(sa.or_(t.session.c.title.ilike(like), t.session.c.handle.ilike(like)))
+    return [_body(row) for row in connection.execute(query.limit(500))]
+
+
+def shown(connection: sa.Connection) -> list[SessionBody]:
+    """What the first screen lists: all that are not over, and the newest that are."""
+    alive = list(connection.execute(_whole.where(t.session.c.state.not_in(OVER)).order_by(t.session.c.created_at)))
+    over = connection.execute(
+        _whole.where(t.session.c.state.in_(OVER)).order_by(t.session.c.updated_at.desc()).limit(SHOWN_OVER)
+    )
+    return [_body(row) for row in (*alive, *over)]
+
+
+def _body(row: Row) -> SessionBody:
+    anchor = row.anchor or {}
+    return SessionBody(
+        id=row.id,
+        title=row.title,
+        handle=row.handle,
+        hue=row.hue,
+        creature=row.creature,
+        state=row.state,
+        reason=row.reason,
+        agent=row.agent,
+        model=row.model,
+        project_id=row.project_id,
+        project=row.project,
+        workspace=row.workspace,
+        branch=row.branch,
+        anchor=Anchor.model_validate(anchor) if anchor else None,
+        parked=row.parked,
+        activity=row.activity,
+        queued=row.queued,
+        turn=row.turn,
+        result=SessionResult.model_validate(row.result) if row.result else None,
+        cost_usd=row.cost_usd,
+        demo=row.demo,
+        confined=row.confined,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        ended_at=row.ended_at,
+    )

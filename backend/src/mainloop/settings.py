@@ -1,0 +1,75 @@
+"""What can be set: environment variables `MAINLOOP_…`, or the same names in an `.env` file."""
+
+import getpass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once, in `main.py`, and handed down. Each field is documented in `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINLOOP_", extra="ignore", frozen=True)
+
+    # The one directory: database, mirrors, workspaces, homes of threads, logs.
+    home: Path = Field(default_factory=lambda: Path.home() / ".mainloop")
+    # Empty: the SQLite file in `home`. Else a SQLAlchemy address of a PostgreSQL database.
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    # How a browser reaches the server, where that is not http://HOST:PORT.
+    public_url: str = ""
+    # Further host names under which requests are accepted, separated by commas.
+    allowed_hosts: str = ""
+    # The kind of agent that runs where nothing else is asked for.
+    agent: str = "claude"
+    # Its model; empty: the agent's own default.
+    model: str = ""
+    workspace: str = "local"
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    # The name in the prompt; empty: the login name.
+    user: str = ""
+    # Start straight into the demo agent.
+    demo: bool = False
+    # Commands of an agent in a sandbox: `ask` lets only reading commands pass, `allow` all.
+    commands: Literal["ask", "allow"] = "ask"
+    # An unanswered ask holds its agent this long, then the agent is parked (minutes).
+    hold_minutes: float = 30
+    # An idle agent is parked after this time (minutes).
+    park_minutes: float = 15
+    # Ceilings on fan-out.
+    max_alive: int = 10
+    max_depth: int = 1
+    max_starts_per_turn: int = 5
+    max_starts_per_day: int = 50
+    # How often a run that died is started again before the person is asked.
+    max_restarts: int = 5
+
+    @property
+    def database(self) -> str:
+        """The address of the database, for SQLAlchemy."""
+        return self.database_url or f"sqlite:///{self.home / 'mainloop.db'}"
+
+    @property
+    def person(self) -> str:
+        """The name in the prompt."""
+        try:
+            return self.user or getpass.getuser()
+        except (KeyError, OSError):  # a container's user without a name
+            return "me"
+
+    @property
+    def base_url(self) -> str:
+        """Where a browser finds the page."""
+        return self.public_url.rstrip("/") or f"http://{_host_in_address(self.host)}:{self.port}"
+
+    @property
+    def server_url(self) -> str:
+        """Where a runner on this machine finds the server."""
+        return f"http://{_host_in_address('127.0.0.1' if self.host in ('0.0.0.0', '::') else self.host)}:{self.port}"
+
+
+def _host_in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
