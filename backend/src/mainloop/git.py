@@ -1,0 +1,119 @@
+"""Runs git for the server: with an argument list, hardened, without a prompt, and with an end."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+# Nothing that a repository or its remote configures runs a program here.
+_HARDENED = (
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsmonitor=false",
+    "-c", "core.askPass=",
+    "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
+    "-c", "protocol.allow=never",
+    "-c", "protocol.file.allow=always",
+    "-c", "protocol.git.allow=always",
+    "-c", "protocol.http.allow=always",
+    "-c", "protocol.https.allow=always",
+    "-c", "protocol.ssh.allow=always",
+    # A connection that brings nothing for a minute is over.
+    "-c", "http.lowSpeedLimit=1",
+    "-c", "http.lowSpeedTime=60",
+)  # fmt: skip
+
+# Of the person's git variables, those that say how to reach an address.
+_REACHING = ("GIT_SSH", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY", "GIT_CONFIG_")
+
+
+class GitFailed(Exception):
+    """git ended with an error. `line` is what it said about it, in one line."""
+
+    def __init__(self, arguments: Sequence[str], code: int, stderr: str) -> None:
+        self.code = code
+        self.stderr = stderr
+        self.line = _telling_line(stderr) or f"git ended with {code}."
+        super().__init__(f"git {' '.join(arguments[:1])}: {self.line}")
+
+
+class GitTimedOut(GitFailed):
+    """git did not end in time and was killed."""
+
+
+def git(
+    *arguments: str,
+    repository: Path | None = None,
+    as_person: bool = False,
+    timeout: float = 120,
+    stdin: str | None = None,
+    config: Sequence[str] = (),
+) -> str:
+    """The output of one git command. `repository` is a git directory, never a work tree.
+
+    `as_person` reads the person's own configuration, for the credentials of private addresses; without it no
+    configuration but the repository's own is read. Raises GitFailed.
+    """
+    where = ["--git-dir", str(repository)] if repository else []
+    settings = [part for setting in config for part in ("-c", setting)]
+    with subprocess.Popen(
+        ["git", *_HARDENED, *settings, *where, *arguments],
+        # Somewhere without a repository above it.
+        cwd="/",
+        env=_environment(as_person),
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        # No terminal to ask at, and one group to end it by.
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            said = f"fatal: no end after {timeout:.0f} seconds"
+            raise GitTimedOut(arguments, -signal.SIGKILL, said) from None
+    if process.returncode:
+        raise GitFailed(arguments, process.returncode, err)
+    return out
+
+
+def git_identity() -> dict[str, str]:
+    """Who commits are by, as environment variables: the person as their own git knows them, else mainloop."""
+    found = {"NAME": "mainloop", "EMAIL": "mainloop@localhost"}
+    for what in found:
+        try:
+            said = git("config", "--global", "--get", f"user.{what.lower()}", as_person=True).strip()
+        except (GitFailed, FileNotFoundError):
+            continue
+        found[what] = said or found[what]
+    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in found.items()}
+
+
+def _environment(as_person: bool) -> dict[str, str]:
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_REFLOG_ACTION": "mainloop", "LC_ALL": "C.UTF-8"}
+    if not as_person:
+        alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "HOME": "/"}
+        return {"PATH": os.environ.get("PATH", os.defpath), **alone, **quiet}
+    person = {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_REACHING)
+    }
+    for name in ("SSH_ASKPASS", "GIT_CONFIG_PARAMETERS"):
+        person.pop(name, None)
+    return {**person, **quiet}
+
+
+def _telling_line(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for line in lines:
+        for start in ("fatal: ", "error: ", "ERROR: "):
+            if line.startswith(start):
+                return line.removeprefix(start)
+    return lines[-1] if lines else ""

@@ -1,0 +1,338 @@
+"""A project's mirror: the bare repository of ours that its sessions borrow from and are kept in.
+
+Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/…` as the sessions left them (`base`,
+`head`, `heads/<branch>`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
+here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainloop.errors import MainloopError
+from mainloop.git import GitFailed, git
+
+
+class NotARepository(MainloopError):
+    """{source} is no git repository. Give the folder that contains .git, or an address."""
+
+    status = 422
+    code = "not_a_repository"
+
+
+class EmptyRepository(MainloopError):
+    """{source} has no commit yet. Make a first one there, then add it again."""
+
+    status = 422
+    code = "empty_repository"
+
+
+class BranchMissing(MainloopError):
+    """There is no branch {name} in this project. It has: {known}."""
+
+    status = 422
+    code = "branch_missing"
+
+
+class Unreachable(MainloopError):
+    """{address} can't be read. git says: {line}"""
+
+    status = 502
+    code = "project_unreachable"
+
+
+class UnsafeSource(MainloopError):
+    """{source} is not taken as a repository: {why} Give a folder, or an address with https or ssh."""
+
+    status = 422
+    code = "unsafe_source"
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What the project's repository had when it was fetched. `HEAD` stands for a checkout without a branch."""
+
+    default_branch: str
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Advertised:
+    heads: dict[str, str]
+    head: str | None
+    head_branch: str | None
+
+
+_SETTINGS = {
+    "core.repositoryFormatVersion": "1",
+    "extensions.preciousObjects": "true",
+    "core.logAllRefUpdates": "always",
+    "gc.auto": "0",
+    "gc.reflogExpire": "never",
+    "gc.reflogExpireUnreachable": "never",
+    "maintenance.auto": "false",
+}
+
+# On disk before git says so: what a session made is kept here and nowhere else.
+_DURABLE = ("core.fsync=committed,reference",)
+
+_FETCH = (
+    "fetch",
+    "--quiet",
+    "--no-prune",
+    "--no-tags",
+    "--no-recurse-submodules",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--refmap=",
+)
+
+_UPSTREAM_SECONDS = 3600
+_SESSION_SECONDS = 600
+
+_SCHEMES = ("https://", "http://", "ssh://", "git://", "file://")
+# host:path or user@host:path, as ssh takes it.
+_SCP_LIKE = re.compile(r"^(?:[\w.+-]+@)?[\w.-]+:(?![:/]{2}).+$")
+
+
+class Mirror:
+    """Safe to use from several threads and processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "Mirror":
+        """The mirror at `path`; made where there is none, whole or not at all."""
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            making = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
+            git("init", "--quiet", "--bare", "--template=", "--", str(making))
+            for name, value in _SETTINGS.items():
+                git("config", name, value, repository=making)
+            _rename_unless_there(making, path)
+        return cls(path)
+
+    def fetch_upstream(self, source: str) -> Upstream:
+        """Brings the branches of a folder or an address into `refs/upstream/*`.
+
+        Uses the person's own git configuration and credential helpers, and never prompts.
+        Raises UnsafeSource, NotARepository, EmptyRepository or Unreachable.
+        """
+        address = checked_source(source)
+        with self._locked("upstream"):
+            try:
+                theirs = _advertised(address, as_person=True)
+                if not theirs.heads and theirs.head is None:
+                    raise EmptyRepository(source=shown(source))
+                self._make_way("refs/upstream/", theirs.heads)
+                refspecs = ["+refs/heads/*:refs/upstream/*"]
+                if theirs.head is not None:
+                    refspecs.append("+HEAD:refs/upstream/HEAD")
+                git(
+                    *_FETCH,
+                    "--update-shallow",
+                    "--",
+                    address,
+                    *refspecs,
+                    repository=self.path,
+                    as_person=True,
+                    timeout=_UPSTREAM_SECONDS,
+                )
+            except GitFailed as error:
+                raise _reading_failed(source, error) from error
+        return Upstream(_default_branch(theirs), tuple(sorted(theirs.heads)))
+
+    def branches(self) -> dict[str, str]:
+        """The branches of the project as last fetched, with the commits they stand at."""
+        return self._refs("refs/upstream/")
+
+    def resolve(self, branch: str) -> str:
+        """The commit a branch of the project stood at when it was last fetched. Raises BranchMissing."""
+        branches = self.branches()
+        if branch not in branches:
+            raise BranchMissing(name=branch, known=_few(branches))
+        return branches[branch]
+
+    def start_session(self, session_id: str, commit: str) -> str:
+        """Remembers where a session begins, once; the commit it began at, also when asked again."""
+        ref = f"{_session_refs(session_id)}base"
+        with self._locked("sessions"):
+            known = self.session_refs(session_id).get("base")
+            if known is None:
+                git("update-ref", "--", ref, commit, "", repository=self.path, config=_DURABLE)
+            return known or commit
+
+    def save_session(
+        self, session_id: str, source: Path, branch: str, wrap: Sequence[str] = ()
+    ) -> str | None:
+        """Fetches a session's branches and HEAD from its workspace, or from a bundle of them.
+
+        The commit `branch` stands at there, or None where the session has no such branch any more. An agent may have
+        made anything of `source`, so git reads it in a process of its own behind `wrap`, which sees no more than
+        the agent did: a `.git` that points to another repository of the person finds nothing there.
+        Raises GitFailed where there is nothing to read.
+        """
+        mine = _session_refs(session_id)
+        reader = f"--upload-pack={shlex.join([*wrap, 'git-upload-pack'])}"
+        with self._locked("sessions"):
+            theirs = _advertised(str(source), reader)
+            ours = self.session_refs(session_id)
+            wanted = {f"heads/{name}": commit for name, commit in theirs.heads.items()}
+            if theirs.head is not None:
+                wanted["head"] = theirs.head
+            if not wanted.items() <= ours.items():
+                self._make_way(f"{mine}heads/", theirs.heads)
+                refspecs = [f"+refs/heads/*:{mine}heads/*"]
+                if theirs.head is not None:
+                    refspecs.append(f"+HEAD:{mine}head")
+                git(
+                    *_FETCH,
+                    reader,
+                    "--",
+                    str(source),
+                    *refspecs,
+                    repository=self.path,
+                    config=_DURABLE,
+                    timeout=_SESSION_SECONDS,
+                )
+                ours = self.session_refs(session_id)
+            return ours.get(f"heads/{branch}") if branch in theirs.heads else None
+
+    def session_refs(self, session_id: str) -> dict[str, str]:
+        """What is kept of a session: `base`, `head` and `heads/<branch>`, with their commits."""
+        return self._refs(_session_refs(session_id))
+
+    def sessions(self) -> list[str]:
+        """The ids of all sessions something is kept of."""
+        return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
+
+    def _refs(self, below: str) -> dict[str, str]:
+        lines = git(
+            "for-each-ref", "--format=%(objectname) %(refname)", below, repository=self.path
+        ).splitlines()
+        pairs = (line.split(" ", 1) for line in lines)
+        return {ref.removeprefix(below): commit for commit, ref in pairs}
+
+    def _make_way(self, below: str, coming: Mapping[str, str]) -> None:
+        """`a` can't stand beside `a/b`: a branch that is gone and in the way moves to `refs/gone/`."""
+        here = self._refs(below)
+        parents = {parent for name in coming for parent in _parents(name)}
+        moves: list[str] = []
+        for name, commit in here.items():
+            if name not in coming and (
+                name in parents or any(parent in coming for parent in _parents(name))
+            ):
+                moves += [f"update refs/gone/{commit} {commit}", f"delete {below}{name} {commit}"]
+        if moves:
+            # In two transactions: what is deleted has its other name before.
+            for verb in ("update", "delete"):
+                lines = "".join(f"{line}\n" for line in moves if line.startswith(verb))
+                git("update-ref", "--stdin", repository=self.path, stdin=lines, config=_DURABLE)
+
+    @contextmanager
+    def _locked(self, what: str) -> Iterator[None]:
+        with (self.path / f"mainloop-{what}").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def checked_source(source: str) -> str:
+    """What git is given for a folder or an address the person named. Raises UnsafeSource or NotARepository."""
+    source = source.strip()
+    if not source:
+        raise UnsafeSource(source="An empty text", why="it names nothing.")
+    if any(ord(character) < 32 for character in source):
+        raise UnsafeSource(source=repr(source), why="it contains control characters.")
+    if source.startswith("-"):
+        raise UnsafeSource(source=source, why="it begins with a dash, like an option.")
+    if source.startswith(_SCHEMES):
+        if source.split("://", 1)[1].startswith("-"):
+            raise UnsafeSource(source=shown(source), why="its host begins with a dash.")
+        return source
+    if re.match(r"^[\w+.-]+::", source):
+        raise UnsafeSource(source=source, why="addresses with :: start a program.")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return str(path.resolve())
+    if re.match(r"^[\w+.-]+://", source):
+        raise UnsafeSource(source=shown(source), why="this kind of address is not known.")
+    if _SCP_LIKE.match(source) and not path.exists():
+        return source
+    raise NotARepository(source=source)
+
+
+def session_ref(session_id: str, branch: str) -> str:
+    """Where a mirror keeps a branch of a session."""
+    return f"{_session_refs(session_id)}heads/{branch}"
+
+
+def shown(text: str) -> str:
+    """Without the name and password an address may carry."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def _session_refs(session_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", session_id):
+        raise ValueError(f"no session has the id {session_id!r}")
+    return f"refs/sessions/{session_id}/"
+
+
+def _advertised(source: str, *options: str, as_person: bool = False) -> _Advertised:
+    patterns = ("HEAD", "refs/heads/*")
+    out = git("ls-remote", "--symref", *options, "--", source, *patterns, as_person=as_person)
+    heads: dict[str, str] = {}
+    head = head_branch = None
+    for line in out.splitlines():
+        value, _, ref = line.partition("\t")
+        if ref.startswith("refs/heads/"):
+            heads[ref.removeprefix("refs/heads/")] = value
+        elif ref == "HEAD" and value.startswith("ref: "):
+            head_branch = value.removeprefix("ref: refs/heads/")
+        elif ref == "HEAD":
+            head = value
+    # A branch of this name would be taken for the checkout itself.
+    heads.pop("HEAD", None)
+    return _Advertised(heads, head, head_branch)
+
+
+def _default_branch(theirs: _Advertised) -> str:
+    usual = (theirs.head_branch, "main", "master")
+    known = (name for name in usual if name in theirs.heads)
+    at_head = (name for name, commit in sorted(theirs.heads.items()) if commit == theirs.head)
+    found = next((name for name in (*known, *at_head) if name), None)
+    return found or ("HEAD" if theirs.head else min(theirs.heads))
+
+
+def _reading_failed(source: str, error: GitFailed) -> MainloopError:
+    if "does not appear to be a git repository" in error.stderr and Path(source).expanduser().is_dir():
+        return NotARepository(source=source)
+    return Unreachable(address=shown(source), line=shown(error.line))
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _few(names: Mapping[str, str]) -> str:
+    most = sorted(name for name in names if name != "HEAD")
+    rest = len(most) - 20
+    return ", ".join(most[:20]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _rename_unless_there(making: Path, path: Path) -> None:
+    try:
+        os.rename(making, path)  # noqa: PTH104 - an existing empty folder may be replaced
+    except OSError as error:
+        shutil.rmtree(making)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
