@@ -51,7 +51,6 @@ from mainloop.projects.service import Projects
 from mainloop.runs.registry import Registry
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.watch import Watch
-from mainloop.sandboxes.base import Sandbox
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.service import Sessions
@@ -84,7 +83,7 @@ class Parts:
         # each start is another executor; the janitors recover what a dead one left.
         single = self.database.engine.dialect.name == "sqlite"
         self.phases = Phases(self.database, "local" if single else f"{HOST}-{uuid.uuid4().hex[:8]}")
-        self.sandbox = choose_sandbox(settings)
+        self.sandbox, probe = plugins.choose_sandbox(settings.sandbox)
         self.registry = Registry()
         self.runs = Runs(settings, self.database, self.open_messages, self.phases, self.registry)
         self.inbox = Inbox(self.runs)
@@ -93,7 +92,7 @@ class Parts:
         ceilings = Ceilings(settings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
-        self.workspaces: Workspaces = plugins.workspaces(settings.workspace)(settings.home, self.sandbox)
+        self.workspaces: Workspaces = plugins.make_workspaces(settings.workspace, settings.home, self.sandbox)
         launcher = Launcher(
             self.database, self.projects, self.workspaces, settings.server_url, agent_environment(environment)
         )
@@ -107,7 +106,6 @@ class Parts:
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
         self.janitor.every_beat(lambda: self.database.write(self.sessions.free_slots))
-        probe = self.sandbox.probe()
         self.sandbox_state = SandboxState(
             kind=self.sandbox.name, confined=self.sandbox.confined and probe.ok, text=probe.text, hint=probe.hint
         )
@@ -146,14 +144,6 @@ class Parts:
         self.open_messages.store()
         self.phases.stop()
         self.database.engine.dispose()
-
-
-def choose_sandbox(settings: Settings) -> Sandbox:
-    """What stands around agents here: the one that was asked for, or the best that starts."""
-    if settings.sandbox != "auto":
-        return plugins.sandbox(settings.sandbox)
-    best = plugins.sandbox("bubblewrap")
-    return best if best.probe().ok else plugins.sandbox("none")
 
 
 @contextlib.contextmanager

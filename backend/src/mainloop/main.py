@@ -15,8 +15,9 @@ from dotenv import dotenv_values
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from mainloop import plugins
 from mainloop.access.service import new_code
-from mainloop.app import VERSION, choose_sandbox, create_app
+from mainloop.app import VERSION, create_app
 from mainloop.conversation.schemas import Check
 from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
@@ -160,7 +161,7 @@ def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[st
 
 
 def _doctor(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
-    sandbox = choose_sandbox(settings)
+    sandbox, _ = plugins.choose_sandbox(settings.sandbox)
     kinds = AgentKinds(settings, environment, confined=sandbox.confined)
     checks = examine(settings, agent_environment(environment), sandbox, kinds, _database(settings).engine)
     if given.json:
