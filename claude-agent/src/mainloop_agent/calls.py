@@ -39,6 +39,9 @@ class _Held:
     answer: asyncio.Future[Answer]
 
 
+_Decided = tuple[ToolCall, asyncio.Task[Decision]]
+
+
 @dataclass
 class Calls:
     """The tool calls of one run."""
@@ -54,7 +57,7 @@ class Calls:
     # The call that this turn ended in, to be run by a later run.
     deferred: str | None = None
     _parking: asyncio.Event = field(default_factory=asyncio.Event)
-    _decisions: dict[str, asyncio.Task[Decision]] = field(default_factory=dict[str, "asyncio.Task[Decision]"])
+    _decisions: dict[str, _Decided] = field(default_factory=dict[str, "_Decided"])
     _held: dict[str, _Held] = field(default_factory=dict[str, _Held])
     # Answers in the work, by ask; those that this run has made use of or given up.
     _answers: dict[str, WorkAnswer] = field(default_factory=dict[str, WorkAnswer])
@@ -67,8 +70,8 @@ class Calls:
         """May this call run? The same call is decided once, however often and by whomever it is asked."""
         known = self._decisions.get(call.id)
         if known is None:
-            known = self._decisions[call.id] = asyncio.create_task(self._decide(call))
-        return await asyncio.shield(known)
+            known = self._decisions[call.id] = (call, asyncio.create_task(self._decide(call)))
+        return await asyncio.shield(known[1])
 
     def answer_told(self, call_id: str) -> ToolAnswer | None:
         """The person's answer to a call of our `ask`, if this is one."""
@@ -95,14 +98,17 @@ class Calls:
         """From here on a call defers, where that can be done, whatever it would have been told."""
         self._parking.set()
 
-    def end_turn(self, reason: str) -> None:
-        """The turn is over: no call of it waits any more."""
-        for task in self._decisions.values():
-            task.cancel()
-        for ask_id in [a for a, held in self._held.items() if held.call.id != self.deferred]:
-            self._withdraw(ask_id, reason)
-        self._held.clear()
-        self._decisions.clear()
+    def end_turn(self, reason: str, last: bool = False) -> None:
+        """The turn is over: no call of it waits any more, but those of sub-agents that work on in the background."""
+        for call_id, (call, task) in list(self._decisions.items()):
+            if call.subagent is None or last:
+                task.cancel()
+                del self._decisions[call_id]
+        for ask_id, held in list(self._held.items()):
+            if held.call.subagent is None or last:
+                del self._held[ask_id]
+                if held.call.id != self.deferred:
+                    self._withdraw(ask_id, reason)
 
     # ---- one call ---------------------------------------------------------------------------------------------
     async def _decide(self, call: ToolCall) -> Decision:

@@ -169,7 +169,7 @@ class Runner:
             await self._agent.close(at_once=True)
             raise
         await self._agent.close()
-        self._calls.end_turn("The run has ended.")
+        self._calls.end_turn("The run has ended.", last=True)
         self._reporter.report(ended)
         # The server learns of it before the lock is free, unless a signal told us to go.
         with suppress(TimeoutError):

@@ -313,7 +313,7 @@ class ProtocolServer:
             "resume": bool(self.bodies("agent_session")),
         }
         welcome = self._welcomes[run]
-        return welcome.model_copy(update={k: v for k, v in known.items() if k not in welcome.model_fields_set})
+        return welcome.model_copy(update={k: v for k, v in known.items() if k not in self._settings})
 
     def _session(self) -> str:
         sessions = [b for b in self.bodies("agent_session") if isinstance(b, AgentSession)]

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from mainloop_agent.agents.base import Agent, AgentFailed, Host, Setup
+from mainloop_agent.agents.claude import ClaudeAgent
 from mainloop_agent.agents.scripted import ScriptedAgent
 from mainloop_models.events import AgentError
 
 KINDS: dict[str, Callable[[Setup, Host], Agent]] = {
+    "claude": ClaudeAgent,
     "scripted": ScriptedAgent,
 }
 

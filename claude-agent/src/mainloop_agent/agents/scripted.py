@@ -30,8 +30,9 @@ from mainloop_agent import VERSION
 from mainloop_agent.agents import demo
 from mainloop_agent.agents.base import Capabilities, Defer, Host, Prompt, ResumeRefused, Setup, TurnEnd
 from mainloop_agent.agents.problems import api_problem
+from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.policy import Deny, ToolCall
-from mainloop_models.events import AgentError, TodoEntry, Usage
+from mainloop_models.events import AgentError, Usage
 
 Step = dict[str, Any]
 
@@ -157,8 +158,10 @@ class ScriptedAgent:
         try:
             while turn.at < len(turn.steps):
                 self._take_in(turn, taken)
-                await self._step(turn, turn.steps[turn.at])
-                turn.at += 1
+                step = turn.steps[turn.at]
+                await self._step(turn, step)
+                # As with a model: what calls no tool ends the turn.
+                turn.at = turn.at + 1 if step.get("tools") else len(turn.steps)
                 turn.spoken = False
                 turn.results = [c.result or "" for c in turn.calls] or turn.results
                 turn.calls = []
@@ -377,13 +380,3 @@ def split_context(text: str) -> tuple[list[str], str]:
     """What was put before a message as data, and the message itself."""
     found = re.findall(r"<context>\n(.*?)\n</context>\n*", text, re.S)
     return found, re.sub(r"<context>\n.*?\n</context>\n*", "", text, flags=re.S).strip()
-
-
-def todo_entries(given: Mapping[str, Any]) -> list[TodoEntry]:
-    """The list of a TodoWrite call, as Claude's tool of that name takes it."""
-    entries: list[TodoEntry] = []
-    for entry in cast("list[dict[str, Any]]", given.get("todos") or []):
-        status = entry.get("status")
-        if status in ("pending", "in_progress", "completed"):
-            entries.append(TodoEntry(text=str(entry.get("content", "")), status=status))
-    return entries

@@ -1,0 +1,667 @@
+"""Claude, driven through the Claude Agent SDK: the only file that knows that library.
+
+The program is started through a small script that puts the sandbox around it; its whole configuration lies in the
+session's own home. Every tool call meets one decision of the runner, asked for by a hook and by the permission
+callback alike, because on a resume either may come first. Messages carry ids that the program records, so that one is
+never taken twice.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import claude_agent_sdk
+from claude_agent_sdk import (
+    AssistantMessage,
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    ClaudeSDKError,
+    CLINotFoundError,
+    HookMatcher,
+    Message,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ResultMessage,
+    StreamEvent,
+    SystemMessage,
+    TextBlock,
+    ThinkingBlock,
+    ToolPermissionContext,
+    ToolResultBlock,
+    ToolUseBlock,
+    UserMessage,
+)
+from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput, SystemPromptCustom, SystemPromptPreset
+
+from mainloop_agent.agents.base import (
+    AgentFailed,
+    Capabilities,
+    Defer,
+    Host,
+    Prompt,
+    ResumeRefused,
+    Setup,
+    TurnEnd,
+)
+from mainloop_agent.agents.problems import api_problem
+from mainloop_agent.agents.todos import todo_entries
+from mainloop_agent.policy import Deny, ToolCall
+from mainloop_agent.tools import PREFIX, SERVER, tool_server
+from mainloop_models.events import AgentError, Usage
+
+log = logging.getLogger(__name__)
+
+# Wake-ups that die with the process, and ways to other sessions that go past the person.
+UNWANTED = [
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "EnterWorktree",
+    "ExitWorktree",
+    "ListAgents",
+    "Monitor",
+    "ReportFindings",
+    "ScheduleWakeup",
+    "SendMessage",
+    "Workflow",
+]
+# Longer than anybody waits, shorter than the 24.8 days above which the program's clock turns over.
+HOOK_SECONDS = 2_000_000
+LARGEST_LINE = 64 << 20
+CUT_OFF = "You were cut off in the middle of your last turn. Check what was done and what was not, then go on."
+
+SETTINGS = {
+    # Records are kept: a session may wait for months.
+    "cleanupPeriodDays": 36_500,
+    # No model decides what the person is to decide.
+    "permissions": {"disableAutoMode": "disable"},
+}
+# Below what the run file says.
+DEFAULTS = {"CLAUDE_CODE_MAX_RETRIES": "6"}
+# Above it.
+FIXED = {
+    "TMPDIR": "/tmp",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    # One tool that writes the whole list of steps.
+    "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
+    "CLAUDE_CODE_ENABLE_TASKS": "0",
+}
+# Reading commands are let through unasked, so git must not run what a folder of the agent's making tells it to.
+GIT_SETTINGS = {"core.fsmonitor": "false", "safe.bareRepository": "explicit"}
+
+
+@dataclass
+class _Pieces:
+    """The blocks of one message of the model, named in the order they come."""
+
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    names: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    began: float = 0.0
+
+    def name(self, message: str, kind: str) -> str:
+        number = self.counts.get(kind, 0)
+        self.counts[kind] = number + 1
+        return f"{message}-{kind}-{number}"
+
+
+class ClaudeAgent:
+    capabilities = Capabilities(can_steer=True, can_defer=True, exactly_once=True)
+
+    def __init__(self, setup: Setup, host: Host) -> None:
+        self._run = setup.run
+        self._welcome = setup.welcome
+        self._host = host
+        self._home = Path(setup.run.home)
+        self._client: ClaudeSDKClient | None = None
+        self._pump: asyncio.Task[None] | None = None
+        # What the program has said and nobody has looked at yet; an exception is its end.
+        self._frames: deque[Message | Exception] = deque()
+        self._arrived = asyncio.Event()
+        self._errors: deque[str] = deque(maxlen=20)
+        # The ids of messages given to this process, as the program knows them, and as the server does.
+        self._given: dict[str, str] = {}
+        self._recorded = setup.welcome.resume
+        self._version = ""
+        self._spent = setup.welcome.spent_usd
+        self._mode_file = self._home / "claude-mode"
+        # The running turn.
+        self._last_text = ""
+        self._taken: list[str] = []
+        self._streamed: dict[str, _Pieces] = {}
+        self._whole: dict[str, _Pieces] = {}
+        # A deferred call that could not be deferred again in the ordinary way: the process was ended in it.
+        self._left_in: str | None = None
+
+    # ---- the process ------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        program = find_program(self._run.environment.get("PATH"))
+        if program is None:
+            raise AgentFailed(
+                AgentError(
+                    code="not_installed",
+                    message="Claude Code is not installed.",
+                    hint="Install the package claude-agent-sdk into mainloop's environment; it brings the program.",
+                )
+            )
+        try:
+            await self._connect(program, resume=self._recorded)
+        except _InUseError:
+            # The record exists, but the report of it was lost with an earlier run.
+            self._recorded = True
+            await self._connect(program, resume=True)
+        assert self._client is not None
+        self._pump = asyncio.create_task(self._read(self._client))
+
+    async def _connect(self, program: Path, resume: bool) -> None:
+        client = ClaudeSDKClient(self._options(self._wrapper(program), resume))
+        self._errors.clear()
+        try:
+            await client.connect()
+        except CLINotFoundError as error:
+            raise AgentFailed(AgentError(code="not_installed", message="Claude Code can't be started.")) from error
+        except ClaudeSDKError as error:
+            raise self._start_failed(error, resume) from error
+        except Exception as error:
+            # A control request that timed out, or the pipe of a process that ended.
+            raise self._start_failed(error, resume) from error
+        self._client = client
+
+    def _start_failed(self, error: Exception, resume: bool) -> Exception:
+        said = " ".join([*self._errors, str(error)])
+        if not resume and "already in use" in said:
+            return _InUseError()
+        tail = " ".join(self._errors)[-400:] or str(error)[:400]
+        if resume:
+            return ResumeRefused(AgentError(code="refused", message=f"The conversation can't be resumed: {tail}"))
+        return AgentFailed(
+            AgentError(
+                code="crashed",
+                message=f"Claude Code did not start: {tail}",
+                hint="`mainloop doctor` says whether the sandbox works and what is missing.",
+            )
+        )
+
+    def _wrapper(self, program: Path) -> str:
+        """The command that the library starts: the sandbox around the program. It lies where no agent can write."""
+        path = self._home / "agent"
+        command = [*self._run.wrap, "--", str(program)] if self._run.wrap else [str(program)]
+        lines = [
+            "#!/bin/sh",
+            f"echo $$ > {shlex.quote(str(self._process_file))}",
+            # exec: the sandbox is the runner's own child, and dies with it.
+            f'exec {shlex.join(command)} "$@"',
+        ]
+        path.write_text("\n".join(lines) + "\n")
+        path.chmod(0o700)
+        return str(path)
+
+    @property
+    def _process_file(self) -> Path:
+        return self._home / "agent.pid"
+
+    def _options(self, command: str, resume: bool) -> ClaudeAgentOptions:
+        welcome = self._welcome
+        session = welcome.role == "session"
+        own_prompt: SystemPromptCustom = {"type": "custom", "prompt": welcome.prompt, "snapshot": False}
+        added_prompt: SystemPromptPreset = {"type": "preset", "preset": "claude_code", "append": welcome.prompt}
+        server: Any = {"type": "sdk", "name": SERVER, "instance": tool_server(welcome.tools, self._host)}
+        return ClaudeAgentOptions(
+            cwd=self._run.workspace,
+            cli_path=command,
+            env=self._environment(),
+            model=welcome.model,
+            system_prompt=added_prompt if session else own_prompt,
+            tools=None if session else [],
+            disallowed_tools=UNWANTED if session else [],
+            mcp_servers={SERVER: server} if welcome.tools else {},
+            strict_mcp_config=True,
+            setting_sources=[],
+            settings=json.dumps(SETTINGS),
+            permission_mode="plan" if self._planning else "default",
+            can_use_tool=self._permission,
+            # Nothing is ever allowed ahead: on a resume that would go past both.
+            hooks={"PreToolUse": [HookMatcher(hooks=[self._before_tool], timeout=HOOK_SECONDS)]},
+            thinking={"type": "adaptive", "display": "summarized"},
+            include_partial_messages=True,
+            max_buffer_size=LARGEST_LINE,
+            stderr=self._note_error,
+            # Says when a message has been taken in.
+            extra_args={"replay-user-messages": None},
+            resume=welcome.agent_session if resume else None,
+            session_id=None if resume else welcome.agent_session,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        home = self._run.agent_home
+        environment = {**DEFAULTS, **self._run.environment, **FIXED}
+        environment.update({"HOME": home, "CLAUDE_CONFIG_DIR": f"{home}/.claude"})
+        count = int(environment.get("GIT_CONFIG_COUNT", "0"))
+        for number, (name, value) in enumerate(GIT_SETTINGS.items(), start=count):
+            environment[f"GIT_CONFIG_KEY_{number}"], environment[f"GIT_CONFIG_VALUE_{number}"] = name, value
+        environment["GIT_CONFIG_COUNT"] = str(count + len(GIT_SETTINGS))
+        return environment
+
+    def _note_error(self, line: str) -> None:
+        self._errors.append(line)
+        log.info("claude: %s", line[:1000])
+
+    async def close(self, *, at_once: bool = False) -> None:
+        if at_once:
+            self._kill()
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.disconnect()
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+        self._put(AgentFailed(self._died()))
+
+    def _kill(self) -> None:
+        """Ends the process and, by its sandbox, everything it has started."""
+        if self._client is not None:
+            with suppress(OSError, ValueError):
+                os.kill(int(self._process_file.read_text()), signal.SIGKILL)
+
+    async def _read(self, client: ClaudeSDKClient) -> None:
+        try:
+            async for message in client.receive_messages():
+                self._put(message)
+            self._put(AgentFailed(self._died()))
+        except Exception as error:  # the library raises whatever it met; all of it is the end of the process
+            log.warning("the agent ended: %s", error)
+            self._put(AgentFailed(self._died()))
+
+    def _died(self) -> AgentError:
+        said = " ".join(self._errors)[-300:]
+        return AgentError(
+            code="crashed",
+            message="Claude Code ended unexpectedly" + (f": {said}" if said else "."),
+            hint="The session can be resumed; what it had recorded is kept.",
+        )
+
+    def _put(self, frame: Message | Exception) -> None:
+        self._frames.append(frame)
+        self._arrived.set()
+
+    async def _next(self) -> Message:
+        while not self._frames:
+            self._arrived.clear()
+            await self._arrived.wait()
+        frame = self._frames[0]
+        if isinstance(frame, Exception):
+            # Stays: whoever asks next is told the same.
+            raise frame
+        self._frames.popleft()
+        return frame
+
+    # ---- turns ------------------------------------------------------------------------------------------------
+    async def prompt(self, prompt: Prompt) -> TurnEnd:
+        name = as_uuid(prompt.id)
+        end = None
+        if name in self._given:
+            # It was handed into a turn that ended without it: the program goes on with it by itself.
+            end = await self._follow(name)
+        else:
+            await self._give(name, prompt.id, prompt.text)
+            end = await self._follow(name, may_be_known=prompt.again)
+        if end is None:
+            told = str(uuid.uuid4())
+            await self._give(told, prompt.id, prompt.follow_up or CUT_OFF)
+            end = await self._follow(told)
+        assert end is not None
+        return end
+
+    async def carry_on(self) -> TurnEnd:
+        end = await self._follow(None)
+        assert end is not None
+        return end
+
+    async def stirred(self) -> None:
+        while True:
+            while not self._frames:
+                self._arrived.clear()
+                await self._arrived.wait()
+            frame = self._frames[0]
+            if isinstance(frame, Exception):
+                raise frame
+            if begins_turn(frame):
+                return
+            self._frames.popleft()
+            self._take(frame)
+
+    async def steer(self, prompt: Prompt) -> None:
+        name = as_uuid(prompt.id)
+        if name not in self._given:
+            await self._give(name, prompt.id, prompt.text)
+
+    async def interrupt(self) -> None:
+        if self._client is not None:
+            try:
+                await self._client.interrupt()
+            except Exception as error:
+                # It had ended, or did not answer in time.
+                raise AgentFailed(self._died()) from error
+
+    async def _give(self, name: str, message: str, text: str) -> None:
+        if self._client is None:
+            raise AgentFailed(self._died())
+        self._given[name] = message
+
+        async def one() -> AsyncIterator[dict[str, Any]]:
+            yield {
+                "type": "user",
+                "uuid": name,
+                "parent_tool_use_id": None,
+                "message": {"role": "user", "content": text},
+            }
+
+        try:
+            await self._client.query(one())
+        except ClaudeSDKError as error:
+            raise AgentFailed(self._died()) from error
+
+    async def _follow(self, name: str | None, may_be_known: bool = False) -> TurnEnd | None:
+        """Follows a turn to its end. None: the program knows the message from before, and does nothing."""
+        self._last_text, self._taken = "", []
+        self._streamed.clear()
+        self._whole.clear()
+        began = time.monotonic()
+        under_way = False
+        try:
+            while True:
+                frame = await self._next()
+                under_way = under_way or begins_turn(frame)
+                if isinstance(frame, UserMessage) and frame.uuid == name and may_be_known and not under_way:
+                    return None
+                self._take(frame, current=name)
+                if isinstance(frame, ResultMessage) and not (name and is_foreign(frame)):
+                    return self._ended(frame, name)
+        except AgentFailed as failed:
+            duration = int((time.monotonic() - began) * 1000)
+            if self._left_in is not None:
+                return TurnEnd("deferred", deferred_call=self._left_in, taken=self._taken, duration_ms=duration)
+            return TurnEnd("cut_off", text=self._last_text, taken=self._taken, error=failed.error, duration_ms=duration)
+
+    def _ended(self, result: ResultMessage, name: str | None) -> TurnEnd:
+        self._note_recorded()
+        for taken in result.user_message_uuids or []:
+            self._note_taken(taken, name)
+        total = result.total_cost_usd
+        cost = None
+        if total is not None:
+            # The program counts on over resumes; a new conversation counts from nothing.
+            cost, self._spent = total - self._spent if total >= self._spent else total, total
+        end = TurnEnd(
+            "completed",
+            text=result.result or self._last_text,
+            taken=tuple(self._taken),
+            usage=usage_of(result.usage or {}),
+            cost_usd=cost,
+            duration_ms=result.duration_ms,
+        )
+        if result.deferred_tool_use is not None:
+            return with_outcome(end, "deferred", deferred_call=result.deferred_tool_use.id, text=self._last_text)
+        if (result.terminal_reason or "").startswith("aborted"):
+            return with_outcome(end, "interrupted", text=self._last_text)
+        if result.is_error:
+            return with_outcome(end, "failed", error=problem_of(result), text=self._last_text)
+        return end
+
+    # ---- what it says -----------------------------------------------------------------------------------------
+    def _take(self, frame: Message, current: str | None = None) -> None:
+        """Tells the runner what a frame means."""
+        match frame:
+            case StreamEvent(parent_tool_use_id=None):
+                self._note_recorded()
+                self._stream(frame.event)
+            case AssistantMessage():
+                self._note_recorded()
+                self._say(frame)
+            case UserMessage():
+                if frame.uuid is not None and frame.parent_tool_use_id is None:
+                    self._note_taken(frame.uuid, current)
+                self._results(frame)
+            case SystemMessage():
+                self._system(frame)
+            case _:
+                pass
+
+    def _stream(self, event: dict[str, Any]) -> None:
+        """Pieces of a message that is being written."""
+        match event.get("type"):
+            case "message_start":
+                self._current = str(event["message"]["id"])
+                self._streamed[self._current] = _Pieces()
+            case "content_block_start":
+                kind = {"text": "text", "thinking": "reasoning"}.get(event["content_block"]["type"])
+                pieces = self._streamed.get(getattr(self, "_current", ""))
+                if kind is not None and pieces is not None:
+                    pieces.names[int(event["index"])] = (pieces.name(self._current, kind), kind)
+                    pieces.began = time.monotonic()
+            case "content_block_delta":
+                pieces = self._streamed.get(getattr(self, "_current", ""))
+                name, kind = pieces.names.get(int(event["index"]), ("", "")) if pieces else ("", "")
+                delta = event["delta"]
+                if name and kind == "text" and delta.get("text"):
+                    self._host.delta(name, delta["text"])
+                elif name and delta.get("thinking"):
+                    self._host.delta(name, delta["thinking"], "reasoning")
+            case _:
+                pass
+
+    def _say(self, message: AssistantMessage) -> None:
+        """Whole blocks. Those of a sub-agent are shown as its calls only; an error is told by the turn's end."""
+        own = message.parent_tool_use_id is None
+        identifier = message.message_id or message.uuid or str(uuid.uuid4())
+        pieces = self._whole.setdefault(identifier, _Pieces())
+        for block in message.content:
+            match block:
+                case TextBlock(text=text) if own and not message.error:
+                    name = pieces.name(identifier, "text")
+                    if text.strip():
+                        self._last_text = text
+                        self._host.said(name, text)
+                case ThinkingBlock(thinking=thinking) if own:
+                    name = pieces.name(identifier, "reasoning")
+                    if thinking.strip():
+                        streamed = self._streamed.get(identifier)
+                        duration = int((time.monotonic() - streamed.began) * 1000) if streamed else 0
+                        self._host.reasoned(name, thinking, duration)
+                case ToolUseBlock():
+                    self._host.tool_called(
+                        self._call(block.id, block.name, block.input, parent=message.parent_tool_use_id)
+                    )
+                    if block.name == "TodoWrite" and own:
+                        self._host.todo(todo_entries(block.input))
+                case _:
+                    pass
+
+    def _results(self, message: UserMessage) -> None:
+        if isinstance(message.content, str):
+            return
+        for block in message.content:
+            if isinstance(block, ToolResultBlock):
+                self._host.tool_ended(block.tool_use_id, not block.is_error, text_of(block.content))
+
+    def _system(self, message: SystemMessage) -> None:
+        data = message.data
+        match message.subtype:
+            case "init":
+                self._version = str(data.get("claude_code_version", ""))
+            case "status":
+                mode = data.get("permissionMode")
+                if isinstance(mode, str):
+                    self._note_mode(mode)
+                if data.get("status") == "compacting":
+                    self._host.retrying("Shortening the conversation so that it fits.")
+            case "api_retry":
+                reason = {429: "allows no more requests for now", 529: "is overloaded", 401: "refused the key"}
+                why = reason.get(data.get("error_status") or 0, "can't be reached or answered with an error")
+                attempt, most = data.get("attempt"), data.get("max_retries")
+                self._host.retrying(f"The model's service {why}; trying again ({attempt} of {most}).")
+            case _:
+                pass
+
+    def _note_recorded(self) -> None:
+        """The first answer of the model: from here on the conversation is in the program's own records."""
+        if not self._recorded:
+            self._recorded = True
+            self._host.agent_session(self._welcome.agent_session, self._version)
+
+    def _note_taken(self, name: str, current: str | None) -> None:
+        message = self._given.get(name)
+        if message is not None and name != current and message not in self._taken:
+            self._taken.append(message)
+            self._host.taken(message)
+
+    # ---- planning ---------------------------------------------------------------------------------------------
+    @property
+    def _planning(self) -> bool:
+        """Whether it was planning when it last said so, in this life or an earlier one."""
+        return self._mode_file.exists() and self._mode_file.read_text() == "plan"
+
+    def _note_mode(self, mode: str) -> None:
+        self._mode_file.write_text(mode)
+
+    # ---- decisions --------------------------------------------------------------------------------------------
+    def _call(
+        self, identifier: str, name: str, given: dict[str, Any], parent: str | None = None, subagent: str | None = None
+    ) -> ToolCall:
+        ours = name.startswith(PREFIX)
+        return ToolCall(
+            id=identifier,
+            name=name.removeprefix(PREFIX),
+            input=given,
+            ours=ours,
+            parent_id=parent,
+            subagent=subagent,
+            planning=self._planning,
+        )
+
+    async def _before_tool(self, given: HookInput, tool_use_id: str | None, context: HookContext) -> HookJSONOutput:
+        """Asked before every tool call; the one place where a call can be deferred."""
+        hook = cast("dict[str, Any]", given)
+        mode = hook.get("permission_mode")
+        if isinstance(mode, str):
+            self._note_mode(mode)
+        name = str(hook["tool_name"])
+        identifier = str(tool_use_id or hook.get("tool_use_id"))
+        call = self._call(identifier, name, hook["tool_input"], subagent=hook.get("agent_id"))
+        decision = await self._host.decide(call)
+        match decision:
+            case Defer():
+                return hook_says("defer")
+            case Deny(reason=reason):
+                return hook_says("deny", reason)
+            case _:
+                # A question and a plan are answered by the permission callback alone.
+                return {} if name in ("AskUserQuestion", "ExitPlanMode") else hook_says("allow")
+
+    async def _permission(
+        self, name: str, given: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        identifier = context.tool_use_id or ""
+        decision = await self._host.decide(self._call(identifier, name, given, subagent=context.agent_id))
+        match decision:
+            case Deny(reason=reason):
+                return PermissionResultDeny(message=reason)
+            case Defer():
+                # A resumed call that went past the hook: unanswered, it is still deferred in the record.
+                self._left_in = identifier
+                self._kill()
+                await asyncio.Event().wait()
+                raise AssertionError
+            case _:
+                return PermissionResultAllow(updated_input=cast("dict[str, Any] | None", decision.input))
+
+
+class _InUseError(Exception):
+    """A conversation of this id exists already."""
+
+
+def find_program(path: str | None) -> Path | None:
+    """The agent's program: the one that comes with the library, else one on the path."""
+    bundled = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+    if bundled.is_file():
+        return bundled
+    found = shutil.which("claude", path=path)
+    return Path(found) if found else None
+
+
+def as_uuid(message: str) -> str:
+    """A message's id in the form that the program records; the same for the same message, always."""
+    try:
+        return str(uuid.UUID(message))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, message))
+
+
+def begins_turn(frame: Message) -> bool:
+    match frame:
+        case SystemMessage(subtype="status", data=data):
+            return data.get("status") in ("requesting", "compacting")
+        case StreamEvent(parent_tool_use_id=parent) | AssistantMessage(parent_tool_use_id=parent):
+            return parent is None
+        case ResultMessage():
+            return True
+        case _:
+            return False
+
+
+def is_foreign(result: ResultMessage) -> bool:
+    """The end of a turn that nobody asked for: work in the background had ended."""
+    origin = cast("dict[str, Any] | None", result.origin)
+    return origin is not None and origin.get("kind") not in (None, "user", "human") and not result.user_message_uuids
+
+
+def hook_says(decision: str, reason: str = "") -> HookJSONOutput:
+    output: dict[str, Any] = {"hookEventName": "PreToolUse", "permissionDecision": decision}
+    if reason:
+        output["permissionDecisionReason"] = reason
+    return cast("HookJSONOutput", {"hookSpecificOutput": output})
+
+
+def with_outcome(end: TurnEnd, outcome: str, **changes: Any) -> TurnEnd:
+    return TurnEnd(**{**end.__dict__, "outcome": outcome, **changes})
+
+
+def problem_of(result: ResultMessage) -> AgentError:
+    said = result.result or "; ".join(result.errors or []) or result.subtype
+    if result.subtype == "error_max_turns":
+        return AgentError(code="max_turns", message="The turn took more steps than it may.", hint="Tell it to go on.")
+    if result.subtype == "error_max_budget_usd":
+        return AgentError(code="budget", message="The session has spent what it may.", hint="Raise its ceiling.")
+    if result.terminal_reason == "prompt_too_long":
+        said = "prompt is too long"
+    return api_problem(result.api_error_status, said)
+
+
+def usage_of(usage: dict[str, Any]) -> Usage:
+    return Usage(
+        input_tokens=int(usage.get("input_tokens") or 0),
+        output_tokens=int(usage.get("output_tokens") or 0),
+        cache_read_tokens=int(usage.get("cache_read_input_tokens") or 0),
+        cache_write_tokens=int(usage.get("cache_creation_input_tokens") or 0),
+    )
+
+
+def text_of(content: str | list[dict[str, Any]] | None) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(block.get("text", f"({block.get('type')})")) for block in content or [])
