@@ -933,6 +933,24 @@ export interface components {
             /** Thread Id */
             thread_id: string;
         };
+        /**
+         * EventBodies
+         * @description The shape of an event's `body` for each `kind`.
+         */
+        EventBodies: {
+            item: components["schemas"]["ItemBody"];
+            message: components["schemas"]["MessageBody"];
+            notice: components["schemas"]["NoticeBody"];
+            reasoning: components["schemas"]["ReasoningBody"];
+            result: components["schemas"]["ResultBody"];
+            run: components["schemas"]["RunBody"];
+            session: components["schemas"]["SessionBody"];
+            session_started: components["schemas"]["SessionStartedBody"];
+            todo: components["schemas"]["TodoBody"];
+            tool_call: components["schemas"]["ToolCallBody"];
+            turn_ended: components["schemas"]["TurnEndedBody"];
+            turn_started: components["schemas"]["TurnStartedBody"];
+        };
         /** GiveAnswer */
         GiveAnswer: {
             /**
@@ -1072,10 +1090,58 @@ export interface components {
             turn?: number | null;
         };
         /**
+         * ItemBody
+         * @description kind `item`: something that waits for the person. Written again when it is answered or closes itself.
+         */
+        ItemBody: {
+            answer?: components["schemas"]["Answer"] | null;
+            /** Ask */
+            ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
+            /** Call Id */
+            call_id?: string | null;
+            /** Closed At */
+            closed_at?: string | null;
+            /**
+             * Closed By
+             * @default
+             */
+            closed_by: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "question" | "plan" | "permission" | "failure" | "ceiling" | "stall" | "sign_in";
+            notice?: components["schemas"]["NoticeItem"] | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * State
+             * @default open
+             * @enum {string}
+             */
+            state: "open" | "answered" | "closed";
+            /** Thread Id */
+            thread_id: string;
+            /** Title */
+            title: string;
+            /** Turn */
+            turn?: number | null;
+        };
+        /**
          * LiveEvent
          * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent.
+         *
+         *     `bodies` is never sent: it lists what an Event's body is, kind by kind.
          */
         LiveEvent: {
+            bodies?: components["schemas"]["EventBodies"] | null;
             delta?: components["schemas"]["DeltaEvent"] | null;
             event?: components["schemas"]["Event"] | null;
         };
@@ -1095,6 +1161,39 @@ export interface components {
          * @description A message, whole.
          */
         Message: {
+            blob?: components["schemas"]["BlobRef"] | null;
+            /**
+             * Demo
+             * @default false
+             */
+            demo: boolean;
+            /** From Thread */
+            from_thread?: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Mode
+             * @default queue
+             * @enum {string}
+             */
+            mode: "queue" | "steer";
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system";
+            /** @default finished */
+            status: components["schemas"]["MessageStatus"];
+            /** Text */
+            text: string;
+            /** Turn */
+            turn?: number | null;
+        };
+        /**
+         * MessageBody
+         * @description kind `message`: something said. Written again, with the same id, when its status or text changes.
+         */
+        MessageBody: {
             blob?: components["schemas"]["BlobRef"] | null;
             /**
              * Demo
@@ -1145,6 +1244,26 @@ export interface components {
             /** Message Id */
             message_id: string;
             /** Turn */
+            turn: number;
+        };
+        /**
+         * NoticeBody
+         * @description kind `notice`, in the main thread: one line about a session, leading into it.
+         */
+        NoticeBody: {
+            /**
+             * About
+             * @enum {string}
+             */
+            about: "result" | "message" | "item" | "failed" | "cancelled" | "done";
+            /** Session Id */
+            session_id: string;
+            /** Text */
+            text: string;
+            /**
+             * Turn
+             * @default 0
+             */
             turn: number;
         };
         /**
@@ -1419,6 +1538,24 @@ export interface components {
             turn: number;
         };
         /**
+         * ReasoningBody
+         * @description kind `reasoning`: what the agent thought before it went on.
+         */
+        ReasoningBody: {
+            blob?: components["schemas"]["BlobRef"] | null;
+            /**
+             * Duration Ms
+             * @default 0
+             */
+            duration_ms: number;
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /** Turn */
+            turn: number;
+        };
+        /**
          * Receipt
          * @description `acked`: highest number applied per run. `answers`: of the tool requests among them, by call id.
          */
@@ -1485,6 +1622,28 @@ export interface components {
             thread_id: string;
         };
         /**
+         * ResultBody
+         * @description kind `result`: what a session's turn delivered. One per (session, turn).
+         */
+        ResultBody: {
+            blob?: components["schemas"]["BlobRef"] | null;
+            /**
+             * Outcome
+             * @default done
+             * @enum {string}
+             */
+            outcome: "done" | "partial" | "blocked";
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "report" | "text";
+            /** Text */
+            text: string;
+            /** Turn */
+            turn: number;
+        };
+        /**
          * Retrying
          * @description The agent waits for its model's service: shown as activity, never stored as an event.
          */
@@ -1498,6 +1657,24 @@ export interface components {
             text: string;
             /** Turn */
             turn: number;
+        };
+        /**
+         * RunBody
+         * @description kind `run`: a runner of this thread came or went, in words where the person should know.
+         */
+        RunBody: {
+            /** Run */
+            run: number;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "started" | "parked" | "ended" | "lost";
         };
         /**
          * RunEnded
@@ -1640,6 +1817,88 @@ export interface components {
             /** Workspace */
             workspace: string;
         };
+        /**
+         * SessionBody
+         * @description kind `session`: the whole of a session, written into its own thread whenever something of it changes.
+         *
+         *     The first one also stands in the thread it was started from (kind `session_started`), where its block appears.
+         */
+        SessionBody: {
+            /**
+             * Activity
+             * @default
+             */
+            activity: string;
+            /** Agent */
+            agent: string;
+            anchor?: components["schemas"]["Anchor"] | null;
+            /** Branch */
+            branch?: string | null;
+            /**
+             * Confined
+             * @default true
+             */
+            confined: boolean;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Creature */
+            creature: string;
+            /**
+             * Demo
+             * @default false
+             */
+            demo: boolean;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Handle */
+            handle: string;
+            /** Hue */
+            hue: number;
+            /** Id */
+            id: string;
+            /** Model */
+            model?: string | null;
+            /**
+             * Parked
+             * @default false
+             */
+            parked: boolean;
+            /** Project */
+            project?: string | null;
+            /** Project Id */
+            project_id?: string | null;
+            /**
+             * Queued
+             * @default 0
+             */
+            queued: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            result?: components["schemas"]["SessionResult"] | null;
+            state: components["schemas"]["SessionState"];
+            /** Title */
+            title: string;
+            /**
+             * Turn
+             * @default 0
+             */
+            turn: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workspace */
+            workspace: string;
+        };
         /** SessionResult */
         SessionResult: {
             /**
@@ -1656,6 +1915,15 @@ export interface components {
             text: string;
             /** Turn */
             turn: number;
+        };
+        /**
+         * SessionStartedBody
+         * @description kind `session_started`, in the thread that started it: where the session's block stands.
+         */
+        SessionStartedBody: {
+            anchor: components["schemas"]["Anchor"];
+            /** Session Id */
+            session_id: string;
         };
         /**
          * SessionState
@@ -1731,6 +1999,16 @@ export interface components {
             /** Turn */
             turn: number;
         };
+        /**
+         * TodoBody
+         * @description kind `todo`: the agent's own list of steps, whole.
+         */
+        TodoBody: {
+            /** Entries */
+            entries: components["schemas"]["TodoEntry"][];
+            /** Turn */
+            turn: number;
+        };
         /** TodoEntry */
         TodoEntry: {
             /**
@@ -1770,6 +2048,41 @@ export interface components {
             is_error: boolean;
             /** Text */
             text: string;
+        };
+        /**
+         * ToolCallBody
+         * @description kind `tool_call`: a call of a tool; written again with its outcome.
+         */
+        ToolCallBody: {
+            blob?: components["schemas"]["BlobRef"] | null;
+            /** Id */
+            id: string;
+            /**
+             * Input
+             * @default {}
+             */
+            input: {
+                [key: string]: unknown;
+            };
+            /**
+             * Output
+             * @default
+             */
+            output: string;
+            /** Parent Id */
+            parent_id?: string | null;
+            /**
+             * Status
+             * @default running
+             * @enum {string}
+             */
+            status: "running" | "ok" | "error" | "denied" | "unknown";
+            /** Title */
+            title: string;
+            /** Tool */
+            tool: string;
+            /** Turn */
+            turn: number;
         };
         /** ToolCalled */
         ToolCalled: {
@@ -1883,6 +2196,36 @@ export interface components {
              */
             usage: components["schemas"]["Usage"];
         };
+        /**
+         * TurnEndedBody
+         * @description kind `turn_ended`. `deferred`: parked in an open call, goes on after the answer. `cut_off`: its runner died.
+         */
+        TurnEndedBody: {
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Duration Ms
+             * @default 0
+             */
+            duration_ms: number;
+            error?: components["schemas"]["AgentError"] | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "completed" | "interrupted" | "deferred" | "failed" | "cut_off";
+            /** Turn */
+            turn: number;
+            /**
+             * @default {
+             *       "cache_read_tokens": 0,
+             *       "cache_write_tokens": 0,
+             *       "input_tokens": 0,
+             *       "output_tokens": 0
+             *     }
+             */
+            usage: components["schemas"]["Usage"];
+        };
         /** TurnStarted */
         TurnStarted: {
             /**
@@ -1891,6 +2234,19 @@ export interface components {
              */
             kind: "turn_started";
             /** Message Ids */
+            message_ids: string[];
+            /** Turn */
+            turn: number;
+        };
+        /**
+         * TurnStartedBody
+         * @description kind `turn_started`
+         */
+        TurnStartedBody: {
+            /**
+             * Message Ids
+             * @default []
+             */
             message_ids: string[];
             /** Turn */
             turn: number;

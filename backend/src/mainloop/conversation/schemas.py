@@ -11,7 +11,20 @@ from mainloop.inbox.schemas import Item
 from mainloop.projects.schemas import Project
 from mainloop.sessions.agents import AgentKind, Credentials
 from mainloop.sessions.schemas import Session
-from mainloop_models.events import MessageBody
+from mainloop_models.events import (
+    ItemBody,
+    MessageBody,
+    NoticeBody,
+    ReasoningBody,
+    ResultBody,
+    RunBody,
+    SessionBody,
+    SessionStartedBody,
+    TodoBody,
+    ToolCallBody,
+    TurnEndedBody,
+    TurnStartedBody,
+)
 
 __all__ = ["Event", "Page"]
 
@@ -101,11 +114,32 @@ class DeltaEvent(BaseModel):
     text: str
 
 
+class EventBodies(BaseModel):
+    """The shape of an event's `body` for each `kind`."""
+
+    message: MessageBody
+    reasoning: ReasoningBody
+    tool_call: ToolCallBody
+    todo: TodoBody
+    turn_started: TurnStartedBody
+    turn_ended: TurnEndedBody
+    result: ResultBody
+    notice: NoticeBody
+    run: RunBody
+    session: SessionBody
+    session_started: SessionStartedBody
+    item: ItemBody
+
+
 class LiveEvent(BaseModel):
-    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent."""
+    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent.
+
+    `bodies` is never sent: it lists what an Event's body is, kind by kind.
+    """
 
     event: Event | None = None
     delta: DeltaEvent | None = None
+    bodies: EventBodies | None = None
 
 
 class Check(BaseModel):
