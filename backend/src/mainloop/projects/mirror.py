@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,9 @@ _FETCH = (
     "--refmap=",
 )
 
+# A branch of this name would be taken for the checkout itself.
+_NO_HEAD_BRANCH = "^refs/heads/HEAD"
+
 _UPSTREAM_SECONDS = 3600
 _SESSION_SECONDS = 600
 
@@ -134,7 +137,7 @@ class Mirror:
                 if not theirs.heads and theirs.head is None:
                     raise EmptyRepository(source=shown(source))
                 self._make_way("refs/upstream/", theirs.heads)
-                refspecs = ["+refs/heads/*:refs/upstream/*"]
+                refspecs = ["+refs/heads/*:refs/upstream/*", _NO_HEAD_BRANCH]
                 if theirs.head is not None:
                     refspecs.append("+HEAD:refs/upstream/HEAD")
                 git(
@@ -171,9 +174,7 @@ class Mirror:
                 git("update-ref", "--", ref, commit, "", repository=self.path, config=_DURABLE)
             return known or commit
 
-    def save_session(
-        self, session_id: str, source: Path, branch: str, wrap: Sequence[str] = ()
-    ) -> str | None:
+    def save_session(self, session_id: str, source: Path, branch: str, wrap: Sequence[str] = ()) -> str | None:
         """Fetches a session's branches and HEAD from its workspace, or from a bundle of them.
 
         The commit `branch` stands at there, or None where the session has no such branch any more. An agent may have
@@ -191,7 +192,7 @@ class Mirror:
                 wanted["head"] = theirs.head
             if not wanted.items() <= ours.items():
                 self._make_way(f"{mine}heads/", theirs.heads)
-                refspecs = [f"+refs/heads/*:{mine}heads/*"]
+                refspecs = [f"+refs/heads/*:{mine}heads/*", _NO_HEAD_BRANCH]
                 if theirs.head is not None:
                     refspecs.append(f"+HEAD:{mine}head")
                 git(
@@ -216,9 +217,7 @@ class Mirror:
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
 
     def _refs(self, below: str) -> dict[str, str]:
-        lines = git(
-            "for-each-ref", "--format=%(objectname) %(refname)", below, repository=self.path
-        ).splitlines()
+        lines = git("for-each-ref", "--format=%(objectname) %(refname)", below, repository=self.path).splitlines()
         pairs = (line.split(" ", 1) for line in lines)
         return {ref.removeprefix(below): commit for commit, ref in pairs}
 
@@ -228,9 +227,7 @@ class Mirror:
         parents = {parent for name in coming for parent in _parents(name)}
         moves: list[str] = []
         for name, commit in here.items():
-            if name not in coming and (
-                name in parents or any(parent in coming for parent in _parents(name))
-            ):
+            if name not in coming and (name in parents or any(parent in coming for parent in _parents(name))):
                 moves += [f"update refs/gone/{commit} {commit}", f"delete {below}{name} {commit}"]
         if moves:
             # In two transactions: what is deleted has its other name before.
@@ -239,7 +236,7 @@ class Mirror:
                 git("update-ref", "--stdin", repository=self.path, stdin=lines, config=_DURABLE)
 
     @contextmanager
-    def _locked(self, what: str) -> Iterator[None]:
+    def _locked(self, what: str) -> Generator[None]:
         with (self.path / f"mainloop-{what}").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -299,7 +296,6 @@ def _advertised(source: str, *options: str, as_person: bool = False) -> _Adverti
             head_branch = value.removeprefix("ref: refs/heads/")
         elif ref == "HEAD":
             head = value
-    # A branch of this name would be taken for the checkout itself.
     heads.pop("HEAD", None)
     return _Advertised(heads, head, head_branch)
 
