@@ -93,9 +93,7 @@ class Parts:
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.workspaces: Workspaces = plugins.make_workspaces(settings.workspace, settings.home, self.sandbox)
-        launcher = Launcher(
-            self.database, self.projects, self.workspaces, settings.server_url, agent_environment(environment)
-        )
+        launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
         self.sessions.register(self.registry)
         self.conversation.register(self.registry)
@@ -204,7 +202,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         return Checks(
             checks=examine(
                 settings,
-                agent_environment(environment),
+                agent_environment(environment, "claude"),
                 parts.sandbox,
                 parts.kinds,
                 parts.database.engine,  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from mainloop.durable.phases import Phases
 from mainloop.errors import BadInput, MainloopError, UnknownProject
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop.projects import store
-from mainloop.projects.mirror import Mirror
+from mainloop.projects.mirror import Mirror, checked_source
 from mainloop.projects.schemas import AddProject, Project
 
 FETCH: Final = "fetch_project"
@@ -75,9 +75,7 @@ class Projects:
         )
 
     def _fetch_mirror(self, project_id: str, source: str) -> str:
-        mirror = self.mirror(project_id)
-        mirror.create()
-        return mirror.fetch_upstream(source)
+        return Mirror.create(self.mirror(project_id).path).fetch_upstream(source).default_branch
 
     def refresh(self, project_id: str) -> sa.Row[tuple[object, ...]]:
         """The project with its newest commits; with those it has, where the source can't be reached right now.
@@ -106,25 +104,17 @@ def as_project(row: sa.Row[tuple[object, ...]]) -> Project:
 
 
 def _source(given: str) -> str:
-    """A path made whole, or an address as it is. Raises BadInput."""
+    """A folder made whole, or an address as it is. Raises BadInput, UnsafeSource, NotARepository."""
     text = given.strip()
-    if not text or any(ord(c) < 32 for c in text):
-        raise BadInput(what="Give the folder of a repository on this machine, or the address of one.")
-    if text.startswith("-"):
-        raise BadInput(what=f"{text} looks like an option, not like a repository.")
-    if "://" in text or re.match(r"^[\w.-]+@[\w.-]+:", text):
-        if urlsplit(text).password:
-            raise BadInput(
-                what="This address holds a password. Let git remember it instead (git credential), then "
-                "give the address without it."
-            )
-        return text
-    path = Path(text).expanduser()
-    if not path.is_absolute():
+    if urlsplit(text).password:
+        raise BadInput(
+            what="This address holds a password. Let git remember it instead (git credential), then give the address "
+            "without it."
+        )
+    looks_local = "://" not in text and ":" not in text and not text.startswith(("/", "~", "-"))
+    if text and looks_local:
         raise BadInput(what=f"{text} is not a whole path. Give it from the root, like /home/you/{text}.")
-    if not path.is_dir():
-        raise BadInput(what=f"There is no folder {path} on the machine where mainloop runs.")
-    return str(path.resolve())
+    return checked_source(text)
 
 
 def _name_of(source: str) -> str:

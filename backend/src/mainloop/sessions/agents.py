@@ -11,16 +11,9 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from mainloop.db import tables as t
+from mainloop.environment import sign_ins
 from mainloop.settings import Settings
 
-# One of these lets Claude sign in. Names only: values are never shown.
-CREDENTIALS: Final = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-)
 MODELS: Final = ("opus", "sonnet", "haiku")
 
 
@@ -73,7 +66,7 @@ class AgentKinds:
 
     def credentials(self) -> Credentials:
         """Whether Claude has something to sign in with."""
-        found = [name for name in CREDENTIALS if self._environment.get(name)]
+        found = sign_ins(self._environment)
         if found:
             return Credentials(found=True, text=f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} set.")
         return Credentials(

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from mainloop.environment import agent_environment
 from mainloop.events.unit import Database
 from mainloop.projects.service import Projects
+from mainloop.runs import store as runs_store
 from mainloop.runs.service import NewRun
 from mainloop.sessions import store
 from mainloop.workspaces.base import RunSpec, Workspaces, WorkspaceSpec
@@ -20,6 +22,7 @@ class Launcher:
         server: str,
         environment: Mapping[str, str],
     ) -> None:
+        """`environment`: what the server was started with; an agent gets its part of it."""
         self._database = database
         self._projects = projects
         self._workspaces = workspaces
@@ -28,6 +31,7 @@ class Launcher:
 
     def start(self, run: NewRun) -> int | None:
         mirror = None
+        kind = self._database.read(lambda c: runs_store.agent(c, run.thread_id)).kind
         if run.role == "session":
             session = self._database.read(lambda c: store.find(c, run.thread_id))
             if session is not None and session.project_id:
@@ -35,7 +39,9 @@ class Launcher:
         else:
             self._workspaces.prepare(WorkspaceSpec(run.thread_id))
         return self._workspaces.start_run(
-            RunSpec(run.thread_id, run.number, run.token, self._server, self._environment, mirror)
+            RunSpec(
+                run.thread_id, run.number, run.token, self._server, agent_environment(self._environment, kind), mirror
+            )
         )
 
     def alive(self, thread_id: str) -> bool:

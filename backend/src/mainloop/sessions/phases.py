@@ -21,7 +21,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
         if row is None or row.state != "starting":
             return
         try:
-            source = _source(row.project_id, row.branch, row.base, row.handle) if row.project_id else None
+            source = _source(session_id, row) if row.project_id else None
             prepared = workspaces.prepare(WorkspaceSpec(session_id, source))
         except MainloopError as error:
             sentence = error.sentence
@@ -31,15 +31,14 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             lambda unit: sessions.prepared(unit, session_id, branch=prepared.branch, base=prepared.base_commit)
         )
 
-    def _source(project_id: str, branch: str | None, base: str | None, handle: str) -> Source:
-        mirror = projects.mirror(project_id)
-        project = projects.refresh(project_id)
-        upstream = str(project.default_branch)
+    def _source(session_id: str, row: store.Row) -> Source:
+        mirror = projects.mirror(row.project_id)
+        upstream = str(projects.refresh(row.project_id).default_branch)
         return Source(
             mirror=mirror.path,
-            commit=base or mirror.resolve(upstream),
+            commit=mirror.start_session(session_id, row.base or mirror.resolve(upstream)),
             upstream=upstream,
-            branch=branch or f"mainloop/{handle}",
+            branch=row.branch or f"mainloop/{row.handle}",
         )
 
     def save(session_id: str) -> None:
