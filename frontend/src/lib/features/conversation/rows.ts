@@ -1,0 +1,210 @@
+/** A log as the rows of a timeline. Pure: the same log gives the same rows. */
+import type { WaitingMessage } from '$lib/live/outbox';
+import type { Entry, Growing } from '$lib/live/reducer';
+import type {
+  Item,
+  MessageBody,
+  NoticeBody,
+  ReasoningBody,
+  ResultBody,
+  RunBody,
+  TodoBody,
+  ToolCallBody,
+  TurnEndedBody,
+} from '$lib/live/types';
+import { dayKey } from '$lib/shared/time';
+
+interface Placed {
+  key: string;
+  /** Its seq, or past all of them for what is not in the log yet. */
+  place: number;
+}
+
+export type Row = Placed &
+  (
+    | { kind: 'origin' }
+    | { kind: 'day'; at: string }
+    | { kind: 'away'; from: number; to: number; finished: number }
+    | { kind: 'message'; body: MessageBody; at: string }
+    | { kind: 'pending'; entry: WaitingMessage }
+    | { kind: 'reasoning'; body: ReasoningBody }
+    | { kind: 'tools'; calls: ToolCallBody[]; running: boolean }
+    | { kind: 'todo'; body: TodoBody }
+    | { kind: 'session'; sessionId: string; at: string }
+    | { kind: 'notice'; body: NoticeBody; at: string }
+    | { kind: 'item'; body: Item; at: string }
+    | { kind: 'result'; body: ResultBody; at: string }
+    | { kind: 'ended'; body: TurnEndedBody; at: string }
+    | { kind: 'run'; body: RunBody; at: string }
+    | { kind: 'growing'; messageId: string; what: 'text' | 'reasoning' }
+    | { kind: 'thinking' }
+  );
+
+export interface RowsOf {
+  entries: Entry[];
+  growing: Growing[];
+  /** What was written here and is not on the server. */
+  pending: WaitingMessage[];
+  /** Accepted, next in line, and nothing else runs. */
+  next: MessageBody | null;
+  /** The turn that runs; null when none does. */
+  turn: number | null;
+  /** The page was away in between, long enough for a mark. */
+  away: { from: number; to: number } | null;
+  /** The first page is loaded. */
+  complete: boolean;
+}
+
+const PAST_ALL = Number.MAX_SAFE_INTEGER;
+
+/** Calls of ours whose effect has a row of its own. */
+const SPEAKS_ELSEWHERE = /(^|__)(spawn_session|ask|report|AskUserQuestion|ExitPlanMode)$/;
+
+export function rowsOf(source: RowsOf): Row[] {
+  const rows: Row[] = [];
+  let day = '';
+  let tools: Extract<Row, { kind: 'tools' }> | null = null;
+  let away = source.away;
+  let awayRow: Extract<Row, { kind: 'away' }> | null = null;
+  const lastText = lastTextOfTurns(source.entries);
+
+  if (source.complete) rows.push({ kind: 'origin', key: 'origin', place: 0 });
+
+  for (const entry of source.entries) {
+    const row = rowOf(entry, source.turn, lastText);
+    if (!row) continue;
+    if (dayKey(entry.at) !== day) {
+      day = dayKey(entry.at);
+      rows.push({ kind: 'day', key: `day:${day}`, place: entry.place, at: entry.at });
+      tools = null;
+    }
+    if (away && Date.parse(entry.at) > away.from && Date.parse(entry.at) <= away.to) {
+      awayRow = { kind: 'away', key: 'away', place: entry.place, ...away, finished: 0 };
+      rows.push(awayRow);
+      tools = null;
+      away = null;
+    }
+    if (
+      awayRow &&
+      row.kind === 'notice' &&
+      Date.parse(row.at) <= awayRow.to &&
+      row.body.about !== 'item'
+    ) {
+      awayRow.finished += 1;
+    }
+    if (row.kind === 'tools' && tools) {
+      tools.calls.push(...row.calls);
+      tools.running ||= row.running;
+      continue;
+    }
+    tools = row.kind === 'tools' ? row : null;
+    rows.push(row);
+  }
+
+  for (const message of source.growing) {
+    const { message_id: messageId, what } = message;
+    rows.push({
+      kind: 'growing',
+      key: `${what === 'text' ? 'message' : what}:${messageId}`,
+      place: PAST_ALL,
+      messageId,
+      what,
+    });
+  }
+  if (source.turn !== null && source.growing.length === 0 && !(tools && hasRunning(tools.calls))) {
+    rows.push({ kind: 'thinking', key: 'thinking', place: PAST_ALL });
+  }
+  if (source.next) {
+    rows.push({
+      kind: 'message',
+      key: `message:${source.next.id}`,
+      place: PAST_ALL,
+      body: source.next,
+      at: '',
+    });
+  }
+  for (const entry of source.pending) {
+    rows.push({ kind: 'pending', key: `message:${entry.id}`, place: PAST_ALL, entry });
+  }
+  return rows;
+}
+
+function hasRunning(calls: ToolCallBody[]): boolean {
+  return calls.some((call) => call.status === 'running');
+}
+
+/** Turn → its last message, so that a result which only repeats it is not shown twice. */
+function lastTextOfTurns(entries: Entry[]): Map<number, string> {
+  const texts = new Map<number, string>();
+  for (const { event } of entries) {
+    if (event.kind === 'message' && event.body.role === 'assistant' && event.body.turn !== null) {
+      texts.set(event.body.turn, event.body.text.trim());
+    }
+  }
+  return texts;
+}
+
+function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>): Row | null {
+  const { key, place, at, event } = entry;
+  switch (event.kind) {
+    case 'message':
+      return { kind: 'message', key, place, at, body: event.body };
+    case 'reasoning':
+      return { kind: 'reasoning', key, place, body: event.body };
+    case 'tool_call': {
+      const { body } = event;
+      if (SPEAKS_ELSEWHERE.test(body.tool) && body.status !== 'error') return null;
+      return { kind: 'tools', key, place, calls: [body], running: body.turn === turn };
+    }
+    case 'todo':
+      return { kind: 'todo', key, place, body: event.body };
+    case 'session_started':
+      return { kind: 'session', key, place, at, sessionId: event.body.session_id };
+    case 'notice':
+      return { kind: 'notice', key, place, at, body: event.body };
+    case 'item':
+      return { kind: 'item', key, place, at, body: event.body };
+    case 'result':
+      return lastText.get(event.body.turn) === event.body.text.trim()
+        ? null
+        : { kind: 'result', key, place, at, body: event.body };
+    case 'turn_ended':
+      return event.body.outcome === 'completed' || event.body.outcome === 'deferred'
+        ? null
+        : { kind: 'ended', key, place, at, body: event.body };
+    case 'run':
+      return event.body.text ? { kind: 'run', key, place, at, body: event.body } : null;
+    case 'turn_started':
+    case 'session':
+      return null;
+    default:
+      // A kind from a newer server.
+      return null;
+  }
+}
+
+/** A first guess of a row's height in pixels, from the length of its text: fewer corrections later. */
+export function estimate(row: Row | undefined, width: number): number {
+  const lines = (text: string) =>
+    Math.max(1, Math.ceil((text.length * 8) / Math.max(240, Math.min(608, width))));
+  switch (row?.kind) {
+    case 'message':
+      return 44 + Math.min(lines(row.body.text), 400) * 24;
+    case 'pending':
+      return 64 + Math.min(lines(row.entry.text), 40) * 24;
+    case 'result':
+      return 60 + Math.min(lines(row.body.text), 400) * 24;
+    case 'session':
+      return 150;
+    case 'tools':
+      return 8 + Math.min(row.calls.length, 4) * 26;
+    case 'item':
+      return 56;
+    case 'day':
+      return 52;
+    case undefined:
+      return 60;
+    default:
+      return 40;
+  }
+}

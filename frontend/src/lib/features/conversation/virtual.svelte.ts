@@ -1,0 +1,158 @@
+/**
+ * The rows in view, anchored to the end: what is read never moves when rows come before it, and who is at the
+ * end stays there when the last one grows. A thin wrapper with runes around TanStack's virtualiser.
+ */
+import {
+  Virtualizer,
+  elementScroll,
+  observeElementOffset,
+  observeElementRect,
+  type VirtualItem,
+} from '@tanstack/virtual-core';
+import { flushSync, untrack } from 'svelte';
+
+/** This near to the end counts as being there. */
+const AT_END_PX = 80;
+
+export interface VirtualOptions {
+  count: () => number;
+  key: (index: number) => string;
+  estimate: (index: number) => number;
+  paddingEnd: number;
+}
+
+export class VirtualRows {
+  #items = $state.raw<VirtualItem[]>([]);
+  #total = $state(0);
+  #following = $state(true);
+  #scroller: HTMLElement | null = null;
+  /** Inside an effect Svelte flushes by itself, and must not be asked to. */
+  #inEffect = false;
+  readonly #options: VirtualOptions;
+  readonly #virtualizer: Virtualizer<HTMLElement, HTMLElement>;
+
+  constructor(options: VirtualOptions) {
+    this.#options = options;
+    this.#virtualizer = new Virtualizer(this.#settings());
+  }
+
+  get items(): VirtualItem[] {
+    return this.#items;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** At the end, and staying there. Any scroll upwards by the reader ends it. */
+  get following(): boolean {
+    return this.#following;
+  }
+
+  get distanceFromStart(): number {
+    return this.#scroller?.scrollTop ?? 0;
+  }
+
+  /** Attach to the element that scrolls. */
+  attach = (scroller: HTMLElement): (() => void) => {
+    this.#scroller = scroller;
+    const unmount = this.#virtualizer._didMount();
+    this.#effect(() => {
+      this.#virtualizer.setOptions(this.#settings());
+      this.#virtualizer._willUpdate();
+      this.#read();
+    });
+    const end = requestAnimationFrame(() => this.scrollToEnd());
+    const resized = new ResizeObserver(() => {
+      if (this.#following) this.scrollToEnd();
+    });
+    resized.observe(scroller);
+    return () => {
+      cancelAnimationFrame(end);
+      resized.disconnect();
+      unmount();
+      this.#scroller = null;
+    };
+  };
+
+  /** Attach to every row. */
+  measure = (row: HTMLElement): (() => void) => {
+    this.#effect(() => this.#virtualizer.measureElement(row));
+    return () => this.#virtualizer.measureElement(null);
+  };
+
+  /** Call before the rows are drawn. */
+  rowsWillChange(): void {
+    this.#effect(() => {
+      this.#virtualizer.setOptions(this.#settings());
+      this.#read();
+    });
+  }
+
+  /** Call after the rows were drawn. */
+  rowsChanged(): void {
+    this.#effect(() => this.#virtualizer._willUpdate());
+  }
+
+  /** The reader scrolled. */
+  scrolled(upwards: boolean): void {
+    const scroller = this.#scroller;
+    if (!scroller) return;
+    const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    if (upwards && left > 1) this.#setFollowing(false);
+    else if (!upwards && left <= AT_END_PX) this.#setFollowing(true);
+  }
+
+  scrollToEnd(): void {
+    this.#setFollowing(true);
+    this.#virtualizer.scrollToEnd({ behavior: 'auto' });
+  }
+
+  scrollToIndex(index: number): void {
+    this.#setFollowing(false);
+    this.#virtualizer.scrollToIndex(index, { align: 'start' });
+  }
+
+  #setFollowing(following: boolean): void {
+    if (this.#following === following) return;
+    this.#following = following;
+    this.#virtualizer.setOptions(this.#settings());
+  }
+
+  #settings() {
+    const { count, key, estimate, paddingEnd } = this.#options;
+    return {
+      count: untrack(count),
+      getItemKey: key,
+      estimateSize: estimate,
+      paddingEnd,
+      getScrollElement: () => this.#scroller,
+      scrollToFn: elementScroll,
+      observeElementRect,
+      observeElementOffset,
+      overscan: 6,
+      anchorTo: 'end' as const,
+      followOnAppend: untrack(() => this.#following),
+      scrollEndThreshold: untrack(() => (this.#following ? AT_END_PX : -1)),
+      onChange: (_: unknown, sync: boolean) => {
+        this.#read();
+        if (sync && !this.#inEffect) flushSync();
+      },
+    };
+  }
+
+  #read(): void {
+    this.#items = this.#virtualizer.getVirtualItems();
+    this.#total = this.#virtualizer.getTotalSize();
+  }
+
+  #effect(work: () => void): void {
+    const before = this.#inEffect;
+    this.#inEffect = true;
+    try {
+      untrack(work);
+    } finally {
+      this.#inEffect = before;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import type { NewSession, SessionAct } from '$lib/live/api';
+import { Problem } from '$lib/live/api';
+import type { Session } from '$lib/live/types';
+import type { Connection } from '$lib/shared/connection.svelte';
+import { groupOf, isAtWork } from './state';
+
+/** All sessions that this browser knows. */
+export class Sessions {
+  readonly #connection: Connection;
+  #all = $state.raw<Session[]>([]);
+  #missing = $state.raw<ReadonlySet<string>>(new Set());
+  readonly #asked = new Set<string>();
+  readonly #byId = $derived(new Map(this.#all.map((session) => [session.id, session])));
+
+  /** Newest change first. */
+  readonly working = $derived(this.#all.filter((session) => groupOf(session) === 'working'));
+  readonly toReview = $derived(this.#all.filter((session) => groupOf(session) === 'to_review'));
+  readonly earlier = $derived(this.#all.filter((session) => groupOf(session) === 'earlier'));
+  readonly atWork = $derived(this.#all.filter(isAtWork).length);
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.onchange((changes) => {
+      if (!changes.has('sessions')) return;
+      this.#all = [...connection.live.world.sessions.values()].sort((a, b) =>
+        a.updated_at < b.updated_at ? 1 : -1,
+      );
+    });
+  }
+
+  get all(): Session[] {
+    return this.#all;
+  }
+
+  get(id: string): Session | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** True once the server said that there is no such session. */
+  isMissing(id: string): boolean {
+    return this.#missing.has(id);
+  }
+
+  /** Make sure that a session of the log is known: the snapshot holds only the newest. */
+  async ensure(id: string): Promise<void> {
+    if (this.#connection.live.world.sessions.has(id) || this.#asked.has(id)) return;
+    this.#asked.add(id);
+    try {
+      await this.#connection.live.fetchSession(id);
+    } catch (error) {
+      if (error instanceof Problem && (error.status === 404 || error.status === 422)) {
+        this.#missing = new Set([...this.#missing, id]);
+      } else this.#asked.delete(id);
+    }
+  }
+
+  async start(session: NewSession): Promise<Session> {
+    const { api, live } = this.#connection;
+    const started = await live.call(() => api.startSession(session));
+    live.takeSession(started);
+    return started;
+  }
+
+  async act(id: string, act: SessionAct): Promise<void> {
+    const { api, live } = this.#connection;
+    live.takeSession(await live.call(() => api.actOnSession(id, act)));
+  }
+}

@@ -1,0 +1,448 @@
+/**
+ * The link between this tab and the server: the snapshot, the one stream (held here or by another tab), pages of
+ * logs, and what waits to be sent. Changes the world and says what changed; draws nothing.
+ */
+import { type Api, type GivenAnswer, Problem, Unreachable, problemOf } from './api';
+import { Backoff } from './backoff';
+import { Leadership } from './leader';
+import { BrowserOutboxStore, Outbox, type OutboxStore, type Outcome, type Waiting } from './outbox';
+import {
+  type Changes,
+  type World,
+  dropLog,
+  emptyWorld,
+  isLater,
+  logOf,
+  takeDelta,
+  takeEvent,
+  takeOpenMessages,
+  takePage,
+  takeProject,
+  takeQueued,
+  takeSession,
+  takeState,
+} from './reducer';
+import { EventStream, type Frame } from './stream';
+import type { Project, Session } from './types';
+
+export type Link =
+  | { state: 'starting' }
+  | { state: 'open' }
+  | { state: 'down'; since: number }
+  | { state: 'signed_out'; reason: string };
+
+/** What tabs tell each other. */
+type Word =
+  | { type: 'frame'; frame: Frame; after: string }
+  | { type: 'pulse' }
+  | { type: 'link'; link: Link }
+  | { type: 'outbox' }
+  | { type: 'who' };
+
+export interface LiveOptions {
+  api: Api;
+  onchange: (changes: Changes) => void;
+  onlink: (link: Link) => void;
+  onoutbox: (entries: readonly Waiting[]) => void;
+  /** An answer was refused, or someone else was faster. */
+  onrefused: (entry: Waiting, problem: Problem) => void;
+  outboxStore?: OutboxStore;
+}
+
+const PAGE = 100;
+/** Behind by more than this, a log is read anew from its end. */
+const PAGES_TO_CATCH_UP = 5;
+const UNDO_MS = 3000;
+/** A leader passes on a heartbeat every 15 s. */
+const LEADER_SILENCE_MS = 50_000;
+
+export class Live {
+  readonly world: World = emptyWorld();
+  readonly outbox: Outbox;
+  readonly #options: LiveOptions;
+  readonly #stream: EventStream;
+  readonly #leadership: Leadership;
+  readonly #channel: BroadcastChannel | null;
+  readonly #loading = new Map<string, Promise<void>>();
+  #link: Link = { state: 'starting' };
+  #reloading: Promise<void> | null = null;
+  #lastPulse = Date.now();
+  #watch: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#channel =
+      typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('mainloop');
+    this.#channel?.addEventListener('message', (message: MessageEvent<Word>) =>
+      this.#hear(message.data),
+    );
+    this.#stream = new EventStream({
+      open: (cursor, signal) => options.api.stream(cursor, signal),
+      cursor: () => this.world.cursor,
+      onframe: (frame) => {
+        this.#say({ type: 'frame', frame, after: this.world.cursor });
+        this.#take(frame);
+      },
+      onstatus: (status) => {
+        if (status.state === 'open') this.#setLink({ state: 'open' });
+        else if (status.state === 'waiting') this.#lostLine();
+        else if (status.state === 'refused') {
+          void problemOf(status.response).then((problem) => this.signedOut(problem.detail));
+        }
+      },
+      onpulse: () => this.#say({ type: 'pulse' }),
+    });
+    this.#leadership = new Leadership({
+      locks: this.#channel ? navigator.locks : undefined,
+      page: document,
+      onlead: () => this.#stream.start(),
+      onfollow: () => this.#stream.stop(),
+    });
+    this.outbox = new Outbox({
+      store: options.outboxStore ?? new BrowserOutboxStore(),
+      send: (entry) => this.#send(entry),
+      maySend: () => this.#leadership.leading && this.#link.state !== 'signed_out',
+      onchange: () => options.onoutbox(this.outbox.entries),
+    });
+  }
+
+  get link(): Link {
+    return this.#link;
+  }
+
+  /** Load the snapshot, then follow. Resolves when the first screen can be drawn. */
+  async start(): Promise<void> {
+    await this.outbox.load();
+    await this.#loadState();
+    if (this.#link.state === 'signed_out') return;
+    this.#leadership.start();
+    this.#say({ type: 'who' });
+    addEventListener('online', this.#retry);
+    addEventListener('offline', this.#offline);
+    document.addEventListener('visibilitychange', this.#visible);
+    addEventListener('pagehide', this.#leave);
+    this.#watch = setInterval(() => this.#minder(), 5000);
+    if (!this.#leadership.leading) this.#setLink({ state: 'open' });
+    void this.outbox.flush();
+  }
+
+  stop(): void {
+    clearInterval(this.#watch);
+    removeEventListener('online', this.#retry);
+    removeEventListener('offline', this.#offline);
+    removeEventListener('pagehide', this.#leave);
+    document.removeEventListener('visibilitychange', this.#visible);
+    this.#stream.stop();
+    this.#leadership.stop();
+    this.#channel?.close();
+  }
+
+  /** Try the line now. */
+  retry(): void {
+    this.#retry();
+  }
+
+  /** This device is not let in any more. What was typed stays. */
+  signedOut(reason: string): void {
+    this.#setLink({ state: 'signed_out', reason });
+    this.#stream.stop();
+    this.#leadership.stop();
+  }
+
+  /** Runs a call; a 401 anywhere means that this device was signed out. */
+  async call<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) this.signedOut(error.detail);
+      throw error;
+    }
+  }
+
+  /** The newest page of a thread, once; later events come by the stream. */
+  openThread(threadId: string): Promise<void> {
+    if (this.world.logs.get(threadId)?.loaded) return Promise.resolve();
+    return this.#once(`open:${threadId}`, async () => {
+      logOf(this.world, threadId);
+      const page = await this.call(() => this.#options.api.events(threadId, { limit: PAGE }));
+      this.#changed(takePage(this.world, threadId, page.events, { more: page.more, older: false }));
+      await this.#mend(threadId);
+    });
+  }
+
+  /** One page further back. */
+  loadOlder(threadId: string): Promise<void> {
+    const log = logOf(this.world, threadId);
+    if (!log.loaded || !log.more) return Promise.resolve();
+    return this.#once(`older:${threadId}`, async () => {
+      const query = { before: log.first, limit: PAGE };
+      const page = await this.call(() => this.#options.api.events(threadId, query));
+      this.#changed(takePage(this.world, threadId, page.events, { more: page.more, older: true }));
+    });
+  }
+
+  /** A session that is not in the snapshot: an old one, or one that does not exist (a `Problem`). */
+  async fetchSession(id: string): Promise<Session> {
+    const session = await this.call(() => this.#options.api.session(id));
+    this.#changed(takeSession(this.world, session));
+    return session;
+  }
+
+  takeSession(session: Session): void {
+    this.#changed(takeSession(this.world, session));
+  }
+
+  takeProject(project: Project): void {
+    this.#changed(takeProject(this.world, project));
+  }
+
+  async sendMessage(threadId: string, text: string, mode: 'queue' | 'steer'): Promise<void> {
+    await this.#keep({
+      kind: 'message',
+      id: crypto.randomUUID?.() ?? randomId(),
+      thread_id: threadId,
+      text,
+      mode,
+      at: Date.now(),
+      state: 'waiting',
+      reason: '',
+    });
+  }
+
+  /** Held for three seconds with an undo, then sent. Returns the id under which it can be undone. */
+  async giveAnswer(itemId: string, answer: Omit<GivenAnswer, 'id'>): Promise<string> {
+    const id = crypto.randomUUID?.() ?? randomId();
+    await this.#keep({
+      kind: 'answer',
+      id,
+      item_id: itemId,
+      answer: { ...answer, id },
+      not_before: Date.now() + UNDO_MS,
+      at: Date.now(),
+      state: 'waiting',
+      reason: '',
+    });
+    return id;
+  }
+
+  /** Undo an answer that is still held, or throw away what was not accepted. */
+  async discard(id: string): Promise<void> {
+    await this.outbox.remove(id);
+    this.#say({ type: 'outbox' });
+  }
+
+  async changeQueued(
+    threadId: string,
+    messageId: string,
+    change: { text?: string; mode?: 'queue' | 'steer' },
+  ): Promise<void> {
+    const message = await this.call(() =>
+      this.#options.api.changeMessage(threadId, messageId, change),
+    );
+    this.#changed(takeQueued(this.world, threadId, message));
+  }
+
+  async withdraw(threadId: string, messageId: string): Promise<void> {
+    await this.call(() => this.#options.api.withdrawMessage(threadId, messageId));
+    this.world.queued.get(threadId)?.delete(messageId);
+    this.#changed(new Set([`queue:${threadId}`]));
+  }
+
+  async #keep(entry: Waiting): Promise<void> {
+    await this.outbox.add(entry);
+    this.#say({ type: 'outbox' });
+    void this.outbox.flush();
+  }
+
+  async #send(entry: Waiting): Promise<Outcome> {
+    const { api } = this.#options;
+    try {
+      if (entry.kind === 'message') {
+        const { id, text, mode } = entry;
+        const message = await this.call(() => api.sendMessage(entry.thread_id, { id, text, mode }));
+        this.#changed(takeQueued(this.world, entry.thread_id, message));
+      } else {
+        await this.call(() => api.answer(entry.item_id, entry.answer));
+      }
+      return { outcome: 'sent' };
+    } catch (error) {
+      if (error instanceof Unreachable) return { outcome: 'later' };
+      if (!(error instanceof Problem)) throw error;
+      if (error.passing || error.status === 401) return { outcome: 'later' };
+      this.#options.onrefused(entry, error);
+      // An answer that came too late is not kept: what was answered first stands in the log.
+      if (entry.kind === 'answer' && (error.status === 409 || error.status === 404)) {
+        return { outcome: 'sent' };
+      }
+      return { outcome: 'rejected', reason: error.detail };
+    } finally {
+      this.#say({ type: 'outbox' });
+    }
+  }
+
+  async #loadState(): Promise<void> {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        this.#changed(takeState(this.world, await this.call(() => this.#options.api.state())));
+        return;
+      } catch (error) {
+        if (this.#link.state === 'signed_out') return;
+        if (error instanceof Problem && !error.passing) throw error;
+        this.#lostLine();
+        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+      }
+    }
+  }
+
+  /** Too far behind, or something was missed: the snapshot again, then what the open logs lack. */
+  #reload(): Promise<void> {
+    this.#reloading ??= (async () => {
+      await this.#loadState();
+      for (const [threadId, log] of this.world.logs) {
+        if (!log.loaded) continue;
+        log.gap = true;
+        await this.#mend(threadId);
+      }
+    })().finally(() => {
+      this.#reloading = null;
+    });
+    return this.#reloading;
+  }
+
+  /** Fetch what is missing at the end of a log. */
+  async #mend(threadId: string): Promise<void> {
+    for (let pages = 0; pages < PAGES_TO_CATCH_UP; pages++) {
+      const log = this.world.logs.get(threadId);
+      if (!log?.gap) return;
+      const query = { after: log.last, limit: PAGE };
+      const page = await this.call(() => this.#options.api.events(threadId, query));
+      this.#changed(takePage(this.world, threadId, page.events, { older: false }));
+      if (page.more) log.gap = true;
+    }
+    this.#changed(dropLog(this.world, threadId));
+    await this.openThread(threadId);
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.type) {
+      case 'event': {
+        this.#changed(takeEvent(this.world, frame.event));
+        const threadId = frame.event.thread_id;
+        if (this.world.logs.get(threadId)?.gap) {
+          void this.#once(`mend:${threadId}`, () => this.#mend(threadId));
+        }
+        break;
+      }
+      case 'delta':
+        this.#changed(takeDelta(this.world, frame.delta));
+        if (this.world.torn) void this.#once('torn', () => this.#patchOpenMessages());
+        break;
+      case 'reset':
+        void this.#reload();
+        break;
+    }
+  }
+
+  async #patchOpenMessages(): Promise<void> {
+    const state = await this.call(() => this.#options.api.state());
+    this.#changed(takeOpenMessages(this.world, state.open_messages));
+  }
+
+  #hear(word: Word): void {
+    this.#lastPulse = Date.now();
+    switch (word.type) {
+      case 'frame':
+        if (this.#leadership.leading) return;
+        if (isLater(word.after, this.world.cursor) && this.world.cursor) void this.#reload();
+        this.#take(word.frame);
+        break;
+      case 'link':
+        if (!this.#leadership.leading) this.#setLink(word.link);
+        break;
+      case 'outbox':
+        void this.outbox.load().then(() => this.outbox.flush());
+        break;
+      case 'who':
+        if (this.#leadership.leading) this.#say({ type: 'link', link: this.#link });
+        break;
+      case 'pulse':
+        break;
+    }
+  }
+
+  #say(word: Word): void {
+    try {
+      this.#channel?.postMessage(word);
+    } catch {
+      // The channel is closed: this tab is going away.
+    }
+  }
+
+  #setLink(link: Link): void {
+    if (link.state === 'down' && this.#link.state === 'down') return;
+    if (link.state === this.#link.state && link.state !== 'signed_out') return;
+    this.#link = link;
+    this.#options.onlink(link);
+    if (this.#leadership.leading || link.state === 'signed_out') this.#say({ type: 'link', link });
+    if (link.state === 'open') void this.outbox.flush();
+  }
+
+  #lostLine(): void {
+    this.#setLink({ state: 'down', since: Date.now() });
+  }
+
+  #changed(changes: Changes): void {
+    if (changes.size > 0) this.#options.onchange(changes);
+  }
+
+  #once(name: string, work: () => Promise<void>): Promise<void> {
+    let running = this.#loading.get(name);
+    if (!running) {
+      running = work().finally(() => this.#loading.delete(name));
+      this.#loading.set(name, running);
+    }
+    return running;
+  }
+
+  #retry = (): void => {
+    this.#stream.retry();
+    void this.outbox.flush();
+  };
+
+  #offline = (): void => {
+    if (this.#leadership.leading) this.#lostLine();
+  };
+
+  #visible = (): void => {
+    if (document.visibilityState !== 'visible') return;
+    this.#retry();
+    this.#say({ type: 'who' });
+  };
+
+  #minder(): void {
+    const quiet = Date.now() - this.#lastPulse > LEADER_SILENCE_MS;
+    if (quiet && !this.#leadership.leading && document.visibilityState === 'visible') {
+      this.#lastPulse = Date.now();
+      this.#leadership.steal();
+    }
+  }
+
+  /** The page goes away: an answer that was only held for its undo is meant, so it is sent. */
+  #leave = (): void => {
+    for (const entry of this.outbox.entries) {
+      if (entry.kind === 'answer' && entry.state === 'waiting' && entry.not_before > Date.now()) {
+        this.#options.api.answerOnTheWayOut(entry.item_id, entry.answer);
+      }
+    }
+  };
+}
+
+/** For addresses without HTTPS, where `randomUUID` is missing. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

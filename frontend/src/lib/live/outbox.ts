@@ -1,0 +1,198 @@
+/**
+ * What was said here and not yet accepted by the server. Kept in the browser's database until it is, sent by one
+ * tab, in order per conversation; every entry carries its own id, so sending twice is the same as once.
+ */
+import type { GivenAnswer } from './api';
+
+interface Kept {
+  id: string;
+  /** Order of writing. */
+  at: number;
+  state: 'waiting' | 'rejected';
+  /** The server's sentence, where it refused. */
+  reason: string;
+}
+
+export interface WaitingMessage extends Kept {
+  kind: 'message';
+  thread_id: string;
+  text: string;
+  mode: 'queue' | 'steer';
+}
+
+export interface WaitingAnswer extends Kept {
+  kind: 'answer';
+  item_id: string;
+  answer: GivenAnswer;
+  /** Held until then, so that it can be undone. */
+  not_before: number;
+}
+
+export type Waiting = WaitingMessage | WaitingAnswer;
+
+export interface OutboxStore {
+  all(): Promise<Waiting[]>;
+  put(entry: Waiting): Promise<void>;
+  delete(id: string): Promise<void>;
+}
+
+export type Outcome =
+  { outcome: 'sent' } | { outcome: 'rejected'; reason: string } | { outcome: 'later' };
+
+export interface OutboxOptions {
+  store: OutboxStore;
+  send: (entry: Waiting) => Promise<Outcome>;
+  /** Whether this tab is the one that sends, and has a line to do so. */
+  maySend: () => boolean;
+  onchange: () => void;
+  now?: () => number;
+}
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #now: () => number;
+  #entries: Waiting[] = [];
+  #flushing: Promise<void> | null = null;
+  #again = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  get entries(): readonly Waiting[] {
+    return this.#entries;
+  }
+
+  /** Read what is kept: at the start, and when another tab changed it. */
+  async load(): Promise<void> {
+    const kept = await this.#options.store.all();
+    this.#entries = kept.sort((a, b) => a.at - b.at);
+    this.#options.onchange();
+  }
+
+  async add(entry: Waiting): Promise<void> {
+    // Shown before it is stored: the person sees at once what they said.
+    this.#entries = [...this.#entries.filter((other) => other.id !== entry.id), entry];
+    this.#options.onchange();
+    await this.#options.store.put(entry);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#entries = this.#entries.filter((entry) => entry.id !== id);
+    this.#options.onchange();
+    await this.#options.store.delete(id);
+  }
+
+  /** Send what is due. Safe to call at any time and from any number of places. */
+  async flush(): Promise<void> {
+    if (this.#flushing) {
+      this.#again = true;
+      return this.#flushing;
+    }
+    this.#flushing = this.#flushAll().finally(() => {
+      this.#flushing = null;
+    });
+    await this.#flushing;
+    if (this.#again) {
+      this.#again = false;
+      await this.flush();
+    }
+  }
+
+  async #flushAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    const lanes = new Map<string, Waiting[]>();
+    for (const entry of this.#entries) {
+      if (entry.state !== 'waiting') continue;
+      const lane = entry.kind === 'message' ? `m:${entry.thread_id}` : `a:${entry.item_id}`;
+      lanes.set(lane, [...(lanes.get(lane) ?? []), entry]);
+    }
+    await Promise.all([...lanes.values()].map((lane) => this.#flushLane(lane)));
+    this.#schedule();
+  }
+
+  async #flushLane(lane: Waiting[]): Promise<void> {
+    for (const entry of lane) {
+      if (!this.#options.maySend()) return;
+      if (entry.kind === 'answer' && entry.not_before > this.#now()) continue;
+      // Undone or discarded while an earlier one was on its way.
+      if (!this.#entries.some((kept) => kept.id === entry.id)) continue;
+      const result = await this.#options.send(entry);
+      if (result.outcome === 'later') return;
+      if (result.outcome === 'sent') await this.remove(entry.id);
+      else await this.add({ ...entry, state: 'rejected', reason: result.reason });
+    }
+  }
+
+  #schedule(): void {
+    const held = this.#entries.flatMap((entry) =>
+      entry.kind === 'answer' && entry.state === 'waiting' && entry.not_before > this.#now()
+        ? [entry.not_before]
+        : [],
+    );
+    if (held.length === 0) return;
+    const wait = Math.max(0, Math.min(...held) - this.#now());
+    this.#timer = setTimeout(() => void this.flush(), wait);
+  }
+}
+
+const DATABASE = 'mainloop';
+const STORE = 'outbox';
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () =>
+      reject(request.error ?? new Error('The database of the browser failed.'));
+  });
+}
+
+/** The outbox in the browser's database; in memory where there is none, so that sending still works. */
+export class BrowserOutboxStore implements OutboxStore {
+  readonly #memory = new Map<string, Waiting>();
+  #opening: Promise<IDBDatabase | null> | null = null;
+
+  constructor(private readonly factory: IDBFactory | undefined = globalThis.indexedDB) {}
+
+  async all(): Promise<Waiting[]> {
+    const store = await this.#objects('readonly');
+    const kept = store ? ((await done(store.getAll())) as Waiting[]) : [];
+    return [...kept, ...this.#memory.values()];
+  }
+
+  async put(entry: Waiting): Promise<void> {
+    try {
+      const store = await this.#objects('readwrite');
+      if (!store) throw new Error('none');
+      await done(store.put(entry));
+      this.#memory.delete(entry.id);
+    } catch {
+      this.#memory.set(entry.id, entry);
+    }
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#memory.delete(id);
+    const store = await this.#objects('readwrite');
+    if (store) await done(store.delete(id));
+  }
+
+  async #objects(mode: IDBTransactionMode): Promise<IDBObjectStore | null> {
+    this.#opening ??= this.#open();
+    const database = await this.#opening;
+    return database ? database.transaction(STORE, mode).objectStore(STORE) : null;
+  }
+
+  async #open(): Promise<IDBDatabase | null> {
+    if (!this.factory) return null;
+    try {
+      const request = this.factory.open(DATABASE, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'id' });
+      return await done(request);
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,366 @@
+/**
+ * The world as this browser knows it: a snapshot, then events and deltas, merged so that what was seen before
+ * changes nothing. No framework and no network in here.
+ *
+ * `World` is changed in place; each call says which topics changed, so that a view redraws only those.
+ */
+import type {
+  Delta,
+  Event,
+  Item,
+  MessageBody,
+  OpenMessage,
+  Project,
+  Session,
+  State,
+} from './types';
+
+export const MAIN = 'main';
+
+/** What changed: `sessions`, `items`, `projects`, `main`, or one thread's log, open messages or queue. */
+export type Topic =
+  | 'state'
+  | 'sessions'
+  | 'items'
+  | 'projects'
+  | 'main'
+  | `log:${string}`
+  | `open:${string}`
+  | `queue:${string}`;
+
+export type Changes = Set<Topic>;
+
+/** One object of a log at its place: the newest body of its id, at the place where it began to count. */
+export interface Entry {
+  key: string;
+  /** Where it stands. */
+  place: number;
+  /** The time it got its place. */
+  at: string;
+  event: Event;
+}
+
+export interface Log {
+  entries: Map<string, Entry>;
+  /** The seqs that are loaded, as one range without holes; 0, 0 while nothing is. */
+  first: number;
+  last: number;
+  /** Older pages exist. */
+  more: boolean;
+  loaded: boolean;
+  /** An event came that does not follow `last`: fetch from there. */
+  gap: boolean;
+  early: Event[];
+}
+
+export interface Growing extends OpenMessage {
+  /** Length in code points, as the server counts. */
+  points: number;
+}
+
+export interface World {
+  state: State | null;
+  cursor: string;
+  main: State['main'];
+  sessions: Map<string, Session>;
+  items: Map<string, Item>;
+  projects: Map<string, Project>;
+  logs: Map<string, Log>;
+  queued: Map<string, Map<string, MessageBody>>;
+  open: Map<string, Growing>;
+  /** A delta left a hole: the open messages must be read again. */
+  torn: boolean;
+}
+
+export function emptyWorld(): World {
+  return {
+    state: null,
+    cursor: '',
+    main: { id: MAIN, turn: 0, working: false, seq: 0 },
+    sessions: new Map(),
+    items: new Map(),
+    projects: new Map(),
+    logs: new Map(),
+    queued: new Map(),
+    open: new Map(),
+    torn: false,
+  };
+}
+
+/** Cursors are opaque but ordered: longer is later, and of equal length the greater one. */
+export function isLater(cursor: string, than: string): boolean {
+  return cursor.length === than.length ? cursor > than : cursor.length > than.length;
+}
+
+function pointsIn(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+export function logOf(world: World, threadId: string): Log {
+  let log = world.logs.get(threadId);
+  if (!log) {
+    log = {
+      entries: new Map(),
+      first: 0,
+      last: 0,
+      more: true,
+      loaded: false,
+      gap: false,
+      early: [],
+    };
+    world.logs.set(threadId, log);
+  }
+  return log;
+}
+
+export function takeState(world: World, state: State): Changes {
+  const changes: Changes = new Set(['state', 'sessions', 'items', 'projects', 'main']);
+  world.state = state;
+  world.cursor = state.cursor;
+  world.main = state.main;
+  world.sessions = new Map(state.sessions.map((session) => [session.id, session]));
+  world.items = new Map(state.items.map((item) => [item.id, item]));
+  world.projects = new Map(state.projects.map((project) => [project.id, project]));
+  for (const id of world.queued.keys()) changes.add(`queue:${id}`);
+  world.queued = new Map();
+  for (const { thread_id, message } of state.queued) {
+    queueOf(world, thread_id).set(message.id, message);
+    changes.add(`queue:${thread_id}`);
+  }
+  for (const topic of takeOpenMessages(world, state.open_messages)) changes.add(topic);
+  return changes;
+}
+
+export function takeOpenMessages(world: World, messages: OpenMessage[]): Changes {
+  const changes: Changes = new Set();
+  for (const message of world.open.values()) changes.add(`open:${message.thread_id}`);
+  const before = world.open;
+  world.open = new Map();
+  world.torn = false;
+  for (const message of messages) {
+    const held = before.get(message.message_id);
+    const points = pointsIn(message.text);
+    // What came meanwhile may already be longer.
+    world.open.set(
+      message.message_id,
+      held && held.points > points ? held : { ...message, points },
+    );
+    changes.add(`open:${message.thread_id}`);
+  }
+  return changes;
+}
+
+/** A page that was read beside the stream. `newest`: it ends at the thread's newest event. */
+export function takePage(
+  world: World,
+  threadId: string,
+  events: Event[],
+  page: { more?: boolean; older: boolean },
+): Changes {
+  const log = logOf(world, threadId);
+  const changes: Changes = new Set([`log:${threadId}`]);
+  for (const event of events) place(log, event);
+  const head = events[0];
+  const tail = events.at(-1);
+  if (!log.loaded) {
+    log.loaded = true;
+    log.first = head?.seq ?? 0;
+    log.last = tail?.seq ?? 0;
+    log.more = page.more ?? false;
+  } else if (page.older) {
+    if (head) log.first = Math.min(log.first || head.seq, head.seq);
+    log.more = page.more ?? false;
+  } else if (tail) {
+    log.last = Math.max(log.last, tail.seq);
+    log.first ||= head?.seq ?? 0;
+  }
+  if (!page.older) log.gap = false;
+  const early = log.early;
+  log.early = [];
+  for (const event of early) follow(log, event);
+  return changes;
+}
+
+/** Forget a thread's log, to read it anew. */
+export function dropLog(world: World, threadId: string): Changes {
+  world.logs.delete(threadId);
+  return new Set([`log:${threadId}`]);
+}
+
+export function takeEvent(world: World, event: Event): Changes {
+  const changes: Changes = new Set();
+  const known = world.cursor !== '' && !isLater(event.cursor, world.cursor);
+  const log = world.logs.get(event.thread_id);
+  if (log && follow(log, event)) changes.add(`log:${event.thread_id}`);
+  if (known) return changes;
+  world.cursor = event.cursor;
+  takeEffect(world, event, changes);
+  return changes;
+}
+
+/** What an event means beyond its place in the log. */
+function takeEffect(world: World, event: Event, changes: Changes): void {
+  const thread = event.thread_id;
+  switch (event.kind) {
+    case 'session':
+      world.sessions.set(event.body.id, event.body);
+      changes.add('sessions');
+      break;
+    case 'item':
+      if (event.body.state === 'open') world.items.set(event.body.id, event.body);
+      else world.items.delete(event.body.id);
+      changes.add('items');
+      break;
+    case 'message': {
+      const message = event.body;
+      if (message.status === 'queued') queueOf(world, thread).set(message.id, message);
+      else queueOf(world, thread).delete(message.id);
+      changes.add(`queue:${thread}`);
+      if (world.open.delete(message.id)) changes.add(`open:${thread}`);
+      break;
+    }
+    case 'reasoning':
+      if (world.open.delete(event.body.id)) changes.add(`open:${thread}`);
+      break;
+    case 'turn_started':
+      if (thread === MAIN) {
+        world.main = { ...world.main, turn: event.body.turn, working: true };
+        changes.add('main');
+      }
+      break;
+    case 'turn_ended':
+      if (thread === MAIN) {
+        world.main = { ...world.main, working: false };
+        changes.add('main');
+      }
+      for (const message of world.open.values()) {
+        if (message.thread_id !== thread || message.turn > event.body.turn) continue;
+        world.open.delete(message.message_id);
+        changes.add(`open:${thread}`);
+      }
+      break;
+    default:
+      break;
+  }
+  if (thread === MAIN) world.main = { ...world.main, seq: event.seq };
+}
+
+export function takeDelta(world: World, delta: Delta): Changes {
+  const held = world.open.get(delta.message_id);
+  const have = held?.points ?? 0;
+  if (delta.offset > have) {
+    world.torn = true;
+    return new Set();
+  }
+  // It may have landed already, on its way through another tab.
+  if (world.logs.get(delta.thread_id)?.entries.has(`message:${delta.message_id}`)) return new Set();
+  const fresh =
+    delta.offset === have ? delta.text : [...delta.text].slice(have - delta.offset).join('');
+  if (!fresh && held) return new Set();
+  world.open.set(delta.message_id, {
+    thread_id: delta.thread_id,
+    message_id: delta.message_id,
+    what: delta.what,
+    turn: delta.turn,
+    text: (held?.text ?? '') + fresh,
+    points: have + pointsIn(fresh),
+  });
+  return new Set([`open:${delta.thread_id}`]);
+}
+
+export function takeProject(world: World, project: Project): Changes {
+  world.projects.set(project.id, project);
+  return new Set(['projects']);
+}
+
+export function takeSession(world: World, session: Session): Changes {
+  const held = world.sessions.get(session.id);
+  if (held && held.updated_at > session.updated_at) return new Set();
+  world.sessions.set(session.id, session);
+  return new Set(['sessions']);
+}
+
+export function takeQueued(world: World, threadId: string, message: MessageBody): Changes {
+  if (message.status === 'queued') queueOf(world, threadId).set(message.id, message);
+  else queueOf(world, threadId).delete(message.id);
+  return new Set([`queue:${threadId}`]);
+}
+
+function queueOf(world: World, threadId: string): Map<string, MessageBody> {
+  let queue = world.queued.get(threadId);
+  if (!queue) {
+    queue = new Map();
+    world.queued.set(threadId, queue);
+  }
+  return queue;
+}
+
+/** Add an event that came by the stream; true if the log changed. */
+function follow(log: Log, event: Event): boolean {
+  if (!log.loaded) {
+    log.early.push(event);
+    return false;
+  }
+  if (event.seq <= log.last) return false;
+  if (event.seq > log.last + 1) {
+    log.early.push(event);
+    log.gap = true;
+    return false;
+  }
+  log.last = event.seq;
+  log.first ||= event.seq;
+  place(log, event);
+  return true;
+}
+
+function keyOf(event: Event): string {
+  switch (event.kind) {
+    case 'message':
+    case 'tool_call':
+    case 'item':
+    case 'reasoning':
+      return `${event.kind}:${event.body.id}`;
+    case 'todo':
+      return `todo:${event.body.turn}`;
+    case 'session_started':
+      return `session_started:${event.body.session_id}`;
+    default:
+      return `${event.kind}:${event.seq}`;
+  }
+}
+
+/** A queued message has no place in the timeline yet, and a withdrawn one has none any more. */
+function counts(event: Event): boolean {
+  if (event.kind === 'session') return false;
+  return !(
+    event.kind === 'message' &&
+    (event.body.status === 'queued' || event.body.status === 'withdrawn')
+  );
+}
+
+/** The newest body wins; the place is that of the first event that counts, however pages arrive. */
+function place(log: Log, event: Event): void {
+  if (!counts(event)) return;
+  const key = keyOf(event);
+  const held = log.entries.get(key);
+  if (!held) {
+    log.entries.set(key, { key, place: event.seq, at: event.at, event });
+    return;
+  }
+  const earlier = event.seq < held.place;
+  const newer = event.seq > held.event.seq;
+  if (!earlier && !newer) return;
+  log.entries.set(key, {
+    key,
+    place: earlier ? event.seq : held.place,
+    at: earlier ? event.at : held.at,
+    event: newer ? event : held.event,
+  });
+}
+
+/** The entries of a log in their order. */
+export function inOrder(log: Log): Entry[] {
+  return [...log.entries.values()].sort((a, b) => a.place - b.place);
+}

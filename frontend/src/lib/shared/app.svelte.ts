@@ -1,0 +1,63 @@
+import { getContext, setContext } from 'svelte';
+import { Access, storedKey } from '$lib/features/access/access.svelte';
+import { Conversations } from '$lib/features/conversation/conversation.svelte';
+import { Inbox } from '$lib/features/inbox/inbox.svelte';
+import { Projects } from '$lib/features/projects/projects.svelte';
+import { Sessions } from '$lib/features/sessions/sessions.svelte';
+import { Theme } from '$lib/features/settings/theme.svelte';
+import { Connection } from './connection.svelte';
+import { Drafts } from './drafts';
+import { Presence } from './presence';
+import { Toasts } from './toasts.svelte';
+
+const CONTEXT = Symbol('mainloop');
+
+/** Everything the page knows, made once by the layout. */
+export class App {
+  readonly drafts = new Drafts(localStorage);
+  readonly presence = new Presence(localStorage);
+  readonly toasts = new Toasts();
+  readonly theme = new Theme();
+  readonly connection = new Connection(storedKey);
+  readonly access = new Access(this.connection);
+  readonly sessions = new Sessions(this.connection);
+  readonly inbox = new Inbox(this.connection, this.toasts);
+  readonly projects = new Projects(this.connection);
+  readonly conversations = new Conversations(this.connection, this.sessions, this.drafts);
+  #started = false;
+  #stop: (() => void)[] = [];
+
+  /** Follow the server, once this browser is signed in. */
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const away = this.presence.sinceLastTime();
+    if (away) this.conversations.main.markAway(away.from, away.to);
+    this.#stop = [this.drafts.guard(window), this.presence.watch(document)];
+    await this.connection.live.start();
+  }
+
+  stop(): void {
+    this.#stop.forEach((stop) => stop());
+    if (this.#started) this.connection.live.stop();
+  }
+
+  /** Run something the person asked for; where it fails, say so in the server's words. */
+  async attempt(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.toasts.show({ text: error instanceof Error ? error.message : String(error) });
+      return false;
+    }
+  }
+}
+
+export function provideApp(): App {
+  return setContext(CONTEXT, new App());
+}
+
+export function useApp(): App {
+  return getContext<App>(CONTEXT);
+}

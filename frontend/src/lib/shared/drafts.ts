@@ -1,0 +1,56 @@
+/**
+ * What was begun and not sent, one text per conversation or ask, in the browser's storage. Written 400 ms after
+ * the last key and whenever the page may go away.
+ */
+const PREFIX = 'mainloop.draft.';
+const DELAY_MS = 400;
+
+export class Drafts {
+  readonly #pending = new Map<string, string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly storage: Storage | undefined) {}
+
+  read(name: string): string {
+    const pending = this.#pending.get(name);
+    if (pending !== undefined) return pending;
+    try {
+      return this.storage?.getItem(PREFIX + name) ?? '';
+    } catch {
+      return '';
+    }
+  }
+
+  write(name: string, text: string): void {
+    this.#pending.set(name, text);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), DELAY_MS);
+  }
+
+  /** Write what is pending now. */
+  flush = (): void => {
+    clearTimeout(this.#timer);
+    for (const [name, text] of this.#pending) {
+      try {
+        if (text) this.storage?.setItem(PREFIX + name, text);
+        else this.storage?.removeItem(PREFIX + name);
+        this.#pending.delete(name);
+      } catch {
+        // The storage is full: the text stays in memory, and is tried again with the next key.
+      }
+    }
+  };
+
+  /** Keep what is typed when the page goes away. Returns how to stop. */
+  guard(page: Window): () => void {
+    const hidden = () => {
+      if (page.document.visibilityState === 'hidden') this.flush();
+    };
+    page.addEventListener('pagehide', this.flush);
+    page.document.addEventListener('visibilitychange', hidden);
+    return () => {
+      page.removeEventListener('pagehide', this.flush);
+      page.document.removeEventListener('visibilitychange', hidden);
+    };
+  }
+}

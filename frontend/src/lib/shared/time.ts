@@ -1,0 +1,80 @@
+/** Times in words, short. */
+import { en } from '$lib/messages/en';
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+});
+const clockSeconds = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hour12: false,
+});
+const dayAndMonth = new Intl.DateTimeFormat('en', {
+  weekday: 'long',
+  day: 'numeric',
+  month: 'long',
+});
+const weekday = new Intl.DateTimeFormat('en', { weekday: 'long' });
+const date = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short' });
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export function timeOfDay(at: string | number): string {
+  return clock.format(new Date(at));
+}
+
+export function timeOfDayExact(at: string): string {
+  return clockSeconds.format(new Date(at));
+}
+
+export function dayKey(at: string | number): string {
+  const day = new Date(at);
+  return `${day.getFullYear()}-${day.getMonth()}-${day.getDate()}`;
+}
+
+export function dayInWords(at: string, now: number): string {
+  if (dayKey(at) === dayKey(now)) return en.chat.today;
+  if (dayKey(at) === dayKey(now - DAY)) return en.chat.yesterday;
+  return dayAndMonth.format(new Date(at));
+}
+
+/** "now", "27m", "3h", "yesterday", "Sunday", "3 Oct". */
+export function ago(at: string, now: number): string {
+  const passed = now - Date.parse(at);
+  if (passed < MINUTE) return 'now';
+  if (passed < HOUR) return `${Math.floor(passed / MINUTE)}m`;
+  if (dayKey(at) === dayKey(now)) return `${Math.floor(passed / HOUR)}h`;
+  if (dayKey(at) === dayKey(now - DAY)) return 'yesterday';
+  if (passed < 6 * DAY) return weekday.format(new Date(at));
+  return date.format(new Date(at));
+}
+
+/** "40 s", "4m 12s", "1h 05m", "3 d". */
+export function lasting(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${String(seconds % 60).padStart(2, '0')}s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours}h ${String(minutes % 60).padStart(2, '0')}m`;
+  return `${Math.floor(hours / 24)} d`;
+}
+
+export function dateAndTime(at: string): string {
+  return `${date.format(new Date(at))}, ${timeOfDay(at)}`;
+}
+
+export function dollars(usd: number): string {
+  return usd > 0 && usd < 0.01 ? '< $0.01' : `$${usd.toFixed(2)}`;
+}
+
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}

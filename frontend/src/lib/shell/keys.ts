@@ -1,0 +1,112 @@
+/** Single keys, only while no field has the focus and no dialog is open. */
+import { goto } from '$app/navigation';
+import { page } from '$app/state';
+import type { App } from '$lib/shared/app.svelte';
+import { shell } from './shell.svelte';
+
+const SEQUENCE_MS = 800;
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]')
+  );
+}
+
+export class Keys {
+  readonly #app: App;
+  #goPressedAt = 0;
+
+  constructor(app: App) {
+    this.#app = app;
+  }
+
+  press(event: KeyboardEvent): void {
+    if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
+    if (event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target)) return;
+    if (this.#act(event)) event.preventDefault();
+  }
+
+  focusComposer(): void {
+    const composers = [...document.querySelectorAll<HTMLElement>('[data-composer] textarea')];
+    composers.at(-1)?.focus();
+  }
+
+  #act(event: KeyboardEvent): boolean {
+    const { key } = event;
+    if (performance.now() - this.#goPressedAt < SEQUENCE_MS) {
+      this.#goPressedAt = 0;
+      if (key === 'c') return this.#go('/');
+      if (key === 's') return this.#go('/sessions');
+    }
+    switch (key) {
+      case 'c':
+      case 'i':
+        this.focusComposer();
+        return true;
+      case 'g':
+        this.#goPressedAt = performance.now();
+        return true;
+      case 'n':
+        return this.#toItem(1);
+      case 'N':
+        return this.#toItem(-1);
+      case 'z':
+        return this.#app.toasts.undoNewest();
+      case '?':
+        shell.helping = true;
+        return true;
+      case 'Escape':
+        return this.#outOneLevel();
+      default:
+        return /^[1-9]$/.test(key) && this.#choose(key);
+    }
+  }
+
+  #go(path: '/' | '/sessions'): boolean {
+    void goto(path);
+    return true;
+  }
+
+  /** To the next thing that needs the person: where it stands on this page, else to its session. */
+  #toItem(step: 1 | -1): boolean {
+    const items = this.#app.inbox.items;
+    if (items.length === 0) return true;
+    const here = document.activeElement?.closest<HTMLElement>('[data-ask]')?.dataset['ask'];
+    const at = items.findIndex((item) => item.id === here);
+    const next =
+      items[(at < 0 ? (step > 0 ? 0 : items.length - 1) : at + step + items.length) % items.length];
+    if (!next) return true;
+    const focus = () => {
+      const ask = document.querySelector<HTMLElement>(`[data-ask="${CSS.escape(next.id)}"]`);
+      ask?.scrollIntoView({ block: 'center' });
+      ask?.focus();
+      return ask !== null;
+    };
+    if (focus()) return true;
+    const path = next.session_id ? `/s/${encodeURIComponent(next.session_id)}` : '/';
+    void goto(path, { state: { inside: true } }).then(() => setTimeout(focus, 150));
+    return true;
+  }
+
+  #outOneLevel(): boolean {
+    if (page.route.id === '/' || page.route.id === '/sessions') {
+      (document.activeElement as HTMLElement | null)?.blur();
+      return false;
+    }
+    if (page.state.inside) history.back();
+    else void goto('/');
+    return true;
+  }
+
+  /** A number chooses in the question that has the focus, or in the only one that is there. */
+  #choose(key: string): boolean {
+    const questions = [...document.querySelectorAll<HTMLElement>('[data-choices]')];
+    const focused = document.activeElement
+      ?.closest<HTMLElement>('[data-ask]')
+      ?.querySelector<HTMLElement>('[data-choices]');
+    const question = focused ?? (questions.length === 1 ? questions[0] : undefined);
+    const choice = question?.querySelector<HTMLButtonElement>(`[data-choice="${key}"]`);
+    choice?.click();
+    return choice !== undefined && choice !== null;
+  }
+}

@@ -1,0 +1,56 @@
+import adapter from '@sveltejs/adapter-static';
+import { sveltekit } from '@sveltejs/kit/vite';
+import tailwindcss from '@tailwindcss/vite';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const SERVER = process.env.MAINLOOP_DEV_SERVER ?? 'http://127.0.0.1:8000';
+
+/** The theme must be set before the first paint, so app.html has one inline script; the policy names its hash. */
+function themeScriptHash(): `sha256-${string}` {
+  const page = readFileSync(new URL('./src/app.html', import.meta.url), 'utf8');
+  const script = /<script>([\s\S]*?)<\/script>/.exec(page)?.[1] ?? '';
+  return `sha256-${createHash('sha256').update(script).digest('base64')}`;
+}
+
+export default defineConfig({
+  plugins: [
+    tailwindcss(),
+    sveltekit({
+      compilerOptions: {
+        runes: ({ filename }) => (filename.includes('node_modules') ? undefined : true),
+      },
+      adapter: adapter({ fallback: 'index.html', precompress: true }),
+      csp: {
+        mode: 'hash',
+        directives: {
+          'default-src': ['self'],
+          'script-src': ['self', themeScriptHash()],
+          // Rows of the timeline are placed by style attributes.
+          'style-src': ['self', 'unsafe-inline'],
+          'img-src': ['self', 'data:', 'blob:'],
+          'font-src': ['self'],
+          'connect-src': ['self'],
+          'object-src': ['none'],
+          'base-uri': ['none'],
+          'form-action': ['none'],
+        },
+      },
+    }),
+  ],
+  server: {
+    proxy: Object.fromEntries(
+      ['/api', '/openapi.json', '/docs'].map((path) => [
+        path,
+        { target: SERVER, changeOrigin: false },
+      ]),
+    ),
+  },
+  test: {
+    include: ['src/**/*.test.ts', '../packages/ui/src/**/*.test.ts'],
+    environment: 'jsdom',
+    mockReset: true,
+  },
+  resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
+});

@@ -1,0 +1,20 @@
+/** Components that know nothing of mainloop: tokens in `theme.css`, words come in as properties. */
+export { default as Badge } from './Badge.svelte';
+export { default as BottomSheet } from './BottomSheet.svelte';
+export { default as Chip, type Tone } from './Chip.svelte';
+export { default as CodeBlock } from './CodeBlock.svelte';
+export { default as ComposerShell } from './ComposerShell.svelte';
+export { default as Dialog } from './Dialog.svelte';
+export { default as EmptyState } from './EmptyState.svelte';
+export { default as Mark } from './Mark.svelte';
+export { default as MarkdownStream } from './MarkdownStream.svelte';
+export { default as Menu, type MenuEntry } from './Menu.svelte';
+export { default as OfflineBar } from './OfflineBar.svelte';
+export { default as Prompt } from './Prompt.svelte';
+export { default as Spine } from './Spine.svelte';
+export { default as Sprite } from './Sprite.svelte';
+export { default as Tabs } from './Tabs.svelte';
+export { default as ThreadLine, type LineEnd } from './ThreadLine.svelte';
+export { default as Toast } from './Toast.svelte';
+export { default as ToolLine } from './ToolLine.svelte';
+export { CREATURES } from './creatures';
