@@ -126,7 +126,7 @@ class ProtocolServer:
         self._server.force_exit = True
         self._server.should_exit = True
         for connection in list(self._server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         await self._serving
         self._server = self._serving = None
 
@@ -157,10 +157,8 @@ class ProtocolServer:
         token_file = self.home / f"token-{self._run}"
         token_file.touch(mode=0o600)
         token_file.write_text(token)
-        self._welcomes[self._run] = Welcome(
-            **{"role": "session", "agent": "scripted", "agent_session": self._session(), "resume": False,
-               "prompt": "", **self._settings}
-        )  # fmt: skip
+        basics = {"role": "session", "agent": "scripted", "agent_session": self._session(), "resume": False, "prompt": ""}
+        self._welcomes[self._run] = Welcome.model_validate({**basics, **self._settings})
         run = RunFile(
             thread_id=self.thread,
             run=self._run,

@@ -245,7 +245,7 @@ class ScriptedModel:
     async def _stream(self, message: Json, step: Json) -> AsyncIterator[bytes]:
         usage = message["usage"]
         blocks = cast("list[Json]", message["content"])
-        head = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+        head: Json = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
         yield sse("message_start", message=head)
         yield sse("ping")
         waited = False
@@ -333,7 +333,7 @@ def message_of(step: Json, request: Json) -> Json:
 
 def empty(block: Json) -> Json:
     """A block as it begins, before its first piece."""
-    nothing = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+    nothing: dict[str, Json] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
     return {**block, **nothing[block["type"]]}
 
 
@@ -365,14 +365,15 @@ def tokens(body: Json) -> int:
 
 def session_of(body: Json) -> str:
     """The agent's session id, where it tells one."""
-    given = (body.get("metadata") or {}).get("user_id") or ""
+    metadata = cast("Json", body.get("metadata") or {})
     with contextlib.suppress(ValueError, AttributeError):
-        return str(json.loads(given).get("session_id", ""))
+        return str(json.loads(metadata.get("user_id") or "").get("session_id", ""))
     return ""
 
 
 def answer_schema(request: Json) -> Json | None:
-    wanted = (request.get("output_config") or {}).get("format") or {}
+    config = cast("Json", request.get("output_config") or {})
+    wanted = cast("Json", config.get("format") or {})
     return wanted.get("schema")
 
 

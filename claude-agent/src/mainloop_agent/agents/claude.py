@@ -18,7 +18,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -416,11 +416,11 @@ class ClaudeAgent:
             duration_ms=result.duration_ms,
         )
         if result.deferred_tool_use is not None:
-            return with_outcome(end, "deferred", deferred_call=result.deferred_tool_use.id, text=self._last_text)
+            return replace(end, outcome="deferred", deferred_call=result.deferred_tool_use.id, text=self._last_text)
         if (result.terminal_reason or "").startswith("aborted"):
-            return with_outcome(end, "interrupted", text=self._last_text)
+            return replace(end, outcome="interrupted", text=self._last_text)
         if result.is_error:
-            return with_outcome(end, "failed", error=problem_of(result), text=self._last_text)
+            return replace(end, outcome="failed", error=problem_of(result), text=self._last_text)
         return end
 
     # ---- what it says -----------------------------------------------------------------------------------------
@@ -635,10 +635,6 @@ def hook_says(decision: str, reason: str = "") -> HookJSONOutput:
     if reason:
         output["permissionDecisionReason"] = reason
     return cast("HookJSONOutput", {"hookSpecificOutput": output})
-
-
-def with_outcome(end: TurnEnd, outcome: str, **changes: Any) -> TurnEnd:
-    return TurnEnd(**{**end.__dict__, "outcome": outcome, **changes})
 
 
 def problem_of(result: ResultMessage) -> AgentError:

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -152,7 +152,7 @@ class ScriptedAgent:
         finally:
             self._running = None
         duration = int((time.monotonic() - began) * 1000)
-        return TurnEnd(**{**end.__dict__, "taken": tuple(taken), "duration_ms": duration})
+        return replace(end, taken=tuple(taken), duration_ms=duration)
 
     async def _play(self, turn: _Turn, taken: list[str]) -> TurnEnd:
         try:
