@@ -150,13 +150,17 @@ class Runner:
     async def live(self) -> None:
         driving = asyncio.create_task(self._drive())
         helpers = [asyncio.create_task(h) for h in (self._reporter.run(), self._poll(), self._watch_for_park())]
-        await asyncio.wait([driving, *helpers], return_when=asyncio.FIRST_COMPLETED)
-        for task in helpers if driving.done() else [driving, *helpers]:
-            task.cancel()
-        results = await asyncio.gather(driving, *helpers, return_exceptions=True)
+        try:
+            await asyncio.wait([driving, *helpers], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in helpers if driving.done() else [driving, *helpers]:
+                task.cancel()
+            results = await asyncio.gather(driving, *helpers, return_exceptions=True)
+            self._spool.close()
         for result in results:
             raise_failure(result)
-        self._spool.remove()
+        if not self._spool.waiting():
+            self._spool.remove()
 
     async def _drive(self) -> None:
         try:

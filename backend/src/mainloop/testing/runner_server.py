@@ -92,6 +92,7 @@ class ProtocolServer:
         self._interrupt: int | None = None
         self._versions = itertools.count(1)
         self._version = "0"
+        self._seen = ""
         self._changed = asyncio.Condition()
         self._port = free_port()
         self._server: uvicorn.Server | None = None
@@ -227,9 +228,10 @@ class ProtocolServer:
             told = "\n".join(r.body.model_dump_json()[:300] for r in self.reports[-30:])
             raise AssertionError(f"it did not come true; the last reports:\n{told}\n{self.log()[-4000:]}") from None
 
-    async def work_now(self) -> Work:
-        """What a runner would be told."""
-        return self._current()
+    @property
+    def work_seen(self) -> bool:
+        """Whether the runner knows everything that is open."""
+        return self._seen == self._version
 
     # ---- the four routes --------------------------------------------------------------------------------------
     async def _hello(self, request: Request) -> Response:
@@ -258,7 +260,8 @@ class ProtocolServer:
     async def _work(self, request: Request) -> Response:
         if (refusal := self._refuse(request)) is not None:
             return refusal
-        seen = request.query_params.get("seen", "")
+        seen = self._seen = request.query_params.get("seen", "")
+        await self._tell()
         try:
             async with asyncio.timeout(POLL_SECONDS), self._changed:
                 await self._changed.wait_for(lambda: self._version != seen)
