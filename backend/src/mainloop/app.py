@@ -7,26 +7,20 @@ import importlib.metadata
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
-import mainloop.access.routes
-import mainloop.conversation.routes
-import mainloop.inbox.routes
-import mainloop.projects.routes
-import mainloop.runs.phases
-import mainloop.runs.routes
-import mainloop.sessions.phases
-import mainloop.sessions.routes
 from mainloop import plugins
+from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice
-from mainloop.conversation.schemas import Checks, SandboxState
+from mainloop.conversation.routes import router as conversation_routes
+from mainloop.conversation.schemas import Checks
 from mainloop.conversation.service import Conversation
 from mainloop.conversation.tools import DeskTools
 from mainloop.db.engine import make_engine
@@ -42,17 +36,22 @@ from mainloop.events.deltas import OpenMessages
 from mainloop.events.feed import Feed
 from mainloop.events.unit import CHANNEL, Database
 from mainloop.http import docs, problems
-from mainloop.http.context import CurrentParts
 from mainloop.http.guard import Guard
 from mainloop.http.page import PageFiles, find_page
+from mainloop.inbox.routes import router as inbox_routes
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.ceilings import Ceilings
+from mainloop.projects.routes import router as projects_routes
 from mainloop.projects.service import Projects
+from mainloop.runs import phases as run_phases
 from mainloop.runs.registry import Registry
+from mainloop.runs.routes import router as runner_routes
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.watch import Watch
+from mainloop.sessions import phases as session_phases
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.launch import Launcher
+from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
 from mainloop.settings import Settings
 from mainloop.workspaces.base import Workspaces
@@ -83,7 +82,7 @@ class Parts:
         # each start is another executor; the janitors recover what a dead one left.
         single = self.database.engine.dialect.name == "sqlite"
         self.phases = Phases(self.database, "local" if single else f"{HOST}-{uuid.uuid4().hex[:8]}")
-        self.sandbox, probe = plugins.choose_sandbox(settings.sandbox)
+        self.sandbox, self.sandbox_probe = plugins.choose_sandbox(settings.sandbox)
         self.registry = Registry()
         self.runs = Runs(settings, self.database, self.open_messages, self.phases, self.registry)
         self.inbox = Inbox(self.runs)
@@ -99,14 +98,11 @@ class Parts:
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
         self.projects.define_phases()
-        mainloop.runs.phases.define(self.runs, launcher)
-        mainloop.sessions.phases.define(self.sessions, self.runs, self.projects, self.workspaces)
+        run_phases.define(self.runs, launcher)
+        session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
         self.janitor.every_beat(lambda: self.database.write(self.sessions.free_slots))
-        self.sandbox_state = SandboxState(
-            kind=self.sandbox.name, confined=self.sandbox.confined and probe.ok, text=probe.text, hint=probe.hint
-        )
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""
@@ -121,7 +117,8 @@ class Parts:
         self.open_messages.load()
         self.feed.start()
 
-    async def live(self) -> AsyncIterator[None]:
+    @contextlib.asynccontextmanager
+    async def live(self) -> AsyncGenerator[None]:
         """The server's own loops, for as long as the caller holds this."""
         self.bell.attach(asyncio.get_running_loop())
         loops = [self.feed.follow(), self.open_messages.keep_storing(), self.janitor.run()]
@@ -145,7 +142,7 @@ class Parts:
 
 
 @contextlib.contextmanager
-def held_home(settings: Settings) -> Iterator[None]:
+def held_home(settings: Settings) -> Generator[None]:
     """The home is ours alone while this lasts. Raises HomeInUse in words for a second server."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / "lock").open("a+") as lock:
@@ -169,12 +166,12 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
     """The whole server, not yet started. `app.state.parts` is there once it is."""
 
     @contextlib.asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def life(app: FastAPI) -> AsyncGenerator[None]:
         with held_home(settings):
             parts = await asyncio.to_thread(Parts, settings, environment)
             app.state.parts = parts
             await asyncio.to_thread(parts.start)
-            async with contextlib.asynccontextmanager(parts.live)():
+            async with parts.live():
                 yield
 
     app = FastAPI(
@@ -197,27 +194,28 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         return Health(status="ok", version=VERSION)
 
     @app.get("/api/doctor", name="run_doctor", tags=["health"])
-    def run_doctor(parts: CurrentParts, me: CurrentDevice) -> Checks:
+    def run_doctor(request: Request, me: CurrentDevice) -> Checks:
         """What is there, what is missing and what to do; really tries each."""
+        parts: Parts = request.app.state.parts
         return Checks(
             checks=examine(
                 settings,
                 agent_environment(environment, "claude"),
                 parts.sandbox,
                 parts.kinds,
-                parts.database.engine,  # type: ignore[attr-defined]
+                parts.database.engine,
             )
         )
 
-    for feature in (
-        mainloop.access,
-        mainloop.conversation,
-        mainloop.inbox,
-        mainloop.projects,
-        mainloop.sessions,
-        mainloop.runs,
+    for routes in (
+        access_routes,
+        conversation_routes,
+        inbox_routes,
+        projects_routes,
+        sessions_routes,
+        runner_routes,
     ):
-        app.include_router(feature.routes.router)
+        app.include_router(routes)
     page = find_page()
     if page is not None:
         app.mount("/", PageFiles(directory=page))

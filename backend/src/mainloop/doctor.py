@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from mainloop.conversation.schemas import Check
 from mainloop.http.page import find_page
@@ -80,7 +81,7 @@ def _database(engine: sa.Engine) -> Check:
                 found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
                 if found != "ok":
                     return _check("database", False, f"The database file is damaged: {found}", "Restore a backup.")
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         return _check("database", False, f"The database can't be reached: {error.orig}", "See MAINLOOP_DATABASE_URL.")
     return _check("database", True, f"{'SQLite' if engine.dialect.name == 'sqlite' else 'PostgreSQL'} answers.")
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
 
 
@@ -44,11 +44,11 @@ def add_device(unit: UnitOfWork, device_id: str, name: str, cookie: str, key: st
     )
 
 
-def device_of(connection: sa.Connection, cookie: str) -> sa.Row[Any] | None:
+def device_of(connection: sa.Connection, cookie: str) -> Row | None:
     return connection.execute(sa.select(t.device).where(t.device.c.cookie_hash == hashed(cookie))).first()
 
 
-def devices(connection: sa.Connection) -> list[sa.Row[Any]]:
+def devices(connection: sa.Connection) -> list[Row]:
     return list(
         connection.execute(sa.select(t.device).where(t.device.c.revoked_at.is_(None)).order_by(t.device.c.created_at))
     )

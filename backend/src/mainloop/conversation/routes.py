@@ -13,12 +13,14 @@ from mainloop.conversation.schemas import (
     LiveEvent,
     Message,
     Page,
+    SandboxState,
     Say,
     State,
 )
 from mainloop.conversation.service import Conversation
 from mainloop.errors import UnknownBlob
 from mainloop.events import log
+from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase, CurrentParts
 from mainloop.http.stream import cursor_of, stream
 from mainloop.runs import mailbox
@@ -35,12 +37,18 @@ def _conversation(request: Request) -> Conversation:
 CurrentConversation = Annotated[Conversation, Depends(_conversation)]
 
 
+def _sandbox(parts: CurrentParts) -> SandboxState:
+    probe = parts.sandbox_probe
+    confined = parts.sandbox.confined and probe.ok
+    return SandboxState(kind=parts.sandbox.name, confined=confined, text=probe.text, hint=probe.hint)
+
+
 @router.get("/state", name="get_state")
 def get_state(
     parts: CurrentParts, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice
 ) -> State:
     """What the first screen needs, true for its `cursor`."""
-    return conversation.state(database, parts.open_messages, me, parts.version, parts.sandbox_state)
+    return conversation.state(database, parts.open_messages, me, parts.version, _sandbox(parts))
 
 
 @router.get(
@@ -96,7 +104,7 @@ def change_message(
 ) -> Message:
     """Edit a message that is still queued."""
 
-    def act(unit: mailbox.UnitOfWork) -> Message:
+    def act(unit: UnitOfWork) -> Message:
         runs_store.lock(unit, thread_id)
         return Message.model_validate(mailbox.change(unit, thread_id, message_id, given.text, given.mode).model_dump())
 
@@ -107,7 +115,7 @@ def change_message(
 def withdraw_message(thread_id: str, message_id: str, database: CurrentDatabase, me: CurrentDevice) -> Message:
     """Take back a message that is still queued."""
 
-    def act(unit: mailbox.UnitOfWork) -> Message:
+    def act(unit: UnitOfWork) -> Message:
         runs_store.lock(unit, thread_id)
         return Message.model_validate(mailbox.withdraw(unit, thread_id, message_id).model_dump())
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.errors import NotAllowedNow, UnknownSession
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
@@ -71,11 +72,11 @@ class DeskTools:
         registry.tool("message_session", MESSAGE, MessageSession, self.message, roles={"main"})
         registry.tool("control_session", CONTROL, ControlSession, self.control, roles={"main"})
 
-    def _deeper(self, connection: sa.Connection, thread: sa.Row[Any]) -> bool:
+    def _deeper(self, connection: sa.Connection, thread: Row) -> bool:
         return self._depth(connection, thread) < self._runs.settings.max_depth
 
     @staticmethod
-    def _depth(connection: sa.Connection, thread: sa.Row[Any]) -> int:
+    def _depth(connection: sa.Connection, thread: Row) -> int:
         session = sessions_store.find(connection, thread.thread_id)
         return 0 if session is None else session.depth
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -11,6 +11,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import ConnectionPoolEntry
 
 POOL_SIZE: Final = 10
+# A row as the stores hand it out.
+Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 
 
 class Instant(sa.TypeDecorator[datetime]):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 log = logging.getLogger(__name__)
 AGAIN_AFTER = 1.0
@@ -19,7 +20,7 @@ async def listen_forever(
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {channel}")
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 missed()
                 async for notice in connection.notifies():
                     heard([notice.payload])

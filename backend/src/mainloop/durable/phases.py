@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import Database, UnitOfWork, now
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def _done(unit: UnitOfWork, phase_id: str) -> None:
     unit.execute(sa.update(t.phase).where(t.phase.c.id == phase_id).values(state="done"))
 
 
-def _todo(connection: sa.Connection) -> list[sa.Row[Any]]:
+def _todo(connection: sa.Connection) -> list[Row]:
     old = now().timestamp() - 30
     rows = connection.execute(sa.select(t.phase).where(t.phase.c.state == "todo").order_by(t.phase.c.created_at))
     return [row for row in rows.fetchmany(500) if row.created_at.timestamp() < old]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Final
 
 LOG: Final = "log"
@@ -53,7 +53,7 @@ class Bell:
                 ear.set()
 
     @contextlib.contextmanager
-    def listen(self, *topics: str) -> Iterator[asyncio.Event]:
+    def listen(self, *topics: str) -> Generator[asyncio.Event]:
         """An event that is set whenever one of `topics` rings."""
         ear = asyncio.Event()
         for topic in topics:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -174,7 +175,7 @@ class OpenMessages:
                     await asyncio.sleep(1)
 
 
-def _insert(unit: UnitOfWork, rows: list[dict[str, object]]) -> None:
+def _insert(unit: UnitOfWork, rows: Sequence[Mapping[str, object]]) -> None:
     unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.errors import UnknownThread
 
 PAGE = 500
@@ -46,12 +47,12 @@ def frames_after(connection: sa.Connection, cursor: int, limit: int = PAGE) -> l
     return [(row.cursor, frame(row)) for row in rows]
 
 
-def frame(row: sa.Row[Any]) -> bytes:
+def frame(row: Row) -> bytes:
     """An event as it goes over the wire."""
     return f"event: event\nid: {row.cursor}\ndata: {as_json(row)}\n\n".encode()
 
 
-def as_json(row: sa.Row[Any]) -> str:
+def as_json(row: Row) -> str:
     """An event as JSON; its body is stored as JSON already. Ids, kinds and times need no escaping."""
     at = row.at.isoformat().replace("+00:00", "Z")
     return (

@@ -5,11 +5,12 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mainloop.db import tables as t
 from mainloop.db.engine import begin
@@ -58,7 +59,7 @@ class UnitOfWork:
         self._after.append(act)
 
     @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """A part of the transaction that is undone as a whole, its events included, if it raises."""
         before = (list(self._events), set(self._topics), list(self._after))
         try:
@@ -153,7 +154,7 @@ class Database:
                     connection.commit()
                 unit.committed(self.bell)
                 return answer
-            except sa.exc.DBAPIError as error:
+            except DBAPIError as error:
                 if _is_full(error):
                     raise StorageFull from error
                 if not _is_passing(error):
@@ -178,16 +179,16 @@ class Database:
                     return look(connection)
                 finally:
                     connection.rollback()
-        except sa.exc.OperationalError as error:
+        except OperationalError as error:
             raise DatabaseAway from error
 
 
-def _is_full(error: sa.exc.DBAPIError) -> bool:
+def _is_full(error: DBAPIError) -> bool:
     text = str(error.orig).lower()
     return "disk is full" in text or "no space left" in text or "disk i/o error" in text
 
 
-def _is_passing(error: sa.exc.DBAPIError) -> bool:
+def _is_passing(error: DBAPIError) -> bool:
     """A connection that broke, a lock that was not had in time, a deadlock: worth another try."""
     text = str(error.orig).lower()
     return (
@@ -195,5 +196,5 @@ def _is_passing(error: sa.exc.DBAPIError) -> bool:
         or "database is locked" in text
         or "deadlock detected" in text
         or "could not serialize" in text
-        or (isinstance(error, sa.exc.OperationalError) and "connect" in text)
+        or (isinstance(error, OperationalError) and "connect" in text)
     )

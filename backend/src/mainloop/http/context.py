@@ -8,6 +8,7 @@ from mainloop.events.bell import Bell
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.feed import Feed
 from mainloop.events.unit import Database
+from mainloop.sandboxes.base import Probe, Sandbox
 from mainloop.settings import Settings
 
 
@@ -20,6 +21,9 @@ class Parts(Protocol):
     feed: Feed
     open_messages: OpenMessages
     version: str
+    sandbox: Sandbox
+    # What the sandbox did when it was tried at the start.
+    sandbox_probe: Probe
     # Set at shutdown: streams end by themselves.
     stopping: bool
 

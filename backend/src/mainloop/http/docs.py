@@ -72,11 +72,11 @@ def _routes(document: dict[str, Any]) -> str:
 
 def _route(path: str, verb: str, route: dict[str, Any]) -> str:
     parts = [f"<p>{escape(route.get('description', ''))}</p>"]
-    for parameter in route.get("parameters", []):
-        parts.append(
-            f"<p><code>{escape(parameter['name'])}</code> <span class=muted>in {escape(parameter['in'])}</span> "
-            f"{escape(parameter.get('description', ''))}</p>"
-        )
+    parts += [
+        f"<p><code>{escape(parameter['name'])}</code> <span class=muted>in {escape(parameter['in'])}</span> "
+        f"{escape(parameter.get('description', ''))}</p>"
+        for parameter in route.get("parameters", [])
+    ]
     if "requestBody" in route:
         parts.append(f"<p>Takes {_links(route['requestBody'])}</p>")
     for status, answer in route.get("responses", {}).items():

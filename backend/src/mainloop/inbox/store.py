@@ -5,11 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop_models.events import ItemBody
 
-Row = sa.Row[Any]
 # Most urgent first: what blocks an agent before what informs.
 _URGENCY = sa.case(
     {"permission": 0, "question": 1, "plan": 2, "sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},

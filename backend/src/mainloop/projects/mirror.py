@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, git
+from mainloop.sandboxes.base import inside
 
 
 class NotARepository(MainloopError):
@@ -110,7 +111,11 @@ class Mirror:
     """Safe to use from several threads and processes at once."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path.absolute()
+
+    @property
+    def path(self) -> Path:
+        return self._path
 
     @classmethod
     def create(cls, path: Path) -> "Mirror":
@@ -146,7 +151,7 @@ class Mirror:
                     "--",
                     address,
                     *refspecs,
-                    repository=self.path,
+                    repository=self._path,
                     as_person=True,
                     timeout=_UPSTREAM_SECONDS,
                 )
@@ -171,7 +176,7 @@ class Mirror:
         with self._locked("sessions"):
             known = self.session_refs(session_id).get("base")
             if known is None:
-                git("update-ref", "--", ref, commit, "", repository=self.path, config=_DURABLE)
+                git("update-ref", "--", ref, commit, "", repository=self._path, config=_DURABLE)
             return known or commit
 
     def save_session(self, session_id: str, source: Path, branch: str, wrap: Sequence[str] = ()) -> str | None:
@@ -183,7 +188,7 @@ class Mirror:
         Raises GitFailed where there is nothing to read.
         """
         mine = _session_refs(session_id)
-        reader = f"--upload-pack={shlex.join([*wrap, 'git-upload-pack'])}"
+        reader = f"--upload-pack={shlex.join(inside(wrap, ['git-upload-pack']))}"
         with self._locked("sessions"):
             theirs = _advertised(str(source), reader)
             ours = self.session_refs(session_id)
@@ -201,7 +206,7 @@ class Mirror:
                     "--",
                     str(source),
                     *refspecs,
-                    repository=self.path,
+                    repository=self._path,
                     config=_DURABLE,
                     timeout=_SESSION_SECONDS,
                 )
@@ -217,7 +222,7 @@ class Mirror:
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
 
     def _refs(self, below: str) -> dict[str, str]:
-        lines = git("for-each-ref", "--format=%(objectname) %(refname)", below, repository=self.path).splitlines()
+        lines = git("for-each-ref", "--format=%(objectname) %(refname)", below, repository=self._path).splitlines()
         pairs = (line.split(" ", 1) for line in lines)
         return {ref.removeprefix(below): commit for commit, ref in pairs}
 
@@ -233,11 +238,11 @@ class Mirror:
             # In two transactions: what is deleted has its other name before.
             for verb in ("update", "delete"):
                 lines = "".join(f"{line}\n" for line in moves if line.startswith(verb))
-                git("update-ref", "--stdin", repository=self.path, stdin=lines, config=_DURABLE)
+                git("update-ref", "--stdin", repository=self._path, stdin=lines, config=_DURABLE)
 
     @contextmanager
     def _locked(self, what: str) -> Generator[None]:
-        with (self.path / f"mainloop-{what}").open("a") as file:
+        with (self._path / f"mainloop-{what}").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

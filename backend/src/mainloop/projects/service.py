@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
 from mainloop.errors import BadInput, MainloopError, UnknownProject
 from mainloop.events.unit import Database, UnitOfWork
@@ -52,7 +53,7 @@ class Projects:
         store.update(unit, project_id, state="fetching", error="")
         self._phases.enqueue(unit, FETCH, project_id, uuid.uuid4().hex[:8])
 
-    def named(self, connection: sa.Connection, id_or_name: str) -> sa.Row[tuple[object, ...]]:
+    def named(self, connection: sa.Connection, id_or_name: str) -> Row:
         """The project with this id or name. Raises UnknownProject."""
         row = store.find(connection, id_or_name)
         if row is None:
@@ -77,7 +78,7 @@ class Projects:
     def _fetch_mirror(self, project_id: str, source: str) -> str:
         return Mirror.create(self.mirror(project_id).path).fetch_upstream(source).default_branch
 
-    def refresh(self, project_id: str) -> sa.Row[tuple[object, ...]]:
+    def refresh(self, project_id: str) -> Row:
         """The project with its newest commits; with those it has, where the source can't be reached right now.
 
         Raises the mirror's errors where there is nothing to start from.
@@ -99,7 +100,7 @@ class Projects:
         self._database.write(lambda unit: store.update(unit, project_id, state="failed", error=words))
 
 
-def as_project(row: sa.Row[tuple[object, ...]]) -> Project:
+def as_project(row: Row) -> Project:
     return Project.model_validate({name: getattr(row, name) for name in Project.model_fields})
 
 

@@ -5,9 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
-
-Row = sa.Row[Any]
 
 
 def all_projects(connection: sa.Connection) -> list[Row]:

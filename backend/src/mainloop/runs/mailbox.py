@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.db.engine import Row, upsert
 from mainloop.errors import BadInput, MessageDelivered, MessageExists, MessageTooLarge, UnknownMessage
 from mainloop.events.bell import work_of
 from mainloop.events.unit import UnitOfWork
@@ -122,12 +122,12 @@ def leave_open(unit: UnitOfWork, thread_id: str) -> None:
     )
 
 
-def delivered(connection: sa.Connection, thread_id: str) -> list[sa.Row[Any]]:
+def delivered(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Messages the runner has and has not finished, in order."""
     return _with_status(connection, thread_id, MessageStatus.DELIVERED)
 
 
-def queued(connection: sa.Connection, thread_id: str) -> list[sa.Row[Any]]:
+def queued(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Messages that wait, in order."""
     return _with_status(connection, thread_id, MessageStatus.QUEUED)
 
@@ -156,12 +156,12 @@ def notes_of(connection: sa.Connection, message_id: str) -> list[str]:
     return list(connection.execute(rows).scalars())
 
 
-def _with_status(connection: sa.Connection, thread_id: str, status: MessageStatus) -> list[sa.Row[Any]]:
+def _with_status(connection: sa.Connection, thread_id: str, status: MessageStatus) -> list[Row]:
     mine = (t.message.c.thread_id == thread_id, t.message.c.status == status)
     return list(connection.execute(sa.select(t.message).where(*mine).order_by(t.message.c.place)))
 
 
-def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> sa.Row[Any]:
+def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> Row:
     mine = (t.message.c.thread_id == thread_id, t.message.c.id == message_id)
     row = unit.execute(sa.select(t.message).where(*mine)).first()
     if row is None or row.status == MessageStatus.WITHDRAWN:
@@ -178,18 +178,18 @@ def _set(unit: UnitOfWork, thread_id: str, message_ids: list[str], **values: obj
     return [_say(unit, row) for row in sorted(rows, key=lambda r: r.place)]
 
 
-def _say(unit: UnitOfWork, row: sa.Row[Any]) -> MessageBody:
+def _say(unit: UnitOfWork, row: Row) -> MessageBody:
     body = _body(unit, row)
     unit.append(row.thread_id, "message", body)
     return body
 
 
-def _body(unit: UnitOfWork, row: sa.Row[Any]) -> MessageBody:
+def _body(unit: UnitOfWork, row: Row) -> MessageBody:
     text, ref = unit.shorten(row.thread_id, row.text)
     return _as_body(row, text).model_copy(update={"blob": ref})
 
 
-def _as_body(row: sa.Row[Any], text: str) -> MessageBody:
+def _as_body(row: Row, text: str) -> MessageBody:
     return MessageBody(
         id=row.id,
         role=row.role,

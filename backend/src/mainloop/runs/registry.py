@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
+from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
 from mainloop.events.unit import UnitOfWork
 from mainloop_models.base import Model
 from mainloop_models.events import AgentError
 from mainloop_models.runner import Role, Tool, ToolAnswer, ToolRequest
 
-Row = sa.Row[Any]
 B = TypeVar("B", bound=Model)
 A = TypeVar("A", bound=BaseModel)
 

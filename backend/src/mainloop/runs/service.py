@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
 from mainloop.errors import RunRefused, TurnOver, UnknownRun
 from mainloop.events.bell import work_of
@@ -96,11 +97,11 @@ class Runs:
         store.update(unit, thread_id, run=number, wanted="run")
         return NewRun(thread_id, number, token, row.role)
 
-    def _owes(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
+    def _owes(self, connection: sa.Connection, row: Row) -> bool:
         """A turn is open although no run lives: a new one brings what the last one left in its spool."""
         return bool(row.working) and not row.blocked and row.wanted != "stop"
 
-    def lost(self, unit: UnitOfWork, row: sa.Row[Any], newest: sa.Row[Any]) -> None:
+    def lost(self, unit: UnitOfWork, row: Row, newest: Row) -> None:
         """The newest run is gone without a word: nobody holds its lock."""
         thread_id = str(row.thread_id)
         store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
@@ -191,7 +192,7 @@ class Runs:
             demo=row.demo,
         )
 
-    def _fenced(self, unit: UnitOfWork, caller: Caller) -> sa.Row[Any]:
+    def _fenced(self, unit: UnitOfWork, caller: Caller) -> Row:
         row = store.lock(unit, caller.thread_id)
         if row.run != caller.run:
             raise RunRefused
@@ -292,7 +293,7 @@ class Runs:
         )
         return work.model_copy(update={"version": _version(work)})
 
-    def _open_messages(self, unit: UnitOfWork, row: sa.Row[Any]) -> list[r.WorkMessage]:
+    def _open_messages(self, unit: UnitOfWork, row: Row) -> list[r.WorkMessage]:
         thread_id = str(row.thread_id)
         if row.blocked or row.deferred_call:
             return []
@@ -339,7 +340,7 @@ class Runs:
         self.request(unit, thread_id)
 
 
-def _decisions(answers: list[sa.Row[Any]]) -> str:
+def _decisions(answers: list[Row]) -> str:
     """What the person decided while no runner held the call, in words for the agent."""
     told: list[str] = []
     for item in answers:

@@ -1,14 +1,11 @@
 """Rows of agents and their runs. Whoever changes anything about a thread locks its agent row first."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.errors import UnknownThread
 from mainloop.events.unit import UnitOfWork
-
-Row = sa.Row[Any]
 
 
 def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:

@@ -1,11 +1,11 @@
 """What a report does to its thread: its events, its messages, its turn. Features add their own part after this."""
 
-from typing import Any
+from typing import cast
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.db.engine import Row, upsert
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import mailbox, store
@@ -22,6 +22,8 @@ from mainloop_models.events import (
     TurnStartedBody,
 )
 
+# Characters of one text in a call's input that an event shows.
+LONG_INPUT = 4000
 # Errors after which the same message may be tried again without the person, a bounded number of times.
 PASSING = {"network", "overloaded", "crashed"}
 
@@ -158,7 +160,7 @@ class Turns:
         if body.reason == "parked":
             unit.append(said.thread_id, "run", RunBody(run=said.run, what="parked"))
 
-    def cut_off(self, unit: UnitOfWork, thread: sa.Row[Any]) -> None:
+    def cut_off(self, unit: UnitOfWork, thread: Row) -> None:
         """The open turn's runner is dead and has nothing more to say: the turn ended there."""
         thread_id, turn = str(thread.thread_id), int(thread.turn)
         mailbox.leave_open(unit, thread_id)
@@ -172,7 +174,7 @@ class Turns:
         for handle in self._registry.cut_off:
             handle(unit, thread_id)
 
-    def stopped(self, unit: UnitOfWork, thread: sa.Row[Any]) -> None:
+    def stopped(self, unit: UnitOfWork, thread: Row) -> None:
         """The person stopped the thread in the middle of a turn; its processes are gone."""
         thread_id, turn = str(thread.thread_id), int(thread.turn)
         delivered = [m.id for m in mailbox.delivered(unit.connection, thread_id)]
@@ -181,7 +183,7 @@ class Turns:
         unit.append(thread_id, "turn_ended", TurnEndedBody(turn=turn, outcome="interrupted"))
         store.update(unit, thread_id, working=False, interrupt=None, deferred_call=None, quiet_since=unit.now)
 
-    def give_up(self, unit: UnitOfWork, thread: sa.Row[Any]) -> None:
+    def give_up(self, unit: UnitOfWork, thread: Row) -> None:
         """Its runners died too often in a row: only the person can say go on."""
         if thread.working:
             self.cut_off(unit, thread)
@@ -217,12 +219,12 @@ def _short_input(unit: UnitOfWork, thread_id: str, given: dict[str, object]) -> 
 
     def short(value: object) -> object:
         if isinstance(value, str):
-            text, ref = unit.shorten(thread_id, value) if len(value) > 4000 else (value, None)
-            return text if ref is None else f"{text[:4000]}\n… the whole is stored as {ref.id}"
+            text, ref = unit.shorten(thread_id, value) if len(value) > LONG_INPUT else (value, None)
+            return text if ref is None else f"{text[:LONG_INPUT]}\n… the whole is stored as {ref.id}"
         if isinstance(value, dict):
-            return {str(k): short(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return {str(k): short(v) for k, v in cast("dict[object, object]", value).items()}
         if isinstance(value, list):
-            return [short(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+            return [short(v) for v in cast("list[object]", value)]
         return value
 
     return {key: short(value) for key, value in given.items()}

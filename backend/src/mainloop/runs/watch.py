@@ -2,11 +2,11 @@
 
 import os
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
 from mainloop.events.unit import UnitOfWork, now
 from mainloop.runs import store
@@ -34,7 +34,7 @@ class Watch:
         if self._round % 5 == 0:
             database.write(self._restart_forgotten)
 
-    def _lost(self, unit: UnitOfWork, seen: sa.Row[Any]) -> None:
+    def _lost(self, unit: UnitOfWork, seen: Row) -> None:
         row = store.lock(unit, seen.thread_id)
         newest = store.run(unit.connection, seen.thread_id, row.run)
         if newest is None or newest.number != seen.number or newest.state != seen.state or newest.state == "ended":
@@ -72,7 +72,7 @@ class Watch:
                 self._runs.request(unit, row.thread_id)
 
 
-def _may_be_coming(run: sa.Row[Any]) -> bool:
+def _may_be_coming(run: Row) -> bool:
     """It was started a moment ago and its process lives."""
     if run.state != "starting" or (now() - run.started_at).total_seconds() > STARTING:
         return False

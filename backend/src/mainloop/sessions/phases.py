@@ -2,6 +2,7 @@
 
 import logging
 
+from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
 from mainloop.projects.service import Projects
 from mainloop.runs.service import Runs
@@ -31,7 +32,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             lambda unit: sessions.prepared(unit, session_id, branch=prepared.branch, base=prepared.base_commit)
         )
 
-    def _source(session_id: str, row: store.Row) -> Source:
+    def _source(session_id: str, row: Row) -> Source:
         mirror = projects.mirror(row.project_id)
         upstream = str(projects.refresh(row.project_id).default_branch)
         return Source(

@@ -6,11 +6,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop_models.events import Anchor, SessionBody, SessionResult
 
-Row = sa.Row[Any]
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
 HUE_KEPT: Final = timedelta(days=1)
@@ -132,7 +131,6 @@ def shown(connection: sa.Connection) -> list[SessionBody]:
 
 
 def _body(row: Row) -> SessionBody:
-    anchor = row.anchor or {}
     return SessionBody(
         id=row.id,
         title=row.title,
@@ -147,7 +145,7 @@ def _body(row: Row) -> SessionBody:
         project=row.project,
         workspace=row.workspace,
         branch=row.branch,
-        anchor=Anchor.model_validate(anchor) if anchor else None,
+        anchor=Anchor.model_validate(row.anchor) if row.anchor else None,
         parked=row.parked,
         activity=row.activity,
         queued=row.queued,
