@@ -4,6 +4,7 @@ A sandbox is only an argument list. Whoever holds the agent puts it before the a
 agent, its tools and their children are all inside, and all of them die with the process that started it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +49,7 @@ class Sandbox(Protocol):
         ...
 
     def wrap(self, policy: Policy) -> list[str]:
-        """The argument list to put before a command: `[*wrap(policy), "claude", …]`; [] for none.
+        """The argument list to put before a command, see `inside`; [] for none.
 
         It changes nothing and starts nothing, and the same policy gives the same list. The command has to be
         started by a thread that lives as long as the agent: the sandbox dies with that thread.
@@ -61,3 +62,8 @@ class Sandbox(Protocol):
         Never raises: a sandbox that can't start here is an answer, with a hint.
         """
         ...
+
+
+def inside(wrap: Sequence[str], command: Sequence[str]) -> list[str]:
+    """The command as it is started: behind its sandbox, if there is one. Start it in the policy's `chdir` as well."""
+    return [*wrap, "--", *command] if wrap else list(command)

@@ -88,7 +88,6 @@ class Bubblewrap:
             # Folders made on the way to a bind; without it writes there seem to succeed.
             *("--remount-ro", "/"),
             *("--chdir", str(policy.chdir)),
-            "--",
         ]
 
     def probe(self) -> Probe:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from functools import cached_property
 
-from mainloop.sandboxes.base import Policy, Probe
+from mainloop.sandboxes.base import Policy, Probe, inside
 
 _UNCONFINED = "Agents are not confined: they can read and change whatever {who} can."
 _WHOLE = "What they start ends with them."
@@ -31,11 +31,11 @@ class NoSandbox:
         """What makes the agent's processes end with the runner, as far as this system has it."""
         if sys.platform != "linux":
             return ()
-        with_parent = ("setpriv", "--pdeathsig", "KILL", "--")
+        with_parent = ("setpriv", "--pdeathsig", "KILL")
         # An ordinary user makes a process namespace only inside a user namespace.
         user = () if os.geteuid() == 0 else ("--user", "--map-current-user")
-        own_processes = ("unshare", *user, "--pid", "--fork", "--mount-proc", "--kill-child=KILL", "--")
-        for candidate in ((*with_parent, *own_processes), with_parent):
+        own_processes = ("unshare", *user, "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
+        for candidate in ((*with_parent, "--", *own_processes), with_parent):
             if _works(candidate):
                 return candidate
         return ()
@@ -46,7 +46,7 @@ def _works(wrap: tuple[str, ...]) -> bool:
         return False
     try:
         tried = subprocess.run(
-            [*wrap, "/bin/true"],
+            inside(wrap, ["/bin/true"]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=10,

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainloop.sandboxes.base import Policy, Sandbox
+from mainloop.sandboxes.base import Policy, Sandbox, inside
 
 _INSIDE = """\
 echo started
@@ -43,17 +43,17 @@ def try_out(sandbox: Sandbox) -> Trial:
 
 
 def _try_in(sandbox: Sandbox, base: Path) -> Trial:
-    inside, canary = base / "inside", secrets.token_hex(16)
-    inside.mkdir()
+    folder, canary = base / "inside", secrets.token_hex(16)
+    folder.mkdir()
     (base / "canary").write_text(canary)
     # A process with a mark of its own to look for.
     seconds = f"60.{secrets.randbelow(10**9):09}"
-    command = [*sandbox.wrap(Policy(chdir=inside, writable=(inside,))), "/bin/sh", "-c", _INSIDE]
+    wrap = sandbox.wrap(Policy(chdir=folder, writable=(folder,)))
     with subprocess.Popen(["sleep", seconds], stdin=subprocess.DEVNULL) as other:
         try:
             tried = subprocess.run(
-                [*command, "trial", str(base)],
-                cwd=inside,
+                inside(wrap, ["/bin/sh", "-c", _INSIDE, "trial", str(base)]),
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -5,7 +5,7 @@ state in memory that a restarted server would miss. All verbs are synchronous, m
 may be repeated after a crash: each looks before it acts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -88,8 +88,13 @@ class Description:
 class Keep(Protocol):
     """Where commits are kept; a project's mirror (`mainloop.projects.mirror.Mirror`) is one."""
 
-    def save_session(self, session_id: str, source: Path, branch: str, wrap: list[str]) -> str | None:
-        """Fetches from a repository or a bundle; see there. `wrap` stands around the reading side."""
+    @property
+    def path(self) -> Path:
+        """The repository that clones borrow objects from."""
+        ...
+
+    def save_session(self, session_id: str, source: Path, branch: str, wrap: Sequence[str]) -> str | None:
+        """Fetches from a repository or a bundle; `wrap` stands around the reading side. Raises GitFailed."""
         ...
 
 

@@ -1,0 +1,77 @@
+"""Workspaces without processes: folders are real, runners are a note in memory that a test starts and ends."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mainloop.git import GitFailed
+from mainloop.sandboxes.base import Sandbox
+from mainloop.workspaces.base import Description, Keep, Prepared, RunSpec, WorkspaceBroken, WorkspaceSpec
+
+
+class MemoryWorkspaces:
+    """`started` holds every run in order. `on_start` is called with each, for tests that answer as its runner does.
+
+    `commit` of a session is what a test puts into `commits`; nothing is cloned.
+    """
+
+    def __init__(self, home: Path, sandbox: Sandbox) -> None:
+        self._threads = home / "threads"
+        self._lock = threading.Lock()
+        self._alive: dict[str, RunSpec] = {}
+        self.started: list[RunSpec] = []
+        self.killed: list[str] = []
+        self.commits: dict[str, str] = {}
+        self.on_start: Callable[[RunSpec], None] | None = None
+
+    def prepare(self, spec: WorkspaceSpec) -> Prepared:
+        path = self._workspace(spec.thread_id)
+        path.mkdir(parents=True, exist_ok=True)
+        if spec.source is None:
+            return Prepared(str(path))
+        with self._lock:
+            self.commits.setdefault(spec.thread_id, spec.source.commit)
+        return Prepared(str(path), spec.source.branch, spec.source.commit)
+
+    def start_run(self, spec: RunSpec) -> int | None:
+        with self._lock:
+            if spec.thread_id in self._alive:
+                return None
+            self._alive[spec.thread_id] = spec
+            self.started.append(spec)
+            number = len(self.started)
+        if self.on_start:
+            self.on_start(spec)
+        return number
+
+    def alive(self, thread_id: str) -> bool:
+        with self._lock:
+            return thread_id in self._alive
+
+    def end(self, thread_id: str) -> None:
+        """The runner of this thread ends by itself."""
+        with self._lock:
+            self._alive.pop(thread_id, None)
+
+    def kill(self, thread_id: str, grace: float = 10.0) -> None:
+        with self._lock:
+            if self._alive.pop(thread_id, None) is not None:
+                self.killed.append(thread_id)
+
+    def save(self, thread_id: str, branch: str, keep: Keep) -> str | None:
+        path = self._workspace(thread_id)
+        if not (path / ".git").exists():
+            if thread_id in self.commits:
+                return self.commits[thread_id]
+            raise WorkspaceBroken(thread_id=thread_id, why="It holds no repository.")
+        try:
+            return keep.save_session(thread_id, path, branch, ())
+        except GitFailed as error:
+            raise WorkspaceBroken(thread_id=thread_id, why=error.line) from error
+
+    def describe(self, thread_id: str) -> Description:
+        path = self._workspace(thread_id)
+        return Description(f"{path} (in a test)", path.is_dir(), self.alive(thread_id))
+
+    def _workspace(self, thread_id: str) -> Path:
+        return self._threads / thread_id / "workspace"

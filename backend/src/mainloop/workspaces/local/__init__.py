@@ -1,0 +1,280 @@
+"""Workspaces on this machine: a folder and a runner process per thread, below `$MAINLOOP_HOME/threads`.
+
+A session of a project works in a clone that borrows its objects from the project's mirror. Its runner is a session
+leader of its own, so it lives on when the server ends.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from mainloop.environment import named_paths
+from mainloop.git import GitFailed, git
+from mainloop.sandboxes.base import Policy, Sandbox
+from mainloop.workspaces.base import (
+    Description,
+    Keep,
+    Prepared,
+    RunnerNotStarted,
+    RunSpec,
+    Source,
+    WorkspaceBroken,
+    WorkspaceRefused,
+    WorkspaceSpec,
+)
+from mainloop.workspaces.local.processes import end_runner, sweep
+from mainloop_models.runner import RunFile
+
+# -I: nothing of the folder it starts in or of the person's Python settings is imported.
+_RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
+
+_CHECKOUT_SECONDS = 1800
+
+# Written by agents for themselves, never part of a change.
+_EXCLUDED = ("/.claude/settings.local.json", "/.claude/worktrees/")
+
+
+@dataclass(frozen=True)
+class _Places:
+    """A thread's folder. Its agent sees `home` and `workspace`, and nothing beside them."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def run_file(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+
+class LocalWorkspaces:
+    """`runner`: the command that is started with the path of a run file."""
+
+    def __init__(self, home: Path, sandbox: Sandbox, runner: Sequence[str] = _RUNNER) -> None:
+        self._home = home.absolute()
+        self._sandbox = sandbox
+        self._runner = tuple(runner)
+
+    def prepare(self, spec: WorkspaceSpec) -> Prepared:
+        at = self._places(spec.thread_id)
+        try:
+            self._make_folders(at)
+            with _held(at.folder / "preparing"):
+                if not _has_work(at.workspace):
+                    _make(at, spec.source)
+        except GitFailed as error:
+            raise WorkspaceRefused(why=f"git says: {error.line}") from error
+        except OSError as error:
+            raise WorkspaceRefused(why=f"{error.strerror or error}.") from error
+        if spec.source is None:
+            return Prepared(str(at.workspace))
+        return Prepared(str(at.workspace), spec.source.branch, spec.source.commit)
+
+    def start_run(self, spec: RunSpec) -> int | None:
+        at = self._places(spec.thread_id)
+        if _locked(at.lock):
+            return None
+        try:
+            self._make_folders(at)
+            at.workspace.mkdir(mode=0o700, exist_ok=True)
+            # What an unconfined agent detached would go on beside the new one.
+            sweep(at.home)
+            token_file = at.folder / f"token-{spec.run}"
+            _write_secret(token_file, spec.token)
+            _write_secret(at.run_file, self._run_file(at, spec, token_file).model_dump_json())
+            return self._spawn(at)
+        except OSError as error:
+            raise RunnerNotStarted(thread_id=spec.thread_id, why=f"{error}.") from error
+
+    def alive(self, thread_id: str) -> bool:
+        return _locked(self._places(thread_id).lock)
+
+    def kill(self, thread_id: str, grace: float = 10.0) -> None:
+        at = self._places(thread_id)
+        end_runner(self._runner[-1], at.run_file, grace)
+        sweep(at.home)
+
+    def save(self, thread_id: str, branch: str, keep: Keep) -> str | None:
+        at = self._places(thread_id)
+        # A link or a file would let the agent choose which repository is read.
+        if (at.workspace / ".git").is_symlink() or not (at.workspace / ".git").is_dir():
+            raise WorkspaceBroken(thread_id=thread_id, why="Its .git folder is gone.")
+        reading = Policy(
+            chdir=at.workspace,
+            read_only=(at.workspace, keep.path / "objects"),
+            hidden=(self._home,),
+            network=False,
+        )
+        try:
+            return keep.save_session(thread_id, at.workspace, branch, self._sandbox.wrap(reading))
+        except GitFailed as error:
+            raise WorkspaceBroken(thread_id=thread_id, why=f"git says: {error.line}.") from error
+
+    def describe(self, thread_id: str) -> Description:
+        at = self._places(thread_id)
+        return Description(
+            where=f"{at.workspace} on this machine",
+            exists=at.workspace.is_dir(),
+            alive=_locked(at.lock),
+        )
+
+    def _places(self, thread_id: str) -> _Places:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", thread_id):
+            raise ValueError(f"no thread has the id {thread_id!r}")
+        return _Places(self._home / "threads" / thread_id)
+
+    def _make_folders(self, at: _Places) -> None:
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (at.folder.parent, at.folder, at.home):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _run_file(self, at: _Places, spec: RunSpec, token_file: Path) -> RunFile:
+        policy = Policy(
+            chdir=at.workspace,
+            writable=(at.workspace, at.home),
+            read_only=(*([spec.mirror] if spec.mirror else []), *named_paths(spec.environment)),
+            hidden=(self._home,),
+        )
+        return RunFile(
+            thread_id=spec.thread_id,
+            run=spec.run,
+            server=spec.server,
+            token_file=str(token_file),
+            home=str(at.folder),
+            agent_home=str(at.home),
+            workspace=str(at.workspace),
+            wrap=self._sandbox.wrap(policy),
+            confined=self._sandbox.confined,
+            environment=dict(spec.environment),
+        )
+
+    def _spawn(self, at: _Places) -> int:
+        with _private(at.log, os.O_APPEND) as log:
+            runner = subprocess.Popen(
+                [*self._runner, str(at.run_file)],
+                cwd=at.folder,
+                # An agent can read the environment of what started it: nothing secret is in this one.
+                env={
+                    "PATH": os.environ.get("PATH", os.defpath),
+                    "LANG": "C.UTF-8",
+                    "HOME": str(at.folder),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        # Its end is taken note of, so that no zombie stays while this server lives.
+        threading.Thread(target=runner.wait, daemon=True, name=f"runner-{runner.pid}").start()
+        return runner.pid
+
+
+def _make(at: _Places, source: Source | None) -> None:
+    """In a folder beside it, then by one rename: what stands at its place is whole."""
+    if source is None:
+        at.workspace.mkdir(mode=0o700, exist_ok=True)
+        return
+    for unfinished in at.folder.glob("making-*"):
+        shutil.rmtree(unfinished)
+    making = Path(tempfile.mkdtemp(prefix="making-", dir=at.folder))
+    _clone(making, source)
+    making.rename(at.workspace)
+
+
+def _clone(folder: Path, source: Source) -> None:
+    if not re.fullmatch(r"[0-9a-f]{40,64}", source.commit):
+        raise WorkspaceRefused(why=f"{source.commit!r} is no commit.")
+    repository = folder / ".git"
+    branch = f"--initial-branch={source.branch}"
+    git("init", "--quiet", "--template=", branch, "--", str(folder))
+    (repository / "objects/info/alternates").write_bytes(_alternate(source.mirror / "objects"))
+    (repository / "info").mkdir()
+    (repository / "info/exclude").write_text("".join(f"{line}\n" for line in _EXCLUDED))
+    if (source.mirror / "shallow").exists():
+        shutil.copyfile(source.mirror / "shallow", repository / "shallow")
+    reset = (f"--work-tree={folder}", "reset", "--quiet", "--hard", source.commit)
+    git(*reset, repository=repository, timeout=_CHECKOUT_SECONDS)
+    # No remote, but the names agents compare with.
+    origin = f"refs/remotes/origin/{source.upstream}"
+    git("update-ref", "--", origin, source.commit, repository=repository)
+    if source.upstream != "HEAD":
+        git("symbolic-ref", "refs/remotes/origin/HEAD", origin, repository=repository)
+
+
+def _alternate(objects: Path) -> bytes:
+    """A line of git's file of alternates, in which unusual paths are quoted as in C."""
+    path = os.fsencode(objects)
+    if path.startswith((b'"', b"#")) or b"\n" in path:
+        escaped = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+        path = b'"' + escaped + b'"'
+    return path + b"\n"
+
+
+def _has_work(workspace: Path) -> bool:
+    with suppress(FileNotFoundError), os.scandir(workspace) as entries:
+        return next(entries, None) is not None
+    return False
+
+
+def _locked(lock: Path) -> bool:
+    """Whether somebody else holds it. Looks with a shared lock, so that two who look don't see each other.
+
+    While it looks, a runner that wants the lock is refused; it tries again for ten seconds.
+    """
+    try:
+        file = lock.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def _held(path: Path) -> Generator[None]:
+    with _private(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable for others."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.unlink(missing_ok=True)
+    with _private(unfinished, os.O_EXCL) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+
+
+def _private(path: Path, flags: int = 0) -> IO[str]:
+    """Open for writing, readable for nobody else from the first moment."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600), "w")

@@ -1,0 +1,148 @@
+"""Finds and ends a runner and what its agent left behind.
+
+A process is known by what it was started with, never by a number somebody wrote down: numbers are used again.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+# The kernel ends what is killed at once, unless a disk or a network share hangs.
+_DYING_SECONDS = 5.0
+
+
+def end_runner(program: str, run_file: Path, grace: float) -> None:
+    """No process that was started as `… program run_file` is left. They are asked first."""
+
+    def is_runner(pid: int) -> bool:
+        if sys.platform == "linux":
+            return _arguments(pid)[-2:] == [program, str(run_file)]
+        return _ps("-ww", "-o", "command=", "-p", str(pid)).rstrip("\n").endswith(f" {program} {run_file}")
+
+    with ExitStack() as stack:
+        runners = [stack.enter_context(process) for process in _processes(is_runner)]
+        for runner in runners:
+            runner.send(signal.SIGTERM)
+        until = time.monotonic() + grace
+        for runner in runners:
+            if not runner.ended_within(until - time.monotonic()):
+                runner.kill_group()
+                runner.ended_within(_DYING_SECONDS)
+
+
+def sweep(agent_home: Path) -> None:
+    """Nothing runs any more whose HOME is this agent's: what it detached, where no sandbox ended it.
+
+    Where the system does not show environments (not Linux) it finds nothing.
+    """
+    mark = b"HOME=" + os.fsencode(agent_home)
+
+    def is_of_agent(pid: int) -> bool:
+        try:
+            return mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+
+    if sys.platform != "linux":
+        return
+    until = time.monotonic() + _DYING_SECONDS
+    while time.monotonic() < until:
+        with ExitStack() as stack:
+            left = [stack.enter_context(process) for process in _processes(is_of_agent)]
+            if not left:
+                return
+            for process in left:
+                process.send(signal.SIGKILL)
+            for process in left:
+                process.ended_within(until - time.monotonic())
+
+
+class _Process:
+    """A handle that stays with one process, even when its number is given to another."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._handle: int | None = os.pidfd_open(pid) if sys.platform == "linux" else None
+
+    def __enter__(self) -> "_Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+
+    def send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            if self._handle is not None and sys.platform == "linux":
+                signal.pidfd_send_signal(self._handle, number)
+            else:
+                os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """With what stayed in its group. Only while it lives: then its number is still its own."""
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(self.pid) == self.pid and not self.ended_within(0):
+                os.killpg(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
+
+    def ended_within(self, seconds: float) -> bool:
+        if self._handle is not None:
+            waiting = select.poll()
+            waiting.register(self._handle, select.POLLIN)
+            return bool(waiting.poll(max(0, seconds) * 1000))
+        until = time.monotonic() + seconds
+        while _exists(self.pid):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def _processes(wanted: Callable[[int], bool]) -> Iterator[_Process]:
+    for pid in _pids():
+        if pid == os.getpid() or not wanted(pid):
+            continue
+        try:
+            process = _Process(pid)
+        except ProcessLookupError:
+            continue
+        # Looked at again behind the handle: the number may have changed hands in between.
+        if wanted(pid):
+            yield process
+        else:
+            process.__exit__()
+
+
+def _pids() -> list[int]:
+    if sys.platform == "linux":
+        return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
+    return [int(pid) for pid in _ps("-ax", "-o", "pid=").split()]
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        given = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(argument) for argument in given.split(b"\0")[:-1]]
+
+
+def _ps(*options: str) -> str:
+    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
