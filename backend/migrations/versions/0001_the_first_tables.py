@@ -205,6 +205,7 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("acked", sa.Integer(), server_default="0", nullable=False),
         sa.Column("host", sa.String(length=255), server_default="", nullable=False),

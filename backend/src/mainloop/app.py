@@ -167,12 +167,15 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def life(app: FastAPI) -> AsyncGenerator[None]:
-        with held_home(settings):
+        try:
             parts = await asyncio.to_thread(Parts, settings, environment)
             app.state.parts = parts
             await asyncio.to_thread(parts.start)
-            async with parts.live():
-                yield
+        except Exception as error:
+            app.state.failure = error
+            raise
+        async with parts.live():
+            yield
 
     app = FastAPI(
         title="mainloop",

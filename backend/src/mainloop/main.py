@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from mainloop import plugins
 from mainloop.access.service import new_code
-from mainloop.app import VERSION, create_app
+from mainloop.app import VERSION, create_app, held_home
 from mainloop.conversation.schemas import Check
 from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
@@ -121,14 +121,17 @@ def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str,
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=LAST_WORDS,
-        log_level="warning",
+        log_level="critical",
         access_log=False,
         server_header=False,
     )
     print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
     print("Sign a browser in with: mainloop pair", file=sys.stderr)
     server = _Server(config, app)
-    server.run()
+    with held_home(settings):
+        server.run()
+    if failure := getattr(app.state, "failure", None):
+        raise failure
     return 0 if server.started else 1
 
 

@@ -114,17 +114,19 @@ class Conversation:
     def say(self, unit: UnitOfWork, thread_id: str, given: Say) -> tuple[Message, bool]:
         """Accept a message; answers it and whether it is new. Raises UnknownThread and what `mailbox.post` raises."""
         runs_store.lock(unit, thread_id)
-        mailbox.clean(given.text)
-        if mailbox.known(unit.connection, given.id):
-            body, new = mailbox.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
-            return _message(body), new
+        body, new = mailbox.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
+        if new:
+            self._wake(unit, thread_id)
+        return _message(body), new
+
+    def _wake(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The person wrote: whatever stood in the way of the thread's agent is out of it."""
         if thread_id == MAIN:
             self._inbox.close_notices(unit, MAIN, "You wrote again.")
             runs_store.update(unit, MAIN, blocked=False)
         else:
             self._sessions.said_to(unit, thread_id)
-        body, new = self._runs.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
-        return _message(body), new
+        self._runs.take_up(unit, thread_id)
 
     # -- the first screen --------------------------------------------------------------------------------------
     def state(

@@ -144,14 +144,16 @@ class DeskTools:
     def message(self, unit: UnitOfWork, call: Call, given: MessageSession) -> str:
         """Say something to a session, once per call."""
         body = self._find(unit, given.id)
-        self._sessions.said_to(unit, body.id)
+        runs_store.lock(unit, body.id)
         letter = mailbox.Letter(
             id=id_from("message", call.thread_id, call.call_id),
             text=given.text,
             mode=given.mode,
             from_thread=call.thread_id,
         )
-        self._runs.post(unit, body.id, letter)
+        mailbox.post(unit, body.id, letter)
+        self._sessions.said_to(unit, body.id)
+        self._runs.take_up(unit, body.id)
         when = "at its next step" if given.mode == "steer" and body.state is SessionState.WORKING else "next"
         return f"{body.handle} gets it {when}."
 

@@ -111,6 +111,8 @@ run = sa.Table(
     _id("thread_id", primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.String(16), nullable=False),  # starting, live, ended
+    # The kind of agent it was started with: a thread whose kind has changed is not its business any more.
+    sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("token_hash", sa.String(64), nullable=False, index=True),
     sa.Column("acked", sa.Integer, nullable=False, server_default="0"),
     sa.Column("host", sa.String(255), nullable=False, server_default=""),

@@ -75,11 +75,6 @@ def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody,
     return body, True
 
 
-def known(connection: sa.Connection, message_id: str) -> bool:
-    """Whether this message was accepted before."""
-    return connection.execute(sa.select(t.message.c.id).where(t.message.c.id == message_id)).first() is not None
-
-
 def change(unit: UnitOfWork, thread_id: str, message_id: str, text: str | None, mode: Mode | None) -> MessageBody:
     """Edit a queued message. Raises UnknownMessage, MessageDelivered, and what `clean` raises."""
     row = _queued(unit, thread_id, message_id)

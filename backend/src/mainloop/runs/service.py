@@ -6,7 +6,6 @@ import secrets
 import socket
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -89,6 +88,7 @@ class Runs:
                 thread_id=thread_id,
                 number=number,
                 state="starting",
+                kind=row.kind,
                 token_hash=_hash(token),
                 host=HOST,
                 started_at=unit.now,
@@ -274,6 +274,9 @@ class Runs:
         if row.working and row.turn_run < caller.run:
             self.turns.cut_off(unit, row)
             row = store.lock(unit, caller.thread_id)
+        mine = store.run(unit.connection, caller.thread_id, caller.run)
+        if mine is not None and mine.kind != row.kind:  # another agent was chosen: this one has nothing more to do
+            return r.Work(version="another-agent", wanted="park")
         answers = [a for a in store.untaken_answers(unit.connection, caller.thread_id) if not a.orphaned]
         messages = self._open_messages(unit, row)
         wanted = row.wanted
@@ -322,16 +325,13 @@ class Runs:
         ]
 
     # -- for features ------------------------------------------------------------------------------------------
-    def post(self, unit: UnitOfWork, thread_id: str, letter: mailbox.Letter) -> tuple[Any, bool]:
-        """Queue a message and see that somebody takes it up. Raises what `mailbox.post` raises."""
+    def take_up(self, unit: UnitOfWork, thread_id: str) -> None:
+        """A message was queued: see that somebody takes it up, unless the thread is stopped or blocked."""
         row = store.lock(unit, thread_id)
-        body, new = mailbox.post(unit, thread_id, letter)
-        if new:
-            if row.wanted == "park":
-                store.update(unit, thread_id, wanted="run")
-            if row.wanted != "stop" and not row.blocked:
-                self.request(unit, thread_id)
-        return body, new
+        if row.wanted == "park":
+            store.update(unit, thread_id, wanted="run")
+        if row.wanted != "stop" and not row.blocked:
+            self.request(unit, thread_id)
 
     def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person acted: what was blocked or stopped may run again."""

@@ -242,15 +242,20 @@ class Sessions:
         runs_store.lock(unit, self._known(unit.connection, session_id))
         state = S(self._body(unit.connection, session_id).state)
         self._inbox.close_notices(unit, session_id, "You went on with it.")
-        if state in OVER:
-            if not mailbox.queued(unit.connection, session_id) and not mailbox.delivered(unit.connection, session_id):
-                self._move(unit, session_id, S.STARTING, "")
-                self._reopen_idle(unit, session_id)
-                return self._body(unit.connection, session_id)
-            self._move(unit, session_id, S.STARTING, "preparing")
-            self._prepare_again(unit, session_id)
-        self._runs.go_on(unit, session_id)
+        if state not in OVER:
+            self._runs.go_on(unit, session_id)
+        elif mailbox.queued(unit.connection, session_id) or mailbox.delivered(unit.connection, session_id):
+            self._reopen(unit, session_id)
+        else:
+            self._move(unit, session_id, S.STARTING, "")
+            self._reopen_idle(unit, session_id)
         return self._body(unit.connection, session_id)
+
+    def _reopen(self, unit: UnitOfWork, session_id: str) -> None:
+        """It was over and has something to do again: its workspace is looked after first, then its agent starts."""
+        self._move(unit, session_id, S.STARTING, "preparing")
+        runs_store.update(unit, session_id, wanted="run", blocked=False, restarts=0)
+        self._runs.phases.enqueue(unit, PREPARE, session_id, uuid.uuid4().hex[:8])
 
     def _reopen_idle(self, unit: UnitOfWork, session_id: str) -> None:
         """Nothing is open in it: it waits for the next word, without an agent."""
@@ -258,19 +263,14 @@ class Sessions:
         store.update(unit, session_id, state=S.IDLE, reason="", parked=True, ended_at=None)
         self._say(unit, session_id)
 
-    def _prepare_again(self, unit: UnitOfWork, session_id: str) -> None:
-        self._runs.phases.enqueue(unit, PREPARE, session_id, uuid.uuid4().hex[:8])
-
     def said_to(self, unit: UnitOfWork, session_id: str) -> None:
-        """The person wrote to it: what was over is open again, what was stuck may go on."""
+        """A message was queued for it: what was over is open again, what was stuck may go on."""
         session = store.find(unit.connection, session_id)
         if session is None:
             return
         self._inbox.close_notices(unit, session_id, "You wrote to it.")
         if S(session.state) in OVER:
-            self._move(unit, session_id, S.STARTING, "preparing")
-            runs_store.update(unit, session_id, wanted="run", blocked=False, restarts=0)
-            self._prepare_again(unit, session_id)
+            self._reopen(unit, session_id)
         else:
             runs_store.update(unit, session_id, blocked=False)
             self._say(unit, session_id)
@@ -342,7 +342,9 @@ class Sessions:
                 role="system",
                 from_thread=session_id,
             )
-            self._runs.post(unit, session.parent, letter)
+            runs_store.lock(unit, session.parent)
+            mailbox.post(unit, session.parent, letter)
+            self._runs.take_up(unit, session.parent)
 
     def _run_ended(self, unit: UnitOfWork, said: Said, body: r.RunEnded) -> None:
         if said.thread.role == "session" and body.reason == "parked":
