@@ -88,9 +88,7 @@ class Thread:
 
     async def bodies(self, kind: str, count: int = 1) -> list[Any]:
         """Waits for so many reports of a kind."""
-        return await self.server.until(
-            lambda s: len(s.bodies(kind)) >= count and s.bodies(kind), seconds=SECONDS
-        )
+        return await self.server.until(lambda s: len(s.bodies(kind)) >= count and s.bodies(kind), seconds=SECONDS)
 
     async def turn(self, number: int = 1) -> Any:
         """Waits for the end of a turn (of its last part, where it was deferred)."""

@@ -121,22 +121,27 @@ async def test_a_refused_command_does_not_run_and_the_agent_reads_why(thread: An
 
 async def test_two_calls_that_ask_at_once_are_answered_each_by_its_own_answer(thread: Any) -> None:
     thread.run()
-    both = [{"name": "Bash", "input": {"command": f"echo {name} > {name}.txt"}} for name in ("one", "two")]
-    thread.server.say(script({"tools": both}, {"text": "done"}))
+    both = [{"name": "AskUserQuestion", "input": {"questions": [{**QUESTION, "question": q}]}} for q in ("A?", "B?")]
+    thread.server.say(script({"tools": both}, {"text": "{{result}}"}))
     first, second = await thread.bodies("ask_opened", 2)
-    thread.server.answer(second.id, ALLOW)
+    thread.server.answer(second.id, Answer(decision=Decision.ANSWER, answers={second.title: "to the second"}))
     await thread.bodies("answer_taken")
-    thread.server.answer(first.id, Answer(decision=Decision.DENY))
+    thread.server.answer(first.id, Answer(decision=Decision.ANSWER, answers={first.title: "to the first"}))
     await thread.turn()
-    allowed = second.ask.command.split()[1]
-    assert [p.name for p in thread.workspace.glob("*.txt")] == [f"{allowed}.txt"]
+    outputs = {b.id: b.output for b in thread.server.bodies("tool_ended")}
+    assert "to the first" in outputs[first.call_id]
+    assert "to the second" in outputs[second.call_id]
 
 
 def plan_steps(kind: str) -> list[dict[str, Any]]:
     """How each agent comes to show a plan: Claude writes it into a file of its own choosing first."""
     if kind == "claude":
         path = "{{find:create your plan at (\\S+?\\.md)}}"
-        return [call("EnterPlanMode"), call("Write", file_path=path, content="# The plan\n1. do it"), call("ExitPlanMode")]
+        return [
+            call("EnterPlanMode"),
+            call("Write", file_path=path, content="# The plan\n1. do it"),
+            call("ExitPlanMode"),
+        ]
     return [call("EnterPlanMode"), call("ExitPlanMode", plan="# The plan\n1. do it")]
 
 
@@ -298,20 +303,37 @@ async def test_a_message_behind_a_parked_call_waits_for_its_turn(thread: Any) ->
     assert (await thread.turn(2)).finished == [later]
 
 
-async def test_of_two_calls_that_ask_one_is_parked_and_the_other_withdrawn(thread: Any) -> None:
+async def test_of_two_calls_that_ask_one_is_parked_and_the_other_is_to_be_made_again(thread: Any) -> None:
     thread.run()
-    both = [{"name": "Bash", "input": {"command": f"echo run >> {name}.txt"}} for name in ("one", "two")]
-    thread.server.say(script({"tools": both}, {"text": "then: {{result}}"}))
+    both = [{"name": "AskUserQuestion", "input": {"questions": [{**QUESTION, "question": q}]}} for q in ("A?", "B?")]
+    thread.server.say(script({"tools": both}, {"text": "then"}))
     asks = await thread.bodies("ask_opened", 2)
     await thread.park()
     end = thread.server.bodies("turn_ended")[-1]
     assert end.outcome == "deferred"
     (kept,) = [a for a in asks if a.call_id == end.deferred_call]
-    (withdrawn,) = thread.server.bodies("ask_withdrawn")
-    assert withdrawn.ask_id != kept.id
+    (other,) = [a for a in asks if a is not kept]
+    assert [b.ask_id for b in thread.server.bodies("ask_withdrawn")] == [other.id]
+    thread.server.answer(kept.id, Answer(decision=Decision.ANSWER, answers={kept.title: "SQLite"}))
+    thread.run()
+    assert (await thread.turn()).outcome == "completed"
+    outputs = {b.id: b.output for b in thread.server.bodies("tool_ended")}
+    assert "SQLite" in outputs[kept.call_id]
+    assert "again" in outputs[other.call_id]
+
+
+async def test_of_two_commands_in_one_breath_only_the_parked_one_runs_later(thread: Any) -> None:
+    thread.run()
+    both = [{"name": "Bash", "input": {"command": f"echo run >> {name}.txt"}} for name in ("one", "two")]
+    thread.server.say(script({"tools": both}, {"text": "then"}))
+    # Some agents make the second call only when the first has been decided.
+    await thread.bodies("ask_opened")
+    await thread.park()
+    end = thread.server.bodies("turn_ended")[-1]
+    (kept,) = [a for a in thread.server.bodies("ask_opened") if a.call_id == end.deferred_call]
     thread.server.answer(kept.id, ALLOW)
     thread.run()
-    await thread.turn()
+    assert (await thread.turn()).outcome == "completed"
     assert [p.name for p in thread.workspace.glob("*.txt")] == [kept.ask.command.split()[-1]]
 
 

@@ -112,7 +112,7 @@ class ProtocolServer:
                 Route("/runner/v1/deltas", self._deltas, methods=["POST"]),
             ]
         )
-        config = uvicorn.Config(app, host="127.0.0.1", port=self._port, log_level="error", lifespan="off")
+        config = uvicorn.Config(app, host="127.0.0.1", port=self._port, log_level="critical", lifespan="off")
         self._server = _Quiet(config)
         self._serving = asyncio.create_task(self._server.serve())
         while not self._server.started:
@@ -158,7 +158,13 @@ class ProtocolServer:
         token_file = self.home / f"token-{self._run}"
         token_file.touch(mode=0o600)
         token_file.write_text(token)
-        basics = {"role": "session", "agent": "scripted", "agent_session": self._session(), "resume": False, "prompt": ""}
+        basics = {
+            "role": "session",
+            "agent": "scripted",
+            "agent_session": self._session(),
+            "resume": False,
+            "prompt": "",
+        }
         self._welcomes[self._run] = Welcome.model_validate({**basics, **self._settings})
         run = RunFile(
             thread_id=self.thread,

@@ -231,7 +231,7 @@ class ScriptedModel:
             await asyncio.sleep(step["delay"])
         if step.get("gate"):
             await self._gate(step["gate"]).wait()
-        key = hashlib.sha256(json.dumps([session_of(body), known["user"], known["step"]]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([session_of(body), step, known["step"]]).encode()).hexdigest()
         error = step.get("error")
         if error and self._errors.get(key, 0) < error.get("times", 1):
             self._errors[key] = self._errors.get(key, 0) + 1
@@ -333,7 +333,11 @@ def message_of(step: Json, request: Json) -> Json:
 
 def empty(block: Json) -> Json:
     """A block as it begins, before its first piece."""
-    nothing: dict[str, Json] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+    nothing: dict[str, Json] = {
+        "text": {"text": ""},
+        "thinking": {"thinking": "", "signature": ""},
+        "tool_use": {"input": {}},
+    }
     return {**block, **nothing[block["type"]]}
 
 

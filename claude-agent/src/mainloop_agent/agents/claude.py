@@ -135,6 +135,8 @@ class ClaudeAgent:
         self._errors: deque[str] = deque(maxlen=20)
         # The ids of messages given to this process, as the program knows them, and as the server does.
         self._given: dict[str, str] = {}
+        # Those of them that were handed into a running turn and have not gone in yet.
+        self._inside: set[str] = set()
         self._recorded = setup.welcome.resume
         self._version = ""
         self._spent = setup.welcome.spent_usd
@@ -250,6 +252,9 @@ class ClaudeAgent:
         home = self._run.agent_home
         environment = {**DEFAULTS, **self._run.environment, **FIXED}
         environment.update({"HOME": home, "CLAUDE_CONFIG_DIR": f"{home}/.claude"})
+        if self._welcome.role != "session":
+            # So few tools are all shown at once.
+            environment["ENABLE_TOOL_SEARCH"] = "false"
         count = int(environment.get("GIT_CONFIG_COUNT", "0"))
         for number, (name, value) in enumerate(GIT_SETTINGS.items(), start=count):
             environment[f"GIT_CONFIG_KEY_{number}"], environment[f"GIT_CONFIG_VALUE_{number}"] = name, value
@@ -314,16 +319,18 @@ class ClaudeAgent:
     async def prompt(self, prompt: Prompt) -> TurnEnd:
         name = as_uuid(prompt.id)
         end = None
-        if name in self._given:
+        if name in self._inside:
             # It was handed into a turn that ended without it: the program goes on with it by itself.
             end = await self._follow(name)
         else:
+            may_be_known = prompt.again or name in self._given
             await self._give(name, prompt.id, prompt.text)
-            end = await self._follow(name, may_be_known=prompt.again)
+            end = await self._follow(name, may_be_known)
         if end is None:
             told = str(uuid.uuid4())
             await self._give(told, prompt.id, prompt.follow_up or CUT_OFF)
             end = await self._follow(told)
+        self._inside.discard(name)
         assert end is not None
         return end
 
@@ -348,6 +355,7 @@ class ClaudeAgent:
     async def steer(self, prompt: Prompt) -> None:
         name = as_uuid(prompt.id)
         if name not in self._given:
+            self._inside.add(name)
             await self._give(name, prompt.id, prompt.text)
 
     async def interrupt(self) -> None:
@@ -526,6 +534,7 @@ class ClaudeAgent:
 
     def _note_taken(self, name: str, current: str | None) -> None:
         message = self._given.get(name)
+        self._inside.discard(name)
         if message is not None and name != current and message not in self._taken:
             self._taken.append(message)
             self._host.taken(message)
