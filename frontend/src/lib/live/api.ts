@@ -1,11 +1,17 @@
 /** The API in the page's words. Answers are data, or a thrown `Problem` or `Unreachable`. */
-import { KEY_HEADER, createClient } from '@mainloop/api-client';
+import {
+  KEY_HEADER,
+  createClient,
+  problemOf,
+  type MainloopClient,
+  type components,
+} from '@mainloop/api-client';
 import type {
   Answer,
   Check,
+  Device,
   Event,
   Item,
-  ListedDevice,
   MessageBody,
   Project,
   Session,
@@ -14,147 +20,136 @@ import type {
 
 export { Problem, Unreachable, problemOf } from '@mainloop/api-client';
 
-export interface NewMessage {
-  id: string;
-  text: string;
-  mode: 'queue' | 'steer';
-}
-
-export interface NewSession {
-  id: string;
-  prompt: string;
-  title?: string;
-  project?: string;
-  agent?: string;
-  model?: string;
-}
+type Schemas = components['schemas'];
 
 export type GivenAnswer = { id: string } & Pick<Answer, 'decision'> & Partial<Answer>;
-
 export type SessionAct = 'cancel' | 'close' | 'park' | 'resume';
+export type QueuedChange = Schemas['ChangeMessage'];
 
-interface Loose {
-  request(method: string, path: string, init?: unknown): Promise<{ data?: unknown }>;
+interface Answered<T> {
+  data?: T;
+  response: Response;
+}
+
+/** The client throws where the server refused, so what comes back has data. */
+async function dataOf<T>(call: Promise<Answered<T>>): Promise<T> {
+  const { data, response } = await call;
+  if (data === undefined) throw await problemOf(response);
+  return data;
 }
 
 export class Api {
   readonly #key: () => string | null;
-  readonly #client: Loose;
+  readonly #client: MainloopClient;
 
   constructor(key: () => string | null) {
     this.#key = key;
-    this.#client = createClient({ key }) as unknown as Loose;
+    this.#client = createClient({ key });
   }
 
   state(): Promise<State> {
-    return this.#call('get', '/api/state');
+    return dataOf(this.#client.GET('/api/state'));
   }
 
   /** The raw response of the event stream: who reads it wants its body piece by piece. */
   stream(cursor: string, signal: AbortSignal): Promise<Response> {
     return fetch(`/api/events?after=${encodeURIComponent(cursor)}`, {
-      headers: { accept: 'text/event-stream', [KEY_HEADER]: this.#key() ?? '' },
+      headers: { ...this.#headers(), accept: 'text/event-stream' },
       credentials: 'same-origin',
       cache: 'no-store',
       signal,
     });
   }
 
-  events(
+  async events(
     threadId: string,
     query: { after?: number; before?: number; limit?: number },
   ): Promise<{ events: Event[]; more: boolean }> {
-    return this.#call('get', '/api/threads/{thread_id}/events', {
-      path: { thread_id: threadId },
-      query,
-    });
+    const params = { path: { thread_id: threadId }, query };
+    const page = await dataOf(this.#client.GET('/api/threads/{thread_id}/events', { params }));
+    // A log's events are described once for all kinds; `kind` says which body it is.
+    return page as unknown as { events: Event[]; more: boolean };
   }
 
-  sendMessage(threadId: string, message: NewMessage): Promise<MessageBody> {
-    return this.#call(
-      'post',
-      '/api/threads/{thread_id}/messages',
-      { path: { thread_id: threadId } },
-      message,
+  sendMessage(threadId: string, message: Schemas['Say']): Promise<MessageBody> {
+    const params = { path: { thread_id: threadId } };
+    return dataOf(
+      this.#client.POST('/api/threads/{thread_id}/messages', { params, body: message }),
     );
   }
 
-  changeMessage(
-    threadId: string,
-    messageId: string,
-    change: { text?: string; mode?: 'queue' | 'steer' },
-  ): Promise<MessageBody> {
-    const path = { thread_id: threadId, message_id: messageId };
-    return this.#call('patch', '/api/threads/{thread_id}/messages/{message_id}', { path }, change);
+  changeMessage(threadId: string, messageId: string, change: QueuedChange): Promise<MessageBody> {
+    const params = { path: { thread_id: threadId, message_id: messageId } };
+    return dataOf(
+      this.#client.PATCH('/api/threads/{thread_id}/messages/{message_id}', {
+        params,
+        body: change,
+      }),
+    );
   }
 
   async withdrawMessage(threadId: string, messageId: string): Promise<void> {
-    const path = { thread_id: threadId, message_id: messageId };
-    await this.#call('delete', '/api/threads/{thread_id}/messages/{message_id}', { path });
+    const params = { path: { thread_id: threadId, message_id: messageId } };
+    await this.#client.DELETE('/api/threads/{thread_id}/messages/{message_id}', { params });
   }
 
   async interrupt(threadId: string, turn: number): Promise<void> {
-    await this.#call(
-      'post',
-      '/api/threads/{thread_id}/interrupt',
-      { path: { thread_id: threadId } },
-      { turn },
-    );
+    const params = { path: { thread_id: threadId } };
+    await this.#client.POST('/api/threads/{thread_id}/interrupt', { params, body: { turn } });
   }
 
   session(id: string): Promise<Session> {
-    return this.#call('get', '/api/sessions/{session_id}', { path: { session_id: id } });
+    const params = { path: { session_id: id } };
+    return dataOf(this.#client.GET('/api/sessions/{session_id}', { params }));
   }
 
-  startSession(session: NewSession): Promise<Session> {
-    return this.#call('post', '/api/sessions', {}, session);
+  startSession(session: Schemas['StartSession']): Promise<Session> {
+    return dataOf(this.#client.POST('/api/sessions', { body: session }));
   }
 
   actOnSession(id: string, act: SessionAct): Promise<Session> {
-    return this.#call(
-      'post',
-      `/api/sessions/{session_id}/${act}`,
-      { path: { session_id: id } },
-      {},
-    );
+    const init = { params: { path: { session_id: id } }, body: { reason: '' } };
+    return dataOf(this.#client.POST(`/api/sessions/{session_id}/${act}`, init));
   }
 
   answer(itemId: string, answer: GivenAnswer): Promise<Item> {
-    return this.#call('post', '/api/inbox/{item_id}/answer', { path: { item_id: itemId } }, answer);
+    const params = { path: { item_id: itemId } };
+    const body = wholeAnswer(answer);
+    return dataOf(this.#client.POST('/api/inbox/{item_id}/answer', { params, body }));
   }
 
   addProject(project: { source: string; name?: string }): Promise<Project> {
-    return this.#call('post', '/api/projects', {}, project);
+    return dataOf(this.#client.POST('/api/projects', { body: project }));
   }
 
   async projects(): Promise<Project[]> {
-    return (await this.#call<{ projects: Project[] }>('get', '/api/projects')).projects;
+    return (await dataOf(this.#client.GET('/api/projects'))).projects;
   }
 
-  async devices(): Promise<ListedDevice[]> {
-    return (await this.#call<{ devices: ListedDevice[] }>('get', '/api/devices')).devices;
+  async devices(): Promise<Device[]> {
+    return (await dataOf(this.#client.GET('/api/devices'))).devices;
   }
 
   async revokeDevice(id: string): Promise<void> {
-    await this.#call('delete', '/api/devices/{device_id}', { path: { device_id: id } });
+    await this.#client.DELETE('/api/devices/{device_id}', { params: { path: { device_id: id } } });
   }
 
   async doctor(): Promise<Check[]> {
-    return (await this.#call<{ checks: Check[] }>('get', '/api/doctor')).checks;
+    return (await dataOf(this.#client.GET('/api/doctor'))).checks;
   }
 
-  pair(code: string, name: string): Promise<{ device: { id: string; name: string }; key: string }> {
-    return this.#call('post', '/api/pair', {}, { code, name });
+  async chooseAgent(agent: Schemas['ChooseAgent']['agent']): Promise<void> {
+    await this.#client.PUT('/api/agent', { body: { agent } });
+  }
+
+  pair(code: string, name: string): Promise<Schemas['Paired']> {
+    return dataOf(this.#client.POST('/api/pair', { body: { code, name } }));
   }
 
   /** The whole of a text whose head stands in an event. */
-  async blob(id: string): Promise<string> {
-    const response = await fetch(`/api/blobs/${encodeURIComponent(id)}`, {
-      headers: { [KEY_HEADER]: this.#key() ?? '' },
-      credentials: 'same-origin',
-    });
-    if (!response.ok) throw new Error(String(response.status));
-    return response.text();
+  blob(id: string): Promise<string> {
+    const params = { path: { blob_id: id } };
+    return dataOf(this.#client.GET('/api/blobs/{blob_id}', { params, parseAs: 'text' }));
   }
 
   /** Sends an answer while the page is going away; nobody waits for the outcome. */
@@ -163,13 +158,17 @@ export class Api {
       method: 'POST',
       keepalive: true,
       credentials: 'same-origin',
-      headers: { 'content-type': 'application/json', [KEY_HEADER]: this.#key() ?? '' },
-      body: JSON.stringify(answer),
+      headers: { ...this.#headers(), 'content-type': 'application/json' },
+      body: JSON.stringify(wholeAnswer(answer)),
     }).catch(() => undefined);
   }
 
-  async #call<T>(method: string, path: string, params: object = {}, body?: unknown): Promise<T> {
-    const { data } = await this.#client.request(method, path, { params, body });
-    return data as T;
+  #headers(): Record<string, string> {
+    const key = this.#key();
+    return key ? { [KEY_HEADER]: key } : {};
   }
+}
+
+function wholeAnswer(answer: GivenAnswer): Schemas['GiveAnswer'] {
+  return { answers: {}, text: '', scope: 'once', ...answer };
 }

@@ -2,12 +2,20 @@
  * The link between this tab and the server: the snapshot, the one stream (held here or by another tab), pages of
  * logs, and what waits to be sent. Changes the world and says what changed; draws nothing.
  */
-import { type Api, type GivenAnswer, Problem, Unreachable, problemOf } from './api';
+import {
+  type Api,
+  type GivenAnswer,
+  Problem,
+  type QueuedChange,
+  Unreachable,
+  problemOf,
+} from './api';
 import { Backoff } from './backoff';
 import { Leadership } from './leader';
 import { BrowserOutboxStore, Outbox, type OutboxStore, type Outcome, type Waiting } from './outbox';
 import {
   type Changes,
+  type Topic,
   type World,
   dropLog,
   emptyWorld,
@@ -137,6 +145,11 @@ export class Live {
     this.#channel?.close();
   }
 
+  /** Read the snapshot again: something changed that no event tells. */
+  refresh(): Promise<void> {
+    return this.#reload();
+  }
+
   /** Try the line now. */
   retry(): void {
     this.#retry();
@@ -231,11 +244,7 @@ export class Live {
     this.#say({ type: 'outbox' });
   }
 
-  async changeQueued(
-    threadId: string,
-    messageId: string,
-    change: { text?: string; mode?: 'queue' | 'steer' },
-  ): Promise<void> {
+  async changeQueued(threadId: string, messageId: string, change: QueuedChange): Promise<void> {
     const message = await this.call(() =>
       this.#options.api.changeMessage(threadId, messageId, change),
     );
@@ -245,7 +254,7 @@ export class Live {
   async withdraw(threadId: string, messageId: string): Promise<void> {
     await this.call(() => this.#options.api.withdrawMessage(threadId, messageId));
     this.world.queued.get(threadId)?.delete(messageId);
-    this.#changed(new Set([`queue:${threadId}`]));
+    this.#changed(new Set<Topic>([`queue:${threadId}`]));
   }
 
   async #keep(entry: Waiting): Promise<void> {

@@ -30,6 +30,10 @@ export type Topic =
 
 export type Changes = Set<Topic>;
 
+export function noChanges(): Changes {
+  return new Set<Topic>();
+}
+
 /** One object of a log at its place: the newest body of its id, at the place where it began to count. */
 export interface Entry {
   key: string;
@@ -94,7 +98,11 @@ export function isLater(cursor: string, than: string): boolean {
 
 function pointsIn(text: string): number {
   let count = 0;
-  for (const _ of text) count++;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // The second half of a pair is no point of its own.
+    if (unit < 0xdc00 || unit > 0xdfff) count++;
+  }
   return count;
 }
 
@@ -160,7 +168,7 @@ export function takePage(
   page: { more?: boolean; older: boolean },
 ): Changes {
   const log = logOf(world, threadId);
-  const changes: Changes = new Set([`log:${threadId}`]);
+  const changes: Changes = new Set<Topic>([`log:${threadId}`]);
   for (const event of events) place(log, event);
   const head = events[0];
   const tail = events.at(-1);
@@ -186,7 +194,7 @@ export function takePage(
 /** Forget a thread's log, to read it anew. */
 export function dropLog(world: World, threadId: string): Changes {
   world.logs.delete(threadId);
-  return new Set([`log:${threadId}`]);
+  return new Set<Topic>([`log:${threadId}`]);
 }
 
 export function takeEvent(world: World, event: Event): Changes {
@@ -267,7 +275,7 @@ export function takeDelta(world: World, delta: Delta): Changes {
     text: (held?.text ?? '') + fresh,
     points: have + pointsIn(fresh),
   });
-  return new Set([`open:${delta.thread_id}`]);
+  return new Set<Topic>([`open:${delta.thread_id}`]);
 }
 
 export function takeProject(world: World, project: Project): Changes {
@@ -285,7 +293,7 @@ export function takeSession(world: World, session: Session): Changes {
 export function takeQueued(world: World, threadId: string, message: MessageBody): Changes {
   if (message.status === 'queued') queueOf(world, threadId).set(message.id, message);
   else queueOf(world, threadId).delete(message.id);
-  return new Set([`queue:${threadId}`]);
+  return new Set<Topic>([`queue:${threadId}`]);
 }
 
 function queueOf(world: World, threadId: string): Map<string, MessageBody> {

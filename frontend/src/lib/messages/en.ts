@@ -112,6 +112,7 @@ export const en = {
     ],
     demo: 'No key was found, so a scripted demo agent answers. Everything else is real.',
     noKey: 'No agent can answer yet.',
+    useDemo: 'Let the demo agent answer meanwhile',
     addProject: 'Add a project, so that sessions can work on its code',
   },
   sessions: {

@@ -42,6 +42,13 @@ export class App {
     if (this.#started) this.connection.live.stop();
   }
 
+  /** Where no key is found, a scripted agent can show what all this is. */
+  async letDemoAnswer(): Promise<void> {
+    const { api, live } = this.connection;
+    await live.call(() => api.chooseAgent('demo'));
+    await live.refresh();
+  }
+
   /** Run something the person asked for; where it fails, say so in the server's words. */
   async attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {

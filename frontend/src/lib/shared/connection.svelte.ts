@@ -1,7 +1,7 @@
 import { Api, type Problem } from '$lib/live/api';
 import { Live, type Link } from '$lib/live/live';
 import type { Waiting } from '$lib/live/outbox';
-import type { Changes, Topic } from '$lib/live/reducer';
+import { noChanges, type Changes, type Topic } from '$lib/live/reducer';
 import type { Settings, State } from '$lib/live/types';
 
 type Listener = (changes: Changes) => void;
@@ -10,12 +10,12 @@ type Listener = (changes: Changes) => void;
 export class Connection {
   readonly api: Api;
   readonly live: Live;
-  readonly #listeners = new Set<Listener>();
-  readonly #refusals = new Set<(entry: Waiting, problem: Problem) => void>();
+  readonly #listeners: Listener[] = [];
+  readonly #refusals: ((entry: Waiting, problem: Problem) => void)[] = [];
   #link = $state.raw<Link>({ state: 'starting' });
   #state = $state.raw<State | null>(null);
   #outbox = $state.raw<readonly Waiting[]>([]);
-  #pending: Changes = new Set();
+  #pending: Changes = noChanges();
   #scheduled = false;
 
   constructor(key: () => string | null) {
@@ -56,11 +56,11 @@ export class Connection {
   }
 
   onchange(listener: Listener): void {
-    this.#listeners.add(listener);
+    this.#listeners.push(listener);
   }
 
   onrefused(listener: (entry: Waiting, problem: Problem) => void): void {
-    this.#refusals.add(listener);
+    this.#refusals.push(listener);
   }
 
   /** Tell of many small changes at most twenty times a second, of anything else in the next microtask. */
@@ -83,7 +83,7 @@ export class Connection {
   #tell(): void {
     if (this.#pending.size === 0) return;
     const changes = this.#pending;
-    this.#pending = new Set();
+    this.#pending = noChanges();
     if (changes.has('state')) this.#state = this.live.world.state;
     for (const listener of this.#listeners) listener(changes);
   }

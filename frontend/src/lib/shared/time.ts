@@ -54,12 +54,13 @@ export function ago(at: string, now: number): string {
   return date.format(new Date(at));
 }
 
-/** "40 s", "4m 12s", "1h 05m", "3 d". */
+/** "40 s", "4m 12s", "24 min", "1h 05m", "3 d". */
 export function lasting(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m ${String(seconds % 60).padStart(2, '0')}s`;
+  if (minutes >= 10 && minutes < 60) return `${minutes} min`;
+  if (minutes < 10) return `${minutes}m ${String(seconds % 60).padStart(2, '0')}s`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${hours}h ${String(minutes % 60).padStart(2, '0')}m`;
   return `${Math.floor(hours / 24)} d`;

@@ -30,11 +30,4 @@ export class Toasts {
     this.drop(note.id);
     note.act?.();
   }
-
-  /** What `Z` does: the newest thing that can still be undone. */
-  undoNewest(): boolean {
-    const note = this.#notes.findLast((candidate) => candidate.act && candidate.hotkey);
-    if (note) this.act(note);
-    return note !== undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** Single keys, only while no field has the focus and no dialog is open. */
 import { goto } from '$app/navigation';
+import { resolve } from '$app/paths';
 import { page } from '$app/state';
 import type { App } from '$lib/shared/app.svelte';
 import { shell } from './shell.svelte';
@@ -51,7 +52,7 @@ export class Keys {
       case 'N':
         return this.#toItem(-1);
       case 'z':
-        return this.#app.toasts.undoNewest();
+        return this.#app.inbox.undoNewest();
       case '?':
         shell.helping = true;
         return true;
@@ -63,7 +64,7 @@ export class Keys {
   }
 
   #go(path: '/' | '/sessions'): boolean {
-    void goto(path);
+    void goto(resolve(path));
     return true;
   }
 
@@ -83,7 +84,7 @@ export class Keys {
       return ask !== null;
     };
     if (focus()) return true;
-    const path = next.session_id ? `/s/${encodeURIComponent(next.session_id)}` : '/';
+    const path = next.session_id ? resolve('/s/[id]', { id: next.session_id }) : resolve('/');
     void goto(path, { state: { inside: true } }).then(() => setTimeout(focus, 150));
     return true;
   }
@@ -94,7 +95,7 @@ export class Keys {
       return false;
     }
     if (page.state.inside) history.back();
-    else void goto('/');
+    else void goto(resolve('/'));
     return true;
   }
 

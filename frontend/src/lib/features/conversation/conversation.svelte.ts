@@ -1,7 +1,9 @@
 import { MAIN, inOrder, type Entry, type Growing } from '$lib/live/reducer';
 import type { WaitingMessage } from '$lib/live/outbox';
 import type { MessageBody } from '$lib/live/types';
+import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
+import { dayKey } from '$lib/shared/time';
 import type { Drafts } from '$lib/shared/drafts';
 import type { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { rowsOf, type Row } from './rows';
@@ -29,6 +31,8 @@ export class Conversation {
     ),
   );
 
+  readonly #byKey = $derived(indexBy(this.#entries, (entry) => entry.key));
+
   readonly working = $derived.by(() =>
     this.id === MAIN ? this.#mainTurn.working : this.#sessions.get(this.id)?.state === 'working',
   );
@@ -39,7 +43,7 @@ export class Conversation {
   );
 
   readonly rows: Row[] = $derived.by(() => {
-    const known = new Set(this.#entries.map((entry) => entry.key));
+    const known = this.#byKey;
     return rowsOf({
       entries: this.#entries,
       growing: this.#growing,
@@ -51,6 +55,7 @@ export class Conversation {
       next: this.working ? null : (this.#queue[0] ?? null),
       turn: this.working ? this.turn : null,
       away: this.#away,
+      today: dayKey(Date.now()),
       complete: this.#loaded && !this.#more,
     });
   });
@@ -198,7 +203,7 @@ export class Conversation {
 /** The conversations that were looked at, one object each, so that a draft and a place survive a change of view. */
 export class Conversations {
   readonly #make: (id: string) => Conversation;
-  readonly #all = new Map<string, Conversation>();
+  readonly #all: Record<string, Conversation> = {};
 
   constructor(connection: Connection, sessions: Sessions, drafts: Drafts) {
     this.#make = (id) => new Conversation(id, connection, sessions, drafts);
@@ -209,11 +214,6 @@ export class Conversations {
   }
 
   of(id: string): Conversation {
-    let conversation = this.#all.get(id);
-    if (!conversation) {
-      conversation = this.#make(id);
-      this.#all.set(id, conversation);
-    }
-    return conversation;
+    return (this.#all[id] ??= this.#make(id));
   }
 }

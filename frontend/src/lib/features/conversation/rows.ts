@@ -51,6 +51,8 @@ export interface RowsOf {
   turn: number | null;
   /** The page was away in between, long enough for a mark. */
   away: { from: number; to: number } | null;
+  /** Today, as `dayKey` writes it: a log that begins today needs no mark of the day. */
+  today: string;
   /** The first page is loaded. */
   complete: boolean;
 }
@@ -74,8 +76,11 @@ export function rowsOf(source: RowsOf): Row[] {
     const row = rowOf(entry, source.turn, lastText);
     if (!row) continue;
     if (dayKey(entry.at) !== day) {
+      const begins = day === '' && source.complete;
       day = dayKey(entry.at);
-      rows.push({ kind: 'day', key: `day:${day}`, place: entry.place, at: entry.at });
+      if (!begins || day !== source.today) {
+        rows.push({ kind: 'day', key: `day:${day}`, place: entry.place, at: entry.at });
+      }
       tools = null;
     }
     if (away && Date.parse(entry.at) > away.from && Date.parse(entry.at) <= away.to) {
@@ -137,7 +142,11 @@ function hasRunning(calls: ToolCallBody[]): boolean {
 function lastTextOfTurns(entries: Entry[]): Map<number, string> {
   const texts = new Map<number, string>();
   for (const { event } of entries) {
-    if (event.kind === 'message' && event.body.role === 'assistant' && event.body.turn !== null) {
+    if (
+      event.kind === 'message' &&
+      event.body.role === 'assistant' &&
+      typeof event.body.turn === 'number'
+    ) {
       texts.set(event.body.turn, event.body.text.trim());
     }
   }
@@ -179,6 +188,20 @@ function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>)
       return null;
     default:
       // A kind from a newer server.
+      return null;
+  }
+}
+
+/** The turn that a row belongs to; null where it belongs to none. */
+export function turnOf(row: Row): number | null {
+  switch (row.kind) {
+    case 'message':
+    case 'reasoning':
+    case 'result':
+      return row.body.turn ?? null;
+    case 'tools':
+      return row.calls[0]?.turn ?? null;
+    default:
       return null;
   }
 }

@@ -2,6 +2,7 @@ import type { GivenAnswer, Problem } from '$lib/live/api';
 import type { WaitingAnswer } from '$lib/live/outbox';
 import type { Answer, Item } from '$lib/live/types';
 import { en } from '$lib/messages/en';
+import { groupBy, indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import type { Toasts } from '$lib/shared/toasts.svelte';
 
@@ -42,14 +43,11 @@ export class Inbox {
   readonly #connection: Connection;
   readonly #toasts: Toasts;
   #items = $state.raw<Item[]>([]);
-  readonly #bySession = $derived(
-    Map.groupBy(this.#items, (item) => item.session_id ?? item.thread_id),
-  );
-  readonly #held = $derived(
-    new Map(
-      this.#connection.outbox
-        .filter((entry): entry is WaitingAnswer => entry.kind === 'answer')
-        .map((entry) => [entry.item_id, entry]),
+  readonly #bySession = $derived(groupBy(this.#items, (item) => item.session_id ?? item.thread_id));
+  readonly #held = $derived.by(() =>
+    indexBy(
+      this.#connection.outbox.filter((entry): entry is WaitingAnswer => entry.kind === 'answer'),
+      (entry) => entry.item_id,
     ),
   );
 
@@ -85,16 +83,16 @@ export class Inbox {
 
   async answer(item: Item, answer: Omit<GivenAnswer, 'id'>): Promise<void> {
     if (this.held(item.id)?.state === 'waiting') return;
-    const id = await this.#connection.live.giveAnswer(item.id, answer);
-    this.#toasts.show(
-      {
-        text: inWords({ ...answer, id }),
-        action: en.app.undo,
-        hotkey: 'Z',
-        act: () => void this.undo(id),
-      },
-      3000,
-    );
+    await this.#connection.live.giveAnswer(item.id, answer);
+  }
+
+  /** What `Z` does: take back the newest answer that is still held. */
+  undoNewest(): boolean {
+    const newest = [...this.#held.values()]
+      .filter((entry) => entry.state === 'waiting' && entry.not_before > Date.now())
+      .at(-1);
+    if (newest) void this.undo(newest.id);
+    return newest !== undefined;
   }
 
   async undo(answerId: string): Promise<void> {

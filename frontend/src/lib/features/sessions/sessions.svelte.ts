@@ -1,6 +1,8 @@
-import type { NewSession, SessionAct } from '$lib/live/api';
-import { Problem } from '$lib/live/api';
+import type { components } from '@mainloop/api-client';
+import { SvelteSet } from 'svelte/reactivity';
+import { Problem, type SessionAct } from '$lib/live/api';
 import type { Session } from '$lib/live/types';
+import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { groupOf, isAtWork } from './state';
 
@@ -8,9 +10,9 @@ import { groupOf, isAtWork } from './state';
 export class Sessions {
   readonly #connection: Connection;
   #all = $state.raw<Session[]>([]);
-  #missing = $state.raw<ReadonlySet<string>>(new Set());
-  readonly #asked = new Set<string>();
-  readonly #byId = $derived(new Map(this.#all.map((session) => [session.id, session])));
+  readonly #missing = new SvelteSet<string>();
+  readonly #asked: Record<string, boolean> = {};
+  readonly #byId = $derived(indexBy(this.#all, (session) => session.id));
 
   /** Newest change first. */
   readonly working = $derived(this.#all.filter((session) => groupOf(session) === 'working'));
@@ -43,18 +45,18 @@ export class Sessions {
 
   /** Make sure that a session of the log is known: the snapshot holds only the newest. */
   async ensure(id: string): Promise<void> {
-    if (this.#connection.live.world.sessions.has(id) || this.#asked.has(id)) return;
-    this.#asked.add(id);
+    if (this.#connection.live.world.sessions.has(id) || this.#asked[id]) return;
+    this.#asked[id] = true;
     try {
       await this.#connection.live.fetchSession(id);
     } catch (error) {
       if (error instanceof Problem && (error.status === 404 || error.status === 422)) {
-        this.#missing = new Set([...this.#missing, id]);
-      } else this.#asked.delete(id);
+        this.#missing.add(id);
+      } else this.#asked[id] = false;
     }
   }
 
-  async start(session: NewSession): Promise<Session> {
+  async start(session: components['schemas']['StartSession']): Promise<Session> {
     const { api, live } = this.#connection;
     const started = await live.call(() => api.startSession(session));
     live.takeSession(started);
