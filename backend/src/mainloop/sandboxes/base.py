@@ -20,8 +20,8 @@ class Policy:
     writable: tuple[Path, ...] = ()
     # Files and folders it may read besides: the mirror's objects, certificates. Missing ones are left out.
     read_only: tuple[Path, ...] = ()
-    # Folders that stay unseen even where they lie below something that is shown: mainloop's own home.
-    # What `writable` and `read_only` name below them is seen all the same.
+    # Folders that stay unseen where they lie below something that is shown: mainloop's own home.
+    # What `writable` and `read_only` name inside of them is seen all the same.
     hidden: tuple[Path, ...] = ()
     network: bool = True
 

@@ -151,23 +151,21 @@ def _system() -> Iterator[str]:
 
 
 def _shown(policy: Policy) -> Iterator[str]:
+    """The outer before the inner: what is seen in a hidden folder lies on it, a hidden folder on what is around it."""
     chains = [Path(name).expanduser() for name in _TOOL_CHAINS]
     readable = {path for path in (*chains, *_own_program()) if path.exists() and not _is_system(path)}
-    hidden = {path for given in policy.hidden for path in (given, given.resolve())}
-    above = (*map(Path, _SYSTEM), *readable)
-    covered = {path for path in hidden if path.exists() and any(path.is_relative_to(it) for it in above)}
-    # The outer before the inner: a tool chain in a hidden folder is seen, a hidden folder in a tool chain is not.
-    for path in sorted(readable | covered, key=lambda path: (len(path.parts), path)):
-        if path in covered:
-            yield from ("--tmpfs", str(path))
-        else:
-            yield from ("--ro-bind", str(path), str(path))
-    for path in policy.read_only:
-        if path.exists():
-            yield from ("--ro-bind", str(path), str(path))
-    for path in policy.writable:
-        yield from ("--bind", str(path), str(path))
-    for path in sorted(covered):
+    readable.update(path for path in policy.read_only if path.exists())
+    hidden = {path for given in policy.hidden for path in (given, given.resolve()) if path.exists()}
+    # In what is not shown there is nothing to hide.
+    hidden = {path for path in hidden if any(path.is_relative_to(it) for it in (*map(Path, _SYSTEM), *readable))}
+    binds = {
+        **{path: ("--tmpfs", str(path)) for path in hidden},
+        **{path: ("--ro-bind", str(path), str(path)) for path in readable},
+        **{path: ("--bind", str(path), str(path)) for path in policy.writable},
+    }
+    for path in sorted(binds, key=lambda path: (len(path.parts), path)):
+        yield from binds[path]
+    for path in sorted(hidden):
         yield from ("--remount-ro", str(path))
 
 
