@@ -10,6 +10,8 @@ metadata = sa.MetaData()
 
 _C = sa.Column[Any]
 _ID = sa.String(64)
+# Python's None is SQL's NULL, so that `IS NULL` means what it says.
+JSON = sa.JSON(none_as_null=True)
 
 
 def _id(name: str = "id", **kw: Any) -> _C:
@@ -162,7 +164,7 @@ tool_request = sa.Table(
     sa.Column("call_id", sa.String(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
     sa.Column("tool", sa.String(64), nullable=False),
-    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("arguments", JSON, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("is_error", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
@@ -184,7 +186,7 @@ tool_call = sa.Table(
     _id("thread_id", primary_key=True),
     sa.Column("call_id", sa.String(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
-    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("body", JSON, nullable=False),
 )
 
 session = sa.Table(
@@ -201,7 +203,7 @@ session = sa.Table(
     sa.Column("branch", sa.Text),
     sa.Column("base", sa.String(64)),
     _id("project_id"),
-    sa.Column("anchor", sa.JSON),
+    sa.Column("anchor", JSON),
     _id("parent"),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("wake", sa.Boolean, nullable=False),
@@ -210,7 +212,7 @@ session = sa.Table(
     sa.Column("parked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("confined", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("activity", sa.Text, nullable=False, server_default=""),
-    sa.Column("result", sa.JSON),
+    sa.Column("result", JSON),
     sa.Column("cost_usd", sa.Float),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
@@ -239,14 +241,14 @@ item = sa.Table(
     _id("thread_id", nullable=False),
     _id("session_id"),
     sa.Column("title", sa.Text, nullable=False),
-    sa.Column("ask", sa.JSON),
-    sa.Column("notice", sa.JSON),
+    sa.Column("ask", JSON),
+    sa.Column("notice", JSON),
     sa.Column("turn", sa.Integer),
     sa.Column("call_id", sa.String(128)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
-    sa.Column("answer", sa.JSON),
+    sa.Column("answer", JSON),
     _id("answer_id"),
     sa.Column("closed_by", sa.Text, nullable=False, server_default=""),
     # The runner that held the call is gone: the answer is told as a message.

@@ -120,6 +120,7 @@ class Mirror:
     @classmethod
     def create(cls, path: Path) -> "Mirror":
         """The mirror at `path`; made where there is none, whole or not at all."""
+        path = path.absolute()
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             making = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))

@@ -333,6 +333,15 @@ class Runs:
         if row.wanted != "stop" and not row.blocked:
             self.request(unit, thread_id)
 
+    def abandon(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The person gives up on what was being tried: it stays in the log, the next message may go on."""
+        store.lock(unit, thread_id)
+        delivered = mailbox.delivered(unit.connection, thread_id)
+        mailbox.finish(unit, thread_id, [m.id for m in delivered])
+        store.update(unit, thread_id, blocked=False, restarts=0, cut_off="")
+        if mailbox.queued(unit.connection, thread_id):
+            self.request(unit, thread_id)
+
     def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person acted: what was blocked or stopped may run again."""
         store.lock(unit, thread_id)

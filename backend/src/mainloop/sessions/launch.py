@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mainloop.environment import agent_environment
 from mainloop.events.unit import Database
+from mainloop.git import git_identity
 from mainloop.projects.service import Projects
 from mainloop.runs import store as runs_store
 from mainloop.runs.service import NewRun
@@ -38,10 +39,9 @@ class Launcher:
                 mirror = self._projects.mirror(session.project_id).path
         else:
             self._workspaces.prepare(WorkspaceSpec(run.thread_id))
+        environment = {**agent_environment(self._environment, kind), **git_identity()}
         return self._workspaces.start_run(
-            RunSpec(
-                run.thread_id, run.number, run.token, self._server, agent_environment(self._environment, kind), mirror
-            )
+            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror)
         )
 
     def alive(self, thread_id: str) -> bool:

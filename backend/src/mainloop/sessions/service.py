@@ -23,6 +23,7 @@ from mainloop.sessions.names import handle_for, looks_for
 from mainloop.sessions.prompts import session_prompt
 from mainloop.sessions.states import OVER, check_move
 from mainloop_models import runner as r
+from mainloop_models.asks import Decision
 from mainloop_models.events import (
     AgentError,
     Anchor,
@@ -370,16 +371,20 @@ class Sessions:
         self._free_slot(unit)
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
-        if item.session_id is None or item.ask is None or runs_store.open_asks(unit.connection, item.session_id):
+        if item.session_id is None or runs_store.open_asks(unit.connection, item.session_id):
             return
         session = store.find(unit.connection, item.session_id)
-        if session is None or S(session.state) is not S.WAITING:
+        if session is None:
             return
-        thread = runs_store.agent(unit.connection, item.session_id)
-        if thread.working:
+        state, answer = S(session.state), item.answer.decision if item.answer else None
+        if item.ask is None and state in OVER and answer is Decision.RETRY:
+            self._reopen(unit, item.session_id)
+        elif state is not S.WAITING:
+            return
+        elif runs_store.agent(unit.connection, item.session_id).working:
             self._become(unit, item.session_id, S.WORKING)
-        elif item.state == "answered":
-            self._move(unit, item.session_id, S.STARTING, "resuming")
+        elif answer is not None and (item.ask is not None or answer is Decision.RETRY):
+            self._move(unit, item.session_id, S.STARTING, "going on")
         else:
             self._become(unit, item.session_id, S.IDLE)
 
