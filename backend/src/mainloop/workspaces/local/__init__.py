@@ -87,7 +87,7 @@ class LocalWorkspaces:
                 if not _has_work(at.workspace):
                     _make(at, spec.source)
         except GitFailed as error:
-            raise WorkspaceRefused(why=f"git says: {error.line}") from error
+            raise WorkspaceRefused(why=f"git says: {error.line}.") from error
         except OSError as error:
             raise WorkspaceRefused(why=f"{error.strerror or error}.") from error
         if spec.source is None:
@@ -208,6 +208,9 @@ def _make(at: _Places, source: Source | None) -> None:
 def _clone(folder: Path, source: Source) -> None:
     if not re.fullmatch(r"[0-9a-f]{40,64}", source.commit):
         raise WorkspaceRefused(why=f"{source.commit!r} is no commit.")
+    # git takes such a name, and every command that is given it later takes it for an option.
+    if source.branch.startswith("-"):
+        raise WorkspaceRefused(why=f"{source.branch!r} is no name for a branch.")
     repository = folder / ".git"
     branch = f"--initial-branch={source.branch}"
     git("init", "--quiet", "--template=", branch, "--", str(folder))
