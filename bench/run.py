@@ -1,0 +1,399 @@
+"""`make bench`: one table of ratios. How each row is measured, and beside what: README.md in this folder.
+
+With words as arguments only the rows whose name contains one: `bench/run.py memory start`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from wire import Connection, Listeners
+
+from mainloop.testing.server import Person, ServerProcess, free_port, script
+
+HERE: Final = Path(__file__).resolve().parent
+RESULTS: Final = HERE / "results" / "latest.md"
+STARTS: Final = 3
+SETTLE: Final = 5.0
+CLIENTS: Final = 50
+EVENTS: Final = 100
+TURNS: Final = 12
+PIECES: Final = 10
+REPLY: Final = "A reply of some length that says what was found, where, and what comes next. " * 8
+SESSIONS: Final = 50
+READERS: Final = 8
+READING: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Row:
+    what: str
+    ours: str
+    beside: str
+    ratio: str
+    goal: str
+
+
+# -- servers -----------------------------------------------------------------------------------------------------
+class Quiet(ServerProcess):
+    """Sessions and messages are stored and nobody works on them: workspaces in memory, no runner."""
+
+    def __init__(self, home: Path, program: list[str] | None = None) -> None:
+        super().__init__(home, {"MAINLOOP_WORKSPACE": "memory", "MAINLOOP_MAX_ALIVE": "1000"})
+        self._program = program
+
+    def spawn(self) -> None:
+        if self._program is None:
+            return super().spawn()
+        self.process = start(self._program, self.home, self.environment)
+
+
+class Baseline:
+    """A program of `baselines/` on a port of its own."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self._command = [sys.executable, str(HERE / "baselines" / f"{name}.py"), str(self.port), str(folder)]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def spawn(self) -> None:
+        self.process = start(self._command, self.folder, dict(os.environ))
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+def start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (folder / "server.log").open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder)
+
+
+@contextlib.contextmanager
+def folder() -> Generator[Path]:
+    # Not below /tmp, which a sandboxed agent sees as its own.
+    base = Path("/var/tmp")
+    path = Path(tempfile.mkdtemp(prefix="mainloop-bench-", dir=base if os.access(base, os.W_OK) else None))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def ours(server: ServerProcess) -> Generator[ServerProcess]:
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def beside(name: str, at: Path, prepare: Callable[[Path], object] = lambda _: None) -> Generator[Baseline]:
+    prepare(at)
+    baseline = Baseline(name, at)
+    baseline.spawn()
+    try:
+        until_healthy(baseline.port)
+        yield baseline
+    finally:
+        baseline.kill()
+
+
+def until_healthy(port: int, patience: float = 60) -> None:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"nobody answers on port {port}")
+
+
+# -- what a process has cost -------------------------------------------------------------------------------------
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a living process, without its children's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss_of(pid: int) -> float:
+    """Megabytes that are this process's own, with its share of what it shares."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def cpu_of_children_that_ended() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def pid_of(server: ServerProcess | Baseline) -> int:
+    assert server.process is not None
+    return server.process.pid
+
+
+# -- rows --------------------------------------------------------------------------------------------------------
+def start_up() -> list[Row]:
+    """CPU from nothing to the first healthy answer, what was started and waited for on the way included."""
+
+    def once(make: Callable[[Path], ServerProcess | Baseline]) -> float:
+        with folder() as at:
+            server = make(at)
+            before = cpu_of_children_that_ended()
+            server.spawn()
+            until_healthy(server.port)
+            server.kill()
+            return cpu_of_children_that_ended() - before
+
+    once(lambda at: Baseline("bare", at))  # so that nobody pays for cold files
+    mine: list[float] = []
+    bare: list[float] = []
+    for _ in range(STARTS):
+        mine.append(once(ServerProcess))
+        bare.append(once(lambda at: Baseline("bare", at)))
+    a, b = statistics.median(mine), statistics.median(bare)
+    return [Row("start to the first healthy answer, CPU", f"{a:.2f} s", f"{b:.2f} s", f"{a / b:.1f}", "")]
+
+
+def at_rest() -> list[Row]:
+    """Memory and CPU of a server to which nothing happens."""
+
+    def look(pid: int) -> tuple[float, float]:
+        time.sleep(2)
+        before = cpu_of(pid)
+        time.sleep(SETTLE)
+        return pss_of(pid), (cpu_of(pid) - before) / SETTLE * 1000
+
+    with folder() as at, ours(ServerProcess(at)) as server:
+        server.person().state()
+        memory, cpu = look(pid_of(server))
+    with folder() as at, beside("bare", at) as bare:
+        bare_memory, bare_cpu = look(pid_of(bare))
+    return [
+        Row(
+            "memory at rest, PSS", f"{memory:.0f} MB", f"{bare_memory:.0f} MB", f"{memory / bare_memory:.1f}", "150 MB"
+        ),
+        Row("CPU at rest, per second", f"{cpu:.0f} ms", f"{bare_cpu:.0f} ms", ratio(cpu, bare_cpu), ""),
+    ]
+
+
+def event_to_client() -> list[Row]:
+    """From the commit of an event to its last byte at a client, with many clients at one stream."""
+    with folder() as at, ours(Quiet(at, [sys.executable, str(HERE / "timed.py")])) as server:
+        person = server.person()
+        queued = person.say("Nobody takes this message; it is edited instead.")
+        path = f"/api/threads/main/messages/{queued}"
+        size = len(json.dumps(person.events()[-1]))
+        text = "x" * 400
+        mine = asyncio.run(
+            spread(
+                server.port,
+                f"/api/events?after={person.state()['cursor']}",
+                headers_of(person),
+                at / "rings",
+                lambda number: ("PATCH", path, json.dumps({"text": f"{text}{number}"}).encode()),
+            )
+        )
+        size += len(text)
+    with folder() as at, beside("echo", at) as echo:
+        body = json.dumps({"text": "x" * (size - 12)}).encode()
+        bare = asyncio.run(spread(echo.port, "/events", {}, at / "rings", lambda _: ("POST", "/say", body)))
+    return [
+        Row(
+            f"event committed → at each of {CLIENTS} clients, p{part}",
+            f"{quantile(mine, part):.1f} ms",
+            f"{quantile(bare, part):.1f} ms",
+            ratio(quantile(mine, part), quantile(bare, part)),
+            goal,
+        )
+        for part, goal in ((50, ""), (99, "10 ms"))
+    ]
+
+
+async def spread(
+    port: int,
+    stream: str,
+    headers: dict[str, str],
+    rings: Path,
+    request: Callable[[int], tuple[str, str, bytes]],
+) -> list[float]:
+    """One event after the other; per event and client the milliseconds from the server's word to the arrival."""
+    found: list[float] = []
+    async with Listeners(port, stream, headers, CLIENTS) as listeners, Connection(port, headers) as writer:
+        known = len(moments(rings))
+        for number in range(EVENTS):
+            asked = time.monotonic_ns()
+            await writer.ask(*request(number))
+            await listeners.have(number + 1)
+            told = next(when for when in moments(rings)[known:] if when > asked)
+            found += [(arrived[number] - told) / 1e6 for arrived in listeners.arrivals]
+            # Whatever the server joins or waits for after an event is over.
+            await asyncio.sleep(0.07)
+    return found
+
+
+def moments(rings: Path) -> list[int]:
+    """What a server wrote down of its commits."""
+    return [int(line) for line in rings.read_text().splitlines()] if rings.exists() else []
+
+
+def chat_turn() -> list[Row]:
+    """The server's CPU for one message of the person and its reply in pieces; the agent's own is not counted."""
+    steps = script({"text": REPLY, "chunks": PIECES, "chunk_delay": 0.1})
+    with folder() as at, ours(ServerProcess(at)) as server:
+        person = server.person()
+        pid = pid_of(server)
+        with person.follow(person.state()["cursor"]) as follower:
+
+            def turn(number: int) -> None:
+                person.say(steps)
+                follower.until(lambda _, data: data.get("kind") == "turn_ended" and data["body"]["turn"] == number)
+
+            for number in (1, 2):
+                turn(number)
+            idle_from, began = cpu_of(pid), time.monotonic()
+            time.sleep(SETTLE)
+            idle = (cpu_of(pid) - idle_from) / (time.monotonic() - began)
+            before, began = cpu_of(pid), time.monotonic()
+            for number in range(3, 3 + TURNS):
+                turn(number)
+            took = time.monotonic() - began
+            mine = (cpu_of(pid) - before - idle * took) / TURNS * 1000
+    with folder() as at, beside("echo", at) as echo:
+        bare = asyncio.run(echo_turns(echo)) * 1000
+    what = f"server CPU per chat turn of {PIECES} pieces, one page open"
+    return [Row(what, f"{mine:.0f} ms", f"{bare:.1f} ms", ratio(mine, bare), "30 ms")]
+
+
+async def echo_turns(echo: Baseline) -> float:
+    """CPU seconds for a message in and the same reply in as many pieces out, stored nowhere."""
+    pieces = [REPLY[: len(REPLY) // PIECES].encode()] * PIECES + [REPLY.encode()]
+    turns = TURNS * 5
+    async with Listeners(echo.port, "/events", {}, 1) as listeners, Connection(echo.port, {}) as writer:
+        before = cpu_of(pid_of(echo))
+        for number in range(turns):
+            for piece in [b"hello", *pieces]:
+                await writer.ask("POST", "/say", piece)
+            await listeners.have((number + 1) * (len(pieces) + 1))
+        return (cpu_of(pid_of(echo)) - before) / turns
+
+
+def list_of_sessions() -> list[Row]:
+    """The whole list, asked for again and again by some clients at once."""
+    with folder() as at, ours(Quiet(at)) as server:
+        person = server.person()
+        for number in range(SESSIONS):
+            prompt = f"Look into question {number} and report what you find. " * 4
+            person.post("/api/sessions", {"id": str(uuid.uuid4()), "prompt": prompt, "title": f"Question {number}"})
+        time.sleep(SETTLE)  # their workspaces are prepared
+        same = person.http.get("/api/sessions").content
+        assert len(json.loads(same)["sessions"]) == SESSIONS
+        mine = asyncio.run(read(server.port, "/api/sessions", headers_of(person)))
+    with folder() as at, beside("echo", at, lambda at: (at / "same.json").write_bytes(same)) as echo:
+        bare = asyncio.run(read(echo.port, "/same", {}))
+    rates = [len(times) / READING for times in (mine, bare)]
+    what = f"list of {SESSIONS} sessions ({len(same) // 1024} KB), {READERS} clients"
+    slow = [quantile(times, 99) for times in (mine, bare)]
+    return [
+        Row(what, f"{rates[0]:.0f} /s", f"{rates[1]:.0f} /s", f"{rates[0] / rates[1]:.2f}", ""),
+        Row(f"{what}, p99", f"{slow[0]:.0f} ms", f"{slow[1]:.0f} ms", ratio(*slow), ""),
+    ]
+
+
+async def read(port: int, path: str, headers: dict[str, str]) -> list[float]:
+    """Milliseconds of each answer."""
+    times: list[float] = []
+    over = time.monotonic() + READING
+
+    async def reader() -> None:
+        async with Connection(port, headers) as connection:
+            while time.monotonic() < over:
+                began = time.monotonic()
+                await connection.ask("GET", path)
+                times.append((time.monotonic() - began) * 1000)
+
+    await asyncio.gather(*(reader() for _ in range(READERS)))
+    return times
+
+
+# -- the table ---------------------------------------------------------------------------------------------------
+def headers_of(person: Person) -> dict[str, str]:
+    cookies = "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
+    return {"X-Mainloop-Key": person.http.headers["X-Mainloop-Key"], "Cookie": cookies}
+
+
+def quantile(values: list[float], part: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * part // 100)]
+
+
+def ratio(a: float, b: float) -> str:
+    return f"{a / b:.1f}" if b > 0 else ""
+
+
+ROWS: Final = {
+    "start": start_up,
+    "rest memory": at_rest,
+    "event": event_to_client,
+    "turn": chat_turn,
+    "list": list_of_sessions,
+}
+
+
+def end(_signal: int, _frame: object) -> None:
+    sys.exit(1)
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, end)
+    if not Path("/proc/self/smaps_rollup").exists():
+        print("The measures read /proc, which only Linux has.")
+        return 0
+    wanted = sys.argv[1:]
+    began = time.monotonic()
+    load = os.getloadavg()[0]
+    rows: list[Row] = []
+    for name, measure in ROWS.items():
+        if wanted and not any(word in name for word in wanted):
+            continue
+        print(f"measuring: {name} …", file=sys.stderr, flush=True)
+        try:
+            rows += measure()
+        except Exception as error:  # one row that fails leaves the others
+            rows.append(Row(name, f"not measured: {error}", "", "", ""))
+    lines = ["| | mainloop | beside it | ratio | goal |", "|---|---:|---:|---:|---:|"]
+    lines += [f"| {r.what} | {r.ours} | {r.beside} | {r.ratio} | {r.goal} |" for r in rows]
+    python = platform.python_version()
+    lines += [
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load {load:.1f} before, Python {python}, "
+        f"{time.monotonic() - began:.0f} s. Ratios are of one run, on this machine; absolute figures are its own.",
+    ]
+    text = "\n".join(lines)
+    print(text)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
