@@ -80,10 +80,10 @@ def sign_ins(environ: Mapping[str, str]) -> list[str]:
 
 
 def named_paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """The existing files and folders an agent's environment points to, which its sandbox has to show it."""
+    """The readable files and folders an agent's environment points to, which its sandbox has to show it."""
     names = _PATHS | _BEDROCK_PATHS | _VERTEX_PATHS
     paths = (Path(environment[name]) for name in sorted(names & environment.keys()))
-    return tuple(path for path in paths if path.is_absolute() and path.exists())
+    return tuple(path for path in paths if path.is_absolute() and os.access(path, os.R_OK))
 
 
 def _credential_names(environ: Mapping[str, str], agent: str) -> set[str]:
@@ -101,7 +101,7 @@ def _tool_chains(environ: Mapping[str, str]) -> dict[str, str]:
     """Where tool chains lie that look for themselves below HOME, which is another one for an agent."""
     home = Path(environ.get("HOME") or Path.home())
     places = {"RUSTUP_HOME": home / ".rustup", "PYENV_ROOT": home / ".pyenv"}
-    return {name: str(path) for name, path in places.items() if path.is_dir()}
+    return {name: str(path) for name, path in places.items() if os.access(path, os.R_OK)}
 
 
 def _path(environ: Mapping[str, str]) -> str:

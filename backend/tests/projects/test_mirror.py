@@ -139,6 +139,11 @@ def test_a_folder_that_is_no_repository_says_what_to_give(mirror: Mirror, tmp_pa
     assert "missing is no git repository" in refused(mirror, str(tmp_path / "missing"), NotARepository)
 
 
+@pytest.mark.parametrize("source", ["~nobody-has-this-name/project", "/" + "long/" * 2000, "relative/path"])
+def test_a_path_that_can_not_be_looked_at_is_no_repository(mirror: Mirror, source: str) -> None:
+    refused(mirror, source, NotARepository)
+
+
 def test_a_folder_inside_a_repository_is_no_repository(mirror: Mirror, project: Repository) -> None:
     project.commit("folder", {"src/a": "a"})
     refused(mirror, str(project.path / "src"), NotARepository)

@@ -263,12 +263,12 @@ def checked_source(source: str) -> str:
         return source
     if re.match(r"^[\w+.-]+::", source):
         raise UnsafeSource(source=source, why="addresses with :: start a program.")
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return str(path.resolve())
+    folder = _folder(source)
+    if folder is not None:
+        return str(folder)
     if re.match(r"^[\w+.-]+://", source):
         raise UnsafeSource(source=shown(source), why="this kind of address is not known.")
-    if _SCP_LIKE.match(source) and not path.exists():
+    if _SCP_LIKE.match(source):
         return source
     raise NotARepository(source=source)
 
@@ -281,6 +281,15 @@ def session_ref(session_id: str, branch: str) -> str:
 def shown(text: str) -> str:
     """Without the name and password an address may carry."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def _folder(source: str) -> Path | None:
+    """The folder it names, if it is one that may be looked into."""
+    try:
+        path = Path(source).expanduser()
+        return path.resolve() if path.is_dir() else None
+    except (OSError, RuntimeError):  # not allowed, too long, no such user
+        return None
 
 
 def _session_refs(session_id: str) -> str:
@@ -315,7 +324,7 @@ def _default_branch(theirs: _Advertised) -> str:
 
 
 def _reading_failed(source: str, error: GitFailed) -> MainloopError:
-    if "does not appear to be a git repository" in error.stderr and Path(source).expanduser().is_dir():
+    if "does not appear to be a git repository" in error.stderr and _folder(source):
         return NotARepository(source=source)
     return Unreachable(address=shown(source), line=shown(error.line))
 

@@ -153,8 +153,8 @@ def _system() -> Iterator[str]:
 def _shown(policy: Policy) -> Iterator[str]:
     """The outer before the inner: what is seen in a hidden folder lies on it, a hidden folder on what is around it."""
     chains = [Path(name).expanduser() for name in _TOOL_CHAINS]
-    readable = {path for path in (*chains, *_own_program()) if path.exists() and not _is_system(path)}
-    readable.update(path for path in policy.read_only if path.exists())
+    readable = {path for path in (*chains, *_own_program()) if os.access(path, os.R_OK) and not _is_system(path)}
+    readable.update(path for path in policy.read_only if os.access(path, os.R_OK))
     hidden = {path for given in policy.hidden for path in (given, given.resolve()) if path.exists()}
     # In what is not shown there is nothing to hide.
     hidden = {path for path in hidden if any(path.is_relative_to(it) for it in (*map(Path, _SYSTEM), *readable))}
