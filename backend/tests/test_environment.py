@@ -17,6 +17,12 @@ def test_credentials_go_to_claude_only() -> None:
     assert agent_environment(person, "scripted").keys() == {"PATH", "LANG"}
 
 
+def test_gates_go_to_the_scripted_agent_only() -> None:
+    person = {**PERSON, "SCRIPTED_GATES": "http://127.0.0.1:1"}
+    assert "SCRIPTED_GATES" in agent_environment(person, "scripted")
+    assert "SCRIPTED_GATES" not in agent_environment(person, "claude")
+
+
 def test_a_clouds_keys_go_along_only_where_the_model_is_reached_through_it() -> None:
     cloud = {"AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "r", "GOOGLE_APPLICATION_CREDENTIALS": "/f"}
     assert not cloud.keys() & agent_environment({**PERSON, **cloud}, "claude").keys()

@@ -38,6 +38,9 @@ _CLAUDE = {
     "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
 }  # fmt: skip
 
+# Where the scripted agent finds the gates that a test opens.
+_SCRIPTED = {"SCRIPTED_GATES"}
+
 # A cloud's keys go to an agent only where its model is reached through that cloud.
 _BEDROCK = {
     "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_SMALL_FAST_MODEL_AWS_REGION",
@@ -88,7 +91,7 @@ def named_paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
 
 def _credential_names(environ: Mapping[str, str], agent: str) -> set[str]:
     if agent != "claude":
-        return set()
+        return _SCRIPTED if agent == "scripted" else set()
     names = set(_CLAUDE)
     if environ.get("CLAUDE_CODE_USE_BEDROCK"):
         names |= _BEDROCK | _BEDROCK_PATHS
