@@ -20,13 +20,12 @@ from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice
 from mainloop.conversation.routes import router as conversation_routes
-from mainloop.conversation.schemas import Checks
 from mainloop.conversation.service import Conversation
 from mainloop.conversation.tools import DeskTools
 from mainloop.db.engine import make_engine
 from mainloop.db.listen import listen_forever
 from mainloop.db.migrate import migrate
-from mainloop.doctor import examine
+from mainloop.doctor import Checks, examine
 from mainloop.durable.janitor import Janitor
 from mainloop.durable.phases import Phases
 from mainloop.environment import agent_environment

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
-from mainloop.conversation.schemas import Check
 from mainloop.http.page import find_page
 from mainloop.sandboxes.base import Sandbox
 from mainloop.sessions.agents import AgentKinds, claude_program
@@ -22,6 +22,20 @@ from mainloop.settings import Settings
 # Below this, new work is refused sooner or later (bytes).
 LITTLE_ROOM: Final = 2 * 1024**3
 CLI_SECONDS: Final = 30
+
+
+class Check(BaseModel):
+    """One thing that was looked at. `warn`: mainloop runs without it."""
+
+    name: str
+    ok: bool
+    level: Literal["ok", "warn", "fail"]
+    text: str
+    hint: str = ""
+
+
+class Checks(BaseModel):
+    checks: list[Check]
 
 
 def examine(

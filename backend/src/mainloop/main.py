@@ -18,10 +18,9 @@ from pydantic import ValidationError
 from mainloop import plugins
 from mainloop.access.service import new_code
 from mainloop.app import VERSION, create_app, held_home
-from mainloop.conversation.schemas import Check
 from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
-from mainloop.doctor import examine, sqlite_trouble
+from mainloop.doctor import Check, examine, sqlite_trouble
 from mainloop.environment import agent_environment
 from mainloop.errors import MainloopError, PortTaken
 from mainloop.events.bell import Bell

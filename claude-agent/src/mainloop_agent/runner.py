@@ -185,14 +185,13 @@ class Runner:
         await self._informed.wait()
         if welcome.deferred_call is not None:
             # The turn that an earlier run left in a deferred call goes on, as the same turn.
-            self._begin(_Turn(welcome.open_turn or welcome.last_turn, list(welcome.open_messages)))
+            turn = _Turn(welcome.open_turn or welcome.last_turn, list(welcome.open_messages))
+            self._begin(turn)
+            self._reporter.report(TurnStarted(turn=turn.number, message_ids=list(turn.messages)))
             await self._agent.start()
             if (ended := self._finish(await self._agent.carry_on())) is not None:
                 return ended
         else:
-            if welcome.open_turn:
-                # Its runner died in it and could not say so.
-                self._reporter.report(TurnEnded(turn=welcome.open_turn, outcome="cut_off"))
             await self._agent.start()
         while True:
             if (ending := self._ending()) is not None:

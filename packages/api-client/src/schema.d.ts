@@ -762,7 +762,7 @@ export interface components {
         };
         /**
          * Check
-         * @description One thing `doctor` looked at.
+         * @description One thing that was looked at. `warn`: mainloop runs without it.
          */
         Check: {
             /**

@@ -140,17 +140,3 @@ class LiveEvent(BaseModel):
     event: Event | None = None
     delta: DeltaEvent | None = None
     bodies: EventBodies | None = None
-
-
-class Check(BaseModel):
-    """One thing `doctor` looked at."""
-
-    name: str
-    ok: bool
-    level: Literal["ok", "warn", "fail"]
-    text: str
-    hint: str = ""
-
-
-class Checks(BaseModel):
-    checks: list[Check]

@@ -157,14 +157,17 @@ class Runs:
 
     def _welcome(self, unit: UnitOfWork, caller: Caller, hello: r.Hello) -> r.Welcome:
         row = self._fenced(unit, caller)
+        mine = store.run(unit.connection, caller.thread_id, caller.run)
+        agent_session = row.agent_session
+        if mine is None or mine.state == "starting":  # a repeated hello changes nothing
+            unit.append(caller.thread_id, "run", RunBody(run=caller.run, what="started"))
+            # An id can't be used twice, not even where its first use recorded nothing.
+            if not row.recorded and caller.run > 1:
+                agent_session = str(uuid.uuid4())
+                store.update(unit, caller.thread_id, agent_session=agent_session)
         store.update_run(
             unit, caller.thread_id, caller.run, state="live", pid=hello.pid, version=hello.version, seen_at=unit.now
         )
-        unit.append(caller.thread_id, "run", RunBody(run=caller.run, what="started"))
-        agent_session = row.agent_session
-        if not row.recorded and caller.run > 1:  # an id can't be used twice, even where its first use recorded nothing
-            agent_session = str(uuid.uuid4())
-            store.update(unit, caller.thread_id, agent_session=agent_session)
         approved = [
             r.ApprovedCall(ask_id=item.id, tool=item.ask["tool"], input=item.ask["input"])
             for item in store.untaken_answers(unit.connection, caller.thread_id)

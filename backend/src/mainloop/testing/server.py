@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -217,7 +217,7 @@ class Person:
         return self.post(f"/api/inbox/{item_id}/answer", {"id": str(uuid.uuid4()), "decision": decision, **more})
 
     @contextlib.contextmanager
-    def follow(self, after: str, **params: str) -> Iterator["Follower"]:
+    def follow(self, after: str, **params: str) -> Generator["Follower"]:
         """The event stream behind a cursor."""
         follower = Follower(self, after, params)
         try:
