@@ -1,5 +1,6 @@
 """Both sandboxes pass the contract, on ordinary ground and below /tmp, which is a private one inside."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -9,7 +10,7 @@ import pytest
 
 from mainloop import plugins
 from mainloop.sandboxes.base import Policy, Sandbox
-from mainloop.testing.contracts.sandboxes import ConfinedSandboxContract, SandboxContract, run
+from mainloop.testing.contracts.sandboxes import ConfinedSandboxContract, SandboxContract, folders, run
 
 
 @pytest.fixture(params=["/var/tmp", "/tmp", "/run"])
@@ -29,6 +30,24 @@ class TestBubblewrap(ConfinedSandboxContract):
         if not sandbox.probe().ok:
             pytest.skip(sandbox.probe().text)
         return sandbox
+
+    def test_naming_a_system_folder_does_not_show_what_is_masked_in_it(self, sandbox: Sandbox, ground: Path) -> None:
+        policy = Policy(ground, (ground,), (Path("/etc"),))
+        assert run(sandbox, policy, "cat /etc/shadow /etc/gshadow").stdout == ""
+
+    def test_a_home_in_a_system_folder_is_hidden_but_for_what_is_named(self, sandbox: Sandbox) -> None:
+        if not os.access("/opt", os.W_OK):
+            pytest.skip("/opt is not writable for this user")
+        with tempfile.TemporaryDirectory(dir="/opt") as made:
+            home = Path(made)
+            workspace, mirror = folders(home, "workspace", "mirror")
+            (home / "secret").write_text("secret")
+            (mirror / "object").write_text("object")
+            policy = Policy(workspace, (workspace,), (mirror,), (home,))
+            done = run(sandbox, policy, "cat ../secret; cat ../mirror/object; echo x > ../new; echo made > file")
+            assert done.stdout == "object"
+            assert (workspace / "file").exists()
+            assert not (home / "new").exists()
 
 
 class TestNoSandbox(SandboxContract):

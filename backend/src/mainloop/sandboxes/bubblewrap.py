@@ -152,10 +152,10 @@ def _system() -> Iterator[str]:
 
 def _shown(policy: Policy) -> Iterator[str]:
     """The outer before the inner: what is seen in a hidden folder lies on it, a hidden folder on what is around it."""
-    chains = [Path(name).expanduser() for name in _TOOL_CHAINS]
-    readable = {path for path in (*chains, *_own_program()) if os.access(path, os.R_OK) and not _is_system(path)}
-    readable.update(path for path in policy.read_only if os.access(path, os.R_OK))
     hidden = {path for given in policy.hidden for path in (given, given.resolve()) if path.exists()}
+    chains = (Path(name).expanduser() for name in _TOOL_CHAINS)
+    wanted = (*chains, *_own_program(), *policy.read_only)
+    readable = {path for path in wanted if os.access(path, os.R_OK) and not _is_seen_anyway(path, hidden)}
     # In what is not shown there is nothing to hide.
     hidden = {path for path in hidden if any(path.is_relative_to(it) for it in (*map(Path, _SYSTEM), *readable))}
     binds = {
@@ -180,7 +180,12 @@ def _own_program() -> Iterable[Path]:
 
 
 def _is_system(path: Path) -> bool:
-    return path.is_relative_to("/usr") or path.is_relative_to("/etc") or path.is_relative_to("/opt")
+    return any(path.is_relative_to(folder) for folder in _SYSTEM)
+
+
+def _is_seen_anyway(path: Path, hidden: set[Path]) -> bool:
+    """A system folder is. Bound once more it would show what is masked in it."""
+    return _is_system(path) and path.is_dir() and not any(path.is_relative_to(it) for it in hidden)
 
 
 def _private(folder: Path) -> Iterator[Path]:
