@@ -55,6 +55,11 @@ def postgres_template(postgres_server: Postgres, tmp_path_factory: pytest.TempPa
     postgres_server.run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     server = InProcessServer(tmp_path_factory.mktemp("template"), postgres_server.url(name)).start()
     server.close()
+    # A database is copied only while nobody is connected to it.
+    postgres_server.run(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+    postgres_server.run(
+        sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}").format(sql.Literal(name))
+    )
     return name
 
 

@@ -14,6 +14,7 @@ from mainloop.access import store
 from mainloop.errors import BadPairingCode, DeviceRevoked, NotSignedIn, UnknownDevice
 from mainloop.events.unit import Database, UnitOfWork, now
 from mainloop.http.context import database_of
+from mainloop.http.stream import Guest
 
 COOKIE: Final = "mainloop_device"
 HEADER: Final = "X-Mainloop-Key"
@@ -84,9 +85,23 @@ def who(database: Database, cookie: str | None, key: str | None) -> SignedIn:
 
 
 def revoke(database: Database, device_id: str) -> None:
-    """Sign a device out. Raises UnknownDevice."""
-    if database.write(lambda unit: store.revoke(unit, device_id)) is None:
-        raise UnknownDevice(id=device_id)
+    """Sign a device out; streams it has open end. Raises UnknownDevice."""
+
+    def act(unit: UnitOfWork) -> None:
+        if store.revoke(unit, device_id) is None:
+            raise UnknownDevice(id=device_id)
+        unit.ring(_signed_out(device_id))
+
+    database.write(act)
+
+
+def guest(database: Database, device: SignedIn) -> Guest:
+    """This device as the reader of a stream."""
+    return Guest(_signed_out(device.id), lambda: database.read(lambda c: store.may_come_in(c, device.id)))
+
+
+def _signed_out(device_id: str) -> str:
+    return f"signed-out:{device_id}"
 
 
 def current_device(request: Request) -> SignedIn:

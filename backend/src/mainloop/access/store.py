@@ -54,6 +54,11 @@ def devices(connection: sa.Connection) -> list[Row]:
     )
 
 
+def may_come_in(connection: sa.Connection, device_id: str) -> bool:
+    mine = (t.device.c.id == device_id, t.device.c.revoked_at.is_(None))
+    return connection.execute(sa.select(t.device.c.id).where(*mine)).first() is not None
+
+
 def saw(unit: UnitOfWork, device_id: str) -> None:
     unit.execute(sa.update(t.device).where(t.device.c.id == device_id).values(seen_at=unit.now))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from mainloop.access.service import CurrentDevice
+from mainloop.access.service import CurrentDevice, guest
 from mainloop.conversation.schemas import (
     ChangeMessage,
     ChooseAgent,
@@ -28,6 +28,8 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.routes import CurrentRuns
 
 router = APIRouter(prefix="/api", tags=["conversation"])
+# What both databases take as a number.
+LAST = 2**63 - 1
 
 
 def _conversation(request: Request) -> Conversation:
@@ -60,13 +62,14 @@ def get_state(
 async def follow_events(
     request: Request,
     parts: CurrentParts,
+    database: CurrentDatabase,
     me: CurrentDevice,
     after: Annotated[str | None, Query()] = None,
     live: Annotated[str | None, Query(description="ids of threads in view, separated by commas")] = None,
 ) -> Response:
     """The events of all threads behind a cursor, then what comes, then what is being written."""
     threads = None if live is None else {t for t in live.split(",") if t}
-    return stream(parts, cursor_of(request, after), threads)
+    return stream(parts, cursor_of(request, after), threads, guest(database, me))
 
 
 @router.get("/threads/{thread_id}/events", name="list_events", responses={200: {"model": Page}})
@@ -74,8 +77,8 @@ def list_events(
     thread_id: str,
     database: CurrentDatabase,
     me: CurrentDevice,
-    after: Annotated[int | None, Query(ge=0)] = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    after: Annotated[int | None, Query(ge=0, le=LAST)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LAST)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """A page of one thread, oldest first; without `after` and `before` the newest."""

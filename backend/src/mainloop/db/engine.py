@@ -1,5 +1,7 @@
 """One engine for our tables and for DBOS beside them."""
 
+import hashlib
+import re
 import sqlite3
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -11,6 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import ConnectionPoolEntry
 
 POOL_SIZE: Final = 10
+# What PostgreSQL can't store, and no UTF-8 can say.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # A row as the stores hand it out.
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 
@@ -30,6 +34,32 @@ class Instant(sa.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(sa.TypeDecorator[str]):
+    """Text from anywhere, the same on both databases: what can't be stored is replaced.
+
+    A value longer than its column, an agent's own id say, is stored and found by its beginning and a hash of it.
+    """
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
+        return dialect.type_descriptor(sa.Text() if self.length is None else sa.String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        if value is None:
+            return None
+        value = _UNSTORABLE.sub("\ufffd", value)
+        if self.length is None or len(value) <= self.length:
+            return value
+        mark = hashlib.sha256(value.encode()).hexdigest()[: self.length // 2]
+        return value[: self.length - len(mark)] + mark
 
 
 def make_engine(url: str) -> sa.Engine:

@@ -4,12 +4,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainloop.db.engine import Instant
+from mainloop.db.engine import Instant, Words
 
 metadata = sa.MetaData()
 
 _C = sa.Column[Any]
-_ID = sa.String(64)
+_ID = Words(64)
 # Python's None is SQL's NULL, so that `IS NULL` means what it says.
 JSON = sa.JSON(none_as_null=True)
 
@@ -35,7 +35,7 @@ thread = sa.Table(
     "thread",
     metadata,
     _id(primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("kind", Words(16), nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
 )
@@ -46,9 +46,9 @@ event = sa.Table(
     sa.Column("cursor", sa.BigInteger, primary_key=True, autoincrement=False),
     _id("thread_id", nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("kind", Words(32), nullable=False),
     sa.Column("at", Instant, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", Words, nullable=False),
     sa.UniqueConstraint("thread_id", "seq"),
 )
 
@@ -60,8 +60,8 @@ chunk = sa.Table(
     sa.Column("offset", sa.Integer, primary_key=True, autoincrement=False),
     _id("thread_id", nullable=False, index=True),
     sa.Column("turn", sa.Integer, nullable=False),
-    sa.Column("what", sa.String(16), nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("what", Words(16), nullable=False),
+    sa.Column("text", Words, nullable=False),
 )
 
 # The whole of a text too long for an event.
@@ -71,7 +71,7 @@ blob = sa.Table(
     _id(primary_key=True),
     _id("thread_id", nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("text", Words, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
 )
 
@@ -80,9 +80,9 @@ agent = sa.Table(
     "agent",
     metadata,
     _id("thread_id", primary_key=True),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("model", sa.String(128)),
+    sa.Column("role", Words(16), nullable=False),
+    sa.Column("kind", Words(32), nullable=False),
+    sa.Column("model", Words(128)),
     sa.Column("demo", sa.Boolean, nullable=False, server_default=sa.false()),
     # The agent's own conversation, and whether its records hold it already.
     _id("agent_session", nullable=False),
@@ -94,15 +94,15 @@ agent = sa.Table(
     # The run that works on the open turn; an older one than the living means: cut off.
     sa.Column("turn_run", sa.Integer, nullable=False, server_default="0"),
     sa.Column("interrupt", sa.Integer),
-    sa.Column("wanted", sa.String(16), nullable=False, server_default="run"),
-    sa.Column("deferred_call", sa.String(128)),
+    sa.Column("wanted", Words(16), nullable=False, server_default="run"),
+    sa.Column("deferred_call", Words(128)),
     sa.Column("spent_usd", sa.Float, nullable=False, server_default="0"),
     # Runs that died since the last turn that ended well.
     sa.Column("restarts", sa.Integer, nullable=False, server_default="0"),
     # After an error that only the person can cure nothing is delivered until they act.
     sa.Column("blocked", sa.Boolean, nullable=False, server_default=sa.false()),
     # What the agent is told when it goes on after its runner died.
-    sa.Column("cut_off", sa.Text, nullable=False, server_default=""),
+    sa.Column("cut_off", Words, nullable=False, server_default=""),
     sa.Column("turn_started_at", Instant),
     sa.Column("quiet_since", Instant),
 )
@@ -112,18 +112,18 @@ run = sa.Table(
     metadata,
     _id("thread_id", primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("state", sa.String(16), nullable=False),  # starting, live, ended
+    sa.Column("state", Words(16), nullable=False),  # starting, live, ended
     # The kind of agent it was started with: a thread whose kind has changed is not its business any more.
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("token_hash", sa.String(64), nullable=False, index=True),
+    sa.Column("kind", Words(32), nullable=False),
+    sa.Column("token_hash", Words(64), nullable=False, index=True),
     sa.Column("acked", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("host", sa.String(255), nullable=False, server_default=""),
+    sa.Column("host", Words(255), nullable=False, server_default=""),
     sa.Column("pid", sa.Integer),
-    sa.Column("version", sa.String(64), nullable=False, server_default=""),
+    sa.Column("version", Words(64), nullable=False, server_default=""),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("seen_at", Instant),
     sa.Column("ended_at", Instant),
-    sa.Column("end", sa.String(32), nullable=False, server_default=""),
+    sa.Column("end", Words(32), nullable=False, server_default=""),
 )
 
 message = sa.Table(
@@ -132,10 +132,10 @@ message = sa.Table(
     _id(primary_key=True),
     _id("thread_id", nullable=False),
     sa.Column("place", sa.BigInteger, nullable=False),  # order within the thread
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("mode", sa.String(16), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("role", Words(16), nullable=False),
+    sa.Column("text", Words, nullable=False),
+    sa.Column("mode", Words(16), nullable=False),
+    sa.Column("status", Words(16), nullable=False),
     sa.Column("turn", sa.Integer),
     # Raised each time a turn ended without finishing it.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
@@ -148,10 +148,10 @@ message = sa.Table(
 note = sa.Table(
     "note",
     metadata,
-    sa.Column("key", sa.String(160), primary_key=True),
+    sa.Column("key", Words(160), primary_key=True),
     _id("thread_id", nullable=False),
     sa.Column("place", sa.BigInteger, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("text", Words, nullable=False),
     _id("message_id"),
     sa.Index("note_waiting", "thread_id", "message_id"),
 )
@@ -161,11 +161,11 @@ tool_request = sa.Table(
     "tool_request",
     metadata,
     _id("thread_id", primary_key=True),
-    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("call_id", Words(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
-    sa.Column("tool", sa.String(64), nullable=False),
+    sa.Column("tool", Words(64), nullable=False),
     sa.Column("arguments", JSON, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("text", Words, nullable=False),
     sa.Column("is_error", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
 )
@@ -175,7 +175,7 @@ released = sa.Table(
     "released",
     metadata,
     _id("thread_id", primary_key=True),
-    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("call_id", Words(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
 )
 
@@ -184,7 +184,7 @@ tool_call = sa.Table(
     "tool_call",
     metadata,
     _id("thread_id", primary_key=True),
-    sa.Column("call_id", sa.String(128), primary_key=True),
+    sa.Column("call_id", Words(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
     sa.Column("body", JSON, nullable=False),
 )
@@ -193,25 +193,25 @@ session = sa.Table(
     "session",
     metadata,
     _id(primary_key=True),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("handle", sa.String(64), nullable=False),
+    sa.Column("title", Words, nullable=False),
+    sa.Column("handle", Words(64), nullable=False),
     sa.Column("hue", sa.Integer, nullable=False),
-    sa.Column("creature", sa.String(32), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, server_default=""),
-    sa.Column("workspace", sa.String(32), nullable=False),
-    sa.Column("branch", sa.Text),
-    sa.Column("base", sa.String(64)),
+    sa.Column("creature", Words(32), nullable=False),
+    sa.Column("state", Words(16), nullable=False),
+    sa.Column("reason", Words, nullable=False, server_default=""),
+    sa.Column("workspace", Words(32), nullable=False),
+    sa.Column("branch", Words),
+    sa.Column("base", Words(64)),
     _id("project_id"),
     sa.Column("anchor", JSON),
     _id("parent"),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("wake", sa.Boolean, nullable=False),
-    sa.Column("done_when", sa.Text, nullable=False, server_default=""),
-    sa.Column("prompt_hash", sa.String(64), nullable=False),
+    sa.Column("done_when", Words, nullable=False, server_default=""),
+    sa.Column("prompt_hash", Words(64), nullable=False),
     sa.Column("parked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("confined", sa.Boolean, nullable=False, server_default=sa.true()),
-    sa.Column("activity", sa.Text, nullable=False, server_default=""),
+    sa.Column("activity", Words, nullable=False, server_default=""),
     sa.Column("result", JSON),
     sa.Column("cost_usd", sa.Float),
     sa.Column("created_at", Instant, nullable=False),
@@ -226,9 +226,9 @@ result = sa.Table(
     metadata,
     _id("session_id", primary_key=True),
     sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("outcome", sa.String(16), nullable=False),
-    sa.Column("source", sa.String(16), nullable=False),
+    sa.Column("text", Words, nullable=False),
+    sa.Column("outcome", Words(16), nullable=False),
+    sa.Column("source", Words(16), nullable=False),
     sa.Column("delivered", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("at", Instant, nullable=False),
 )
@@ -236,21 +236,21 @@ result = sa.Table(
 item = sa.Table(
     "item",
     metadata,
-    sa.Column("id", sa.String(160), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("id", Words(160), primary_key=True),
+    sa.Column("kind", Words(16), nullable=False),
     _id("thread_id", nullable=False),
     _id("session_id"),
-    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("title", Words, nullable=False),
     sa.Column("ask", JSON),
     sa.Column("notice", JSON),
     sa.Column("turn", sa.Integer),
-    sa.Column("call_id", sa.String(128)),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("call_id", Words(128)),
+    sa.Column("state", Words(16), nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
     sa.Column("answer", JSON),
     _id("answer_id"),
-    sa.Column("closed_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("closed_by", Words, nullable=False, server_default=""),
     # The runner that held the call is gone: the answer is told as a message.
     sa.Column("orphaned", sa.Boolean, nullable=False, server_default=sa.false()),
     # The answer reached the call that asked (or nobody waits for it).
@@ -263,11 +263,11 @@ project = sa.Table(
     "project",
     metadata,
     _id(primary_key=True),
-    sa.Column("name", sa.String(128), nullable=False, unique=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("default_branch", sa.Text),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("name", Words(128), nullable=False, unique=True),
+    sa.Column("source", Words, nullable=False),
+    sa.Column("default_branch", Words),
+    sa.Column("state", Words(16), nullable=False),
+    sa.Column("error", Words, nullable=False, server_default=""),
     sa.Column("created_at", Instant, nullable=False),
 )
 
@@ -275,9 +275,9 @@ device = sa.Table(
     "device",
     metadata,
     _id(primary_key=True),
-    sa.Column("name", sa.String(128), nullable=False),
-    sa.Column("cookie_hash", sa.String(64), nullable=False, unique=True),
-    sa.Column("key_hash", sa.String(64), nullable=False),
+    sa.Column("name", Words(128), nullable=False),
+    sa.Column("cookie_hash", Words(64), nullable=False, unique=True),
+    sa.Column("key_hash", Words(64), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
     sa.Column("revoked_at", Instant),
@@ -286,7 +286,7 @@ device = sa.Table(
 pairing = sa.Table(
     "pairing",
     metadata,
-    sa.Column("code_hash", sa.String(64), primary_key=True),
+    sa.Column("code_hash", Words(64), primary_key=True),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
 )
@@ -295,10 +295,10 @@ pairing = sa.Table(
 phase = sa.Table(
     "phase",
     metadata,
-    sa.Column("id", sa.String(160), primary_key=True),
-    sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("subject", sa.String(64), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # todo, done
+    sa.Column("id", Words(160), primary_key=True),
+    sa.Column("name", Words(64), nullable=False),
+    sa.Column("subject", Words(64), nullable=False),
+    sa.Column("state", Words(16), nullable=False),  # todo, done
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("phase_todo", "state", "created_at"),
 )
@@ -307,7 +307,7 @@ executor = sa.Table(
     "executor",
     metadata,
     _id(primary_key=True),
-    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("host", Words(255), nullable=False),
     sa.Column("seen", sa.Float, nullable=False),
     sa.Column("dead", sa.Boolean, nullable=False, server_default=sa.false()),
 )

@@ -54,10 +54,13 @@ class OpenMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._growing: dict[str, _Growing] = {}
+        # Landed since the last store: pieces that were on their way then are taken out again.
+        self._landed: set[str] = set()
         self._lock = threading.Lock()
 
     def load(self) -> None:
         """Read what an earlier server left half-written. Call before the first runner reports."""
+        self._database.write(_drop_what_is_over)
         with self._lock:
             self._growing = self._database.read(_stored)
 
@@ -90,7 +93,8 @@ class OpenMessages:
 
     def _forget(self, message_id: str) -> None:
         with self._lock:
-            self._growing.pop(message_id, None)
+            if self._growing.pop(message_id, None) is not None:
+                self._landed.add(message_id)
 
     def of_thread(self, thread_id: str) -> list[OpenMessage]:
         return [m for m in self.all() if m.thread_id == thread_id]
@@ -144,21 +148,16 @@ class OpenMessages:
                 for key, g in self._growing.items()
                 if g.length > g.stored
             ]
-        if not rows:
+            landed = list(self._landed)
+        if not rows and not landed:
             return
-        self._database.write(lambda unit: _insert(unit, rows))
-        late: list[str] = []
+        self._database.write(lambda unit: _store(unit, rows, landed))
         with self._lock:
+            self._landed.difference_update(landed)
             for row in rows:
                 growing = self._growing.get(str(row["message_id"]))
-                if growing is None:
-                    late.append(str(row["message_id"]))
-                else:
+                if growing is not None:
                     growing.stored = int(str(row["offset"])) + len(str(row["text"]))
-        if late:  # it landed while its pieces were on their way
-            self._database.write(
-                lambda unit: unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(late))) and None
-            )
 
     async def keep_storing(self) -> None:
         """Store new pieces a few times a second, for as long as the server lives."""
@@ -175,8 +174,19 @@ class OpenMessages:
                     await asyncio.sleep(1)
 
 
-def _insert(unit: UnitOfWork, rows: Sequence[Mapping[str, object]]) -> None:
-    unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
+def _store(unit: UnitOfWork, rows: Sequence[Mapping[str, object]], landed: list[str]) -> None:
+    if rows:
+        unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
+    if landed:
+        unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(landed)))
+
+
+def _drop_what_is_over(unit: UnitOfWork) -> None:
+    """A turn that has ended has nothing half-written: these pieces outlived their server by an instant."""
+    open_turns = sa.exists().where(
+        t.agent.c.thread_id == t.chunk.c.thread_id, t.agent.c.turn == t.chunk.c.turn, t.agent.c.working
+    )
+    unit.execute(sa.delete(t.chunk).where(~open_turns))
 
 
 def _stored(connection: sa.Connection) -> dict[str, _Growing]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from mainloop.errors import MainloopError
@@ -16,6 +17,8 @@ KEPT: Final = 2000
 # An announcement may be missed when a database connection breaks: look anyway, this often (seconds).
 LOOK_ANYWAY: Final = 3.0
 FEED: Final = "feed"
+# A reader is handed this much at a time, so that one that sleeps holds no more than this (bytes).
+PORTION: Final = 256 * 1024
 
 
 class Feed:
@@ -57,14 +60,25 @@ class Feed:
         return self._database.read(lambda c: frames_after(c, cursor))
 
     async def after(self, cursor: int) -> list[tuple[int, bytes]]:
-        """Events behind `cursor`, at most a page; empty when there are none yet."""
+        """Events behind `cursor`, at most a page and not many bytes; empty when there are none yet."""
         if cursor >= self._newest:
             return []
         if self._frames and self._frames[0][0] <= cursor + 1:
-            return [frame for frame in self._frames if frame[0] > cursor]
-        return await asyncio.to_thread(self._read, cursor)
+            return _portion(frame for frame in self._frames if frame[0] > cursor)
+        return _portion(await asyncio.to_thread(self._read, cursor))
 
     async def distance(self, cursor: int) -> int:
         """How many events lie behind `cursor`; negative if it is of another installation's log."""
         newest = await asyncio.to_thread(self._database.read, latest_cursor)
         return newest - cursor
+
+
+def _portion(frames: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    taken: list[tuple[int, bytes]] = []
+    size = 0
+    for frame in frames:
+        taken.append(frame)
+        size += len(frame[1])
+        if size >= PORTION or len(taken) == PAGE:
+            break
+    return taken

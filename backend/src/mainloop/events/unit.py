@@ -1,9 +1,9 @@
 """The unit of work: one request, one report or one step is one transaction, and its events get their numbers last."""
 
 import contextlib
+import hashlib
 import logging
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mainloop.db import tables as t
-from mainloop.db.engine import begin
+from mainloop.db.engine import begin, upsert
 from mainloop.errors import DatabaseAway, StorageFull
 from mainloop.events.bell import LOG, Bell
 from mainloop_models.base import Model
@@ -74,10 +74,12 @@ class UnitOfWork:
         data = text.encode()
         if len(data) <= HEAD + TAIL:
             return text, None
-        ref = BlobRef(id=uuid.uuid4().hex, size=len(data))
-        self.execute(
-            t.blob.insert().values(id=ref.id, thread_id=thread_id, size=ref.size, text=text, created_at=self.now)
+        # Named by its content: a message that is said again with another status needs no second copy.
+        ref = BlobRef(id=hashlib.sha256(f"{thread_id}/{text}".encode()).hexdigest()[:32], size=len(data))
+        row = upsert(self.connection, t.blob).values(
+            id=ref.id, thread_id=thread_id, size=ref.size, text=text, created_at=self.now
         )
+        self.execute(row.on_conflict_do_nothing())
         head, tail = data[:HEAD].decode(errors="ignore"), data[-TAIL:].decode(errors="ignore")
         return f"{head}\n… {len(data) - HEAD - TAIL} bytes left out …\n{tail}", ref
 

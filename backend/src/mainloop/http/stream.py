@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
@@ -26,24 +27,32 @@ def cursor_of(request: Request, after: str | None) -> int | None:
     given = request.headers.get("last-event-id") or after
     if not given:
         return None
-    if not given.isdigit():
+    if not (given.isascii() and given.isdigit()):
         raise BadInput(what=f"{given!r} is no cursor. Take the one from /api/state.")
     return int(given)
 
 
-def stream(parts: Parts, cursor: int | None, threads: set[str] | None) -> StreamingResponse:
+@dataclass(frozen=True)
+class Guest:
+    """Who reads a stream. When `topic` rings the stream asks whether they may stay, and ends where not."""
+
+    topic: str
+    may_stay: Callable[[], bool]
+
+
+def stream(parts: Parts, cursor: int | None, threads: set[str] | None, guest: Guest) -> StreamingResponse:
     """The answer of `GET /api/events`."""
     return StreamingResponse(
-        _frames(parts, cursor, threads),
+        _frames(parts, cursor, threads, guest),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None) -> AsyncIterator[bytes]:
+async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, guest: Guest) -> AsyncIterator[bytes]:
     # Open messages are in the state the client has; it merges by offset, so sending them whole once is harmless.
     sent: dict[str, int] = {}
-    with parts.bell.listen(FEED, DELTAS, SHUTDOWN) as ear:
+    with parts.bell.listen(FEED, DELTAS, SHUTDOWN, guest.topic) as ear, parts.bell.listen(guest.topic) as doubt:
         distance = await parts.feed.distance(cursor or 0)
         if cursor is None:
             cursor = distance
@@ -53,8 +62,11 @@ async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None) ->
         yield b": hello\n\n"
         while not parts.stopping:
             ear.clear()
-            events = await parts.feed.after(cursor)
-            if events:
+            if doubt.is_set():
+                doubt.clear()
+                if not await asyncio.to_thread(guest.may_stay):
+                    return
+            while events := await parts.feed.after(cursor):
                 cursor = events[-1][0]
                 yield b"".join(frame for _, frame in events)
             for piece in parts.open_messages.news(sent, threads):

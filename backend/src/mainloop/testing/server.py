@@ -240,20 +240,22 @@ class Follower:
         self._thread.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(httpx.HTTPError, RuntimeError):
-            with self._client.stream("GET", "/api/events", params=self._params) as answer:
-                name, ident, data = "message", "", ""
-                for line in answer.iter_lines():
-                    field, _, value = line.partition(": ")
-                    if field == "event":
-                        name = value
-                    elif field == "id":
-                        ident = value
-                    elif field == "data":
-                        data = value
-                    elif not line and data:
-                        self._frames.put((name, ident, json.loads(data)))
-                        name, ident, data = "message", "", ""
+        with (
+            contextlib.suppress(httpx.HTTPError, RuntimeError),
+            self._client.stream("GET", "/api/events", params=self._params) as answer,
+        ):
+            name, ident, data = "message", "", ""
+            for line in answer.iter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "id":
+                    ident = value
+                elif field == "data":
+                    data = value
+                elif not line and data:
+                    self._frames.put((name, ident, json.loads(data)))
+                    name, ident, data = "message", "", ""
 
     def next(self, patience: float = PATIENCE) -> tuple[str, str, Any]:
         """The next frame as (event, id, data)."""

@@ -8,6 +8,8 @@ from mainloop.git import GitFailed
 from mainloop.sandboxes.base import Sandbox
 from mainloop.workspaces.base import Description, Keep, Prepared, RunSpec, WorkspaceBroken, WorkspaceSpec
 
+_RUNNERS: dict[Path, dict[str, RunSpec]] = {}
+
 
 class MemoryWorkspaces:
     """`started` holds every run in order. `on_start` is called with each, for tests that answer as its runner does.
@@ -18,7 +20,8 @@ class MemoryWorkspaces:
     def __init__(self, home: Path, sandbox: Sandbox) -> None:
         self._threads = home / "threads"
         self._lock = threading.Lock()
-        self._alive: dict[str, RunSpec] = {}
+        # Runners outlive their server: the next one of this home and process finds them.
+        self._alive = _RUNNERS.setdefault(home, {})
         self.started: list[RunSpec] = []
         self.killed: list[str] = []
         self.commits: dict[str, str] = {}
