@@ -206,7 +206,14 @@ export class Conversations {
   readonly #all: Record<string, Conversation> = {};
 
   constructor(connection: Connection, sessions: Sessions, drafts: Drafts) {
-    this.#make = (id) => new Conversation(id, connection, sessions, drafts);
+    this.#make = (id) => {
+      let conversation: Conversation | undefined;
+      // Under a root of its own: it outlives the component that happened to ask for it first.
+      $effect.root(() => {
+        conversation = new Conversation(id, connection, sessions, drafts);
+      });
+      return conversation as unknown as Conversation;
+    };
   }
 
   get main(): Conversation {

@@ -60,7 +60,7 @@ export interface RowsOf {
 const PAST_ALL = Number.MAX_SAFE_INTEGER;
 
 /** Calls of ours whose effect has a row of its own. */
-const SPEAKS_ELSEWHERE = /(^|__)(spawn_session|ask|report|AskUserQuestion|ExitPlanMode)$/;
+const SPEAKS_ELSEWHERE = /(^|__)(spawn_session|ask|report|AskUserQuestion|ExitPlanMode|TodoWrite)$/;
 
 export function rowsOf(source: RowsOf): Row[] {
   const rows: Row[] = [];
@@ -76,9 +76,11 @@ export function rowsOf(source: RowsOf): Row[] {
     const row = rowOf(entry, source.turn, lastText);
     if (!row) continue;
     if (dayKey(entry.at) !== day) {
-      const begins = day === '' && source.complete;
+      const begins = day === '';
       day = dayKey(entry.at);
-      if (!begins || day !== source.today) {
+      // While there are earlier pages, whether a day begins here is not known, and a mark that moved would drag
+      // the view with it.
+      if (!begins || (source.complete && day !== source.today)) {
         rows.push({ kind: 'day', key: `day:${day}`, place: entry.place, at: entry.at });
       }
       tools = null;

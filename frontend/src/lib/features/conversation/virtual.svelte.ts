@@ -13,6 +13,8 @@ import { flushSync, untrack } from 'svelte';
 
 /** This near to the end counts as being there. */
 const AT_END_PX = 80;
+/** A scroll this soon after the reader's hand moved is theirs. */
+const REACH_MS = 600;
 
 export interface VirtualOptions {
   count: () => number;
@@ -26,6 +28,8 @@ export class VirtualRows {
   #total = $state(0);
   #following = $state(true);
   #scroller: HTMLElement | null = null;
+  #lastTop = 0;
+  #reached = -REACH_MS;
   /** Inside an effect Svelte flushes by itself, and must not be asked to. */
   #inEffect = false;
   readonly #options: VirtualOptions;
@@ -94,12 +98,20 @@ export class VirtualRows {
     this.#effect(() => this.#virtualizer._willUpdate());
   }
 
-  /** The reader scrolled. */
-  scrolled(upwards: boolean): void {
+  /** The reader reaches for something above: a wheel, a finger, a key, the scroll bar. */
+  reachUp(): void {
+    this.#reached = performance.now();
+  }
+
+  /** The view scrolled, by whom ever. */
+  scrolled(): void {
     const scroller = this.#scroller;
     if (!scroller) return;
+    const upwards = scroller.scrollTop < this.#lastTop - 0.5;
+    this.#lastTop = scroller.scrollTop;
     const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
-    if (upwards && left > 1) this.#setFollowing(false);
+    // Our own corrections move it too; only a reader's hand ends the following.
+    if (upwards && performance.now() - this.#reached < REACH_MS) this.#setFollowing(false);
     else if (!upwards && left <= AT_END_PX) this.#setFollowing(true);
   }
 
