@@ -1,0 +1,328 @@
+"""A real runner process against a real server: what kills and restarts may cost, and what they may not."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainloop.sandboxes.base import Policy as Confinement
+from mainloop.sandboxes.bubblewrap import Bubblewrap
+from mainloop.testing.runner_server import ProtocolServer
+from mainloop.testing.scripted_model import ScriptedModelServer, call, script
+from mainloop_models.asks import Answer, Decision
+from mainloop_models.runner import Tool
+
+SECONDS = 60
+REPORT = [Tool(name="report", description="Reports", input_schema={"properties": {"text": {"type": "string"}}})]
+ALLOW = Answer(decision=Decision.ALLOW)
+needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+
+
+class Runners:
+    """Runner processes of one thread, each killed at the end of the test."""
+
+    def __init__(self, server: ProtocolServer, model: ScriptedModelServer) -> None:
+        self.server = server
+        self.model = model
+        self._started: list[asyncio.subprocess.Process] = []
+
+    async def start(self, kind: str = "scripted", sandboxed: bool = False, **settings: Any) -> asyncio.subprocess.Process:
+        environment = {
+            "ANTHROPIC_BASE_URL": self.model.url,
+            "ANTHROPIC_API_KEY": "none",
+            "CLAUDE_CODE_MAX_RETRIES": "0",
+            "SCRIPTED_GATES": self.model.url,
+        }
+        wrap: list[str] = []
+        if sandboxed:
+            places = (self.server.home / "workspace", self.server.home / "home")
+            for place in places:
+                place.mkdir(parents=True, exist_ok=True)
+            wrap = Bubblewrap().wrap(Confinement(chdir=places[0], writable=places))
+        run_file = self.server.new_run(
+            environment, wrap=wrap, confined=sandboxed, agent=kind, tools=REPORT, **settings
+        )
+        process = await self.server.start_runner(run_file)
+        self._started.append(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self._started:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def runners(server: ProtocolServer, model: ScriptedModelServer) -> AsyncIterator[Runners]:
+    runners = Runners(server, model)
+    yield runners
+    await runners.close()
+
+
+@pytest.fixture(params=["scripted", "claude"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+async def ended(process: asyncio.subprocess.Process) -> int:
+    return await asyncio.wait_for(process.wait(), SECONDS)
+
+
+async def becomes_true(true: Callable[[], Any], seconds: float = 30) -> Any:
+    """For what the kernel does and nobody announces: processes that go, files that appear."""
+    async with asyncio.timeout(seconds):
+        while not (found := true()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+def processes(server: ProtocolServer) -> list[int]:
+    """Everything on this machine that runs with this thread's home, but its runners."""
+    found: list[int] = []
+    mark = f"HOME={server.home / 'home'}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+async def test_a_server_that_is_killed_and_returns_in_mid_turn_misses_nothing(runners: Runners, kind: str) -> None:
+    server = runners.server
+    await runners.start(kind)
+    steps = [
+        call("Bash", command="echo one"),
+        {"gate": "down", **call("Bash", command="echo two")},
+        call("mcp__mainloop__report", text="three"),
+        {"text": "the end: {{result}}"},
+    ]
+    message = server.say(script(*steps))
+    await server.until(lambda s: s.bodies("tool_ended"))
+    await server.stop()
+    await runners.model.open_gate("down")
+    spool = server.home / "spool" / "1.jsonl"
+    # The turn goes on without a server, up to the call that only the server can answer.
+    await becomes_true(lambda: b'"tool_request"' in spool.read_bytes())
+    await server.start()
+    end = await server.until(lambda s: s.bodies("turn_ended"))
+    assert (end[0].outcome, end[0].text, end[0].finished) == ("completed", "the end: report: done", [message])
+    assert [r.number for r in server.reports] == list(range(1, len(server.reports) + 1))
+    assert [b.output for b in server.bodies("tool_ended")] == ["one", "two", "report: done"]
+    assert list(server.carried_out.values()) == [1]
+
+
+@pytest.mark.long
+async def test_a_second_runner_of_a_thread_ends_without_touching_anything(runners: Runners) -> None:
+    server = runners.server
+    await runners.start()
+    server.say("hello")
+    await server.until(lambda s: s.bodies("turn_ended"))
+    before = len(server.hellos)
+    second = await runners.start()
+    assert await ended(second) == 3
+    assert len(server.hellos) == before
+    assert not list(server.home.glob("token-*"))
+
+
+async def test_a_refused_runner_kills_its_agent_and_ends(runners: Runners, kind: str) -> None:
+    server = runners.server
+    process = await runners.start(kind, sandboxed=shutil.which("bwrap") is not None)
+    server.say(script(call("Bash", command="echo $$ > running; sleep 1000; echo x"), {"text": "never"}))
+    (ask,) = await server.until(lambda s: s.bodies("ask_opened"))
+    server.answer(ask.id, ALLOW)
+    await becomes_true(lambda: (server.home / "workspace" / "running").exists())
+    # A newer run exists from here on.
+    server.new_run()
+    assert await ended(process) == 4
+    await becomes_true(lambda: not processes(server))
+    assert (server.home / "spool" / "1.jsonl").exists() or kind
+
+
+async def test_what_a_killed_runner_had_not_sent_arrives_before_the_next_one_acts(runners: Runners, kind: str) -> None:
+    server = runners.server
+    process = await runners.start(kind)
+    server.say(script(call("Bash", command="echo one"), {"text": "said {{result}}", "gate": "down"}))
+    await server.until(lambda s: s.bodies("tool_ended"))
+    await server.stop()
+    await runners.model.open_gate("down")
+    spool = server.home / "spool" / "1.jsonl"
+    await becomes_true(lambda: b'"turn_ended"' in spool.read_bytes())
+    process.kill()
+    await ended(process)
+    await server.start()
+    second = await runners.start(kind)
+    await server.until(lambda s: len(s.hellos) >= 3)
+    assert [(r.run, r.body.kind) for r in server.reports][-1] == (1, "turn_ended")
+    assert not spool.exists()
+    server.say("and now?")
+    await server.until(lambda s: len(s.bodies("turn_ended")) == 2)
+    assert [b.turn for b in server.bodies("turn_started")] == [1, 2]
+    server.want("stop")
+    assert await ended(second) == 0
+
+
+async def test_a_turn_whose_runner_was_killed_is_told_as_cut_off_and_its_message_followed_up(
+    runners: Runners, kind: str
+) -> None:
+    server = runners.server
+    process = await runners.start(kind)
+    message = server.say(
+        script(call("Bash", command="touch once"), {"text": "held up", "gate": "never"}),
+        follow_up="You were cut off.",
+    )
+    await server.until(lambda s: s.bodies("tool_ended"))
+    process.kill()
+    await ended(process)
+    (server.home / "workspace" / "once").unlink()
+    await runners.model.open_gate("never")
+    await becomes_true(lambda: not processes(server))
+    await runners.start(kind)
+    ends = await server.until(lambda s: len(s.bodies("turn_ended")) == 2 and s.bodies("turn_ended"))
+    assert [(e.turn, e.outcome) for e in ends] == [(1, "cut_off"), (2, "completed")]
+    assert ends[1].finished == [message]
+    assert not (server.home / "workspace" / "once").exists()
+
+
+async def test_a_released_call_is_not_run_again_by_a_later_run(runners: Runners, kind: str) -> None:
+    server = runners.server
+    sandboxed = shutil.which("bwrap") is not None
+    command = "echo run >> runs; sleep 1000"
+    process = await runners.start(kind, sandboxed)
+    server.say(script(call("Bash", command=command), {"text": "so: {{result}}"}))
+    (ask,) = await server.until(lambda s: s.bodies("ask_opened"))
+    server.want("park")
+    assert await ended(process) == 0
+    server.answer(ask.id, ALLOW)
+    process = await runners.start(kind, sandboxed)
+    runs = server.home / "workspace" / "runs"
+    await becomes_true(runs.exists)
+    process.kill()
+    await ended(process)
+    await becomes_true(lambda: not processes(server))
+    await runners.start(kind, sandboxed)
+    await server.until(lambda s: s.bodies("turn_ended")[-1].outcome == "completed")
+    assert any("outcome is unknown" in b.output for b in server.bodies("tool_ended"))
+    assert runs.read_text() == "run\n"
+
+
+@needs_bwrap
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_nothing_of_a_sandboxed_agent_outlives_its_runner(
+    runners: Runners, kind: str, number: signal.Signals
+) -> None:
+    server = runners.server
+    process = await runners.start(kind, sandboxed=True)
+    detached = "setsid nohup sleep 1000 >/dev/null 2>&1 & touch running; sleep 1000"
+    server.say(script(call("Bash", command=detached), {"text": "never"}))
+    (ask,) = await server.until(lambda s: s.bodies("ask_opened"))
+    server.answer(ask.id, ALLOW)
+    await becomes_true(lambda: (server.home / "workspace" / "running").exists())
+    assert processes(server)
+    process.send_signal(number)
+    if number == signal.SIGTERM:
+        # A signal parks, and a command that runs is waited for; the second one does not wait.
+        await asyncio.sleep(0.2)
+        process.send_signal(number)
+    await ended(process)
+    await becomes_true(lambda: not processes(server), seconds=10)
+
+
+async def test_a_signal_parks_so_that_the_call_goes_on_later(runners: Runners, kind: str) -> None:
+    server = runners.server
+    process = await runners.start(kind)
+    server.say(script(call("Bash", command="echo run >> runs"), {"text": "so"}))
+    (ask,) = await server.until(lambda s: s.bodies("ask_opened"))
+    process.send_signal(signal.SIGTERM)
+    assert await ended(process) == 0
+    assert server.bodies("turn_ended")[-1].deferred_call == ask.call_id
+    assert server.bodies("run_ended")[-1].reason == "parked"
+    assert list((server.home / "spool").iterdir()) == []
+
+
+async def test_a_runner_that_finds_no_server_can_still_be_told_to_end(runners: Runners) -> None:
+    server = runners.server
+    await server.stop()
+    process = await runners.start()
+    await becomes_true(lambda: "begins" in server.log())
+    process.send_signal(signal.SIGTERM)
+    assert await ended(process) == 0
+    await server.start()
+
+
+async def test_an_agent_sees_neither_the_token_nor_what_the_runner_was_started_with(
+    runners: Runners, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_SECRET", "canary")
+    server = runners.server
+    await runners.start(kind, policy={"commands": "ask"})
+    server.say(script(call("Bash", command="env"), {"text": "seen"}))
+    (ask,) = await server.until(lambda s: s.bodies("ask_opened"))
+    assert not list(server.home.glob("token-*"))
+    server.answer(ask.id, ALLOW)
+    await server.until(lambda s: s.bodies("turn_ended"))
+    (result,) = server.bodies("tool_ended")
+    assert f"HOME={server.home / 'home'}" in result.output
+    assert "canary" not in result.output
+    assert (server.home / "lock").read_text().strip().isdigit()
+
+
+async def test_an_agent_whose_process_dies_ends_turn_and_run_with_words(runners: Runners) -> None:
+    server = runners.server
+    process = await runners.start("claude")
+    server.say(script({"text": "one two three", "gate_mid": "never"}))
+    await server.until(lambda s: any(s.open.values()))
+    os.kill(int((server.home / "agent.pid").read_text()), signal.SIGKILL)
+    assert await ended(process) == 0
+    (end,) = server.bodies("turn_ended")
+    assert (end.outcome, end.error.code, end.finished) == ("cut_off", "crashed", [])
+    assert server.bodies("run_ended")[-1].reason == "failed"
+    # What was half said stays said.
+    assert server.bodies("said")[0].text
+
+
+async def test_an_agent_that_dies_while_idle_ends_the_run(runners: Runners) -> None:
+    server = runners.server
+    process = await runners.start("claude")
+    server.say("hello")
+    await server.until(lambda s: s.bodies("turn_ended"))
+    os.kill(int((server.home / "agent.pid").read_text()), signal.SIGKILL)
+    assert await ended(process) == 0
+    assert server.bodies("run_ended")[-1].error.code == "crashed"
+
+
+async def test_a_sandbox_that_does_not_start_is_told_in_words(runners: Runners, tmp_path: Path) -> None:
+    server = runners.server
+    broken = tmp_path / "broken-sandbox"
+    broken.write_text("#!/bin/sh\necho 'no user namespaces here' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    run_file = server.new_run({}, wrap=[str(broken)], agent="claude", tools=REPORT)
+    assert await ended(await server.start_runner(run_file)) == 0
+    (over,) = server.bodies("run_ended")
+    assert over.reason == "failed"
+    assert "no user namespaces here" in over.error.message
+
+
+async def test_an_agent_kind_nobody_knows_is_told_in_words(runners: Runners) -> None:
+    process = await runners.start("hal9000")
+    assert await ended(process) == 0
+    (over,) = runners.server.bodies("run_ended")
+    assert (over.reason, over.error.code) == ("failed", "not_installed")
+
+
+async def test_work_in_the_background_begins_a_turn_of_its_own(runners: Runners) -> None:
+    server = runners.server
+    await runners.start("claude")
+    background: dict[str, Any] = {"command": "cat gate; echo done", "run_in_background": True}
+    server.say(script({"tools": [{"name": "Bash", "input": background}]}, {"text": "started"}))
+    ends = await server.until(lambda s: len(s.bodies("turn_ended")) == 2 and s.bodies("turn_ended"))
+    assert [e.outcome for e in ends] == ["completed", "completed"]
+    assert server.bodies("turn_started")[1].message_ids == []
+    server.say("and on")
+    await server.until(lambda s: len(s.bodies("turn_ended")) == 3)
