@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest';
+import type { Entry } from '$lib/live/reducer';
+import type { Event, ToolCallBody } from '$lib/live/types';
+import { rowsOf, type Row, type RowsOf } from './rows';
+import { partsOf, resultOf, sumOf } from './tools';
+
+function entry(kind: string, body: object, place: number, at = '2026-11-24T10:00:00Z'): Entry {
+  return {
+    key: `${kind}:${place}`,
+    place,
+    at,
+    event: { kind, body, at, seq: place } as unknown as Event,
+  };
+}
+
+function rows(entries: Entry[], more: Partial<RowsOf> = {}): Row[] {
+  return rowsOf({
+    entries,
+    growing: [],
+    pending: [],
+    next: null,
+    turn: null,
+    away: null,
+    today: '2026-10-24',
+    complete: true,
+    ...more,
+  });
+}
+
+const kinds = (list: Row[]) => list.map((row) => row.kind);
+
+const said = (turn: number, text = 'text', role = 'assistant') => ({
+  id: text,
+  role,
+  text,
+  turn,
+  status: 'finished',
+});
+
+const call = (id: string, title: string, more: Partial<ToolCallBody> = {}): ToolCallBody => ({
+  id,
+  turn: 1,
+  tool: 'Read',
+  title,
+  input: {},
+  status: 'ok',
+  output: '',
+  ...more,
+});
+
+describe('rows', () => {
+  test('calls that follow each other are one row', () => {
+    const list = rows([
+      entry('tool_call', call('a', 'read a'), 1),
+      entry('tool_call', call('b', 'read b'), 2),
+      entry('message', said(1), 3),
+      entry('tool_call', call('c', 'run c'), 4),
+    ]);
+    expect(kinds(list)).toEqual(['origin', 'tools', 'message', 'tools']);
+  });
+
+  test('a result that only repeats the last message is not shown twice', () => {
+    const shown = rows([
+      entry('message', said(1, 'Done.'), 1),
+      entry('result', { turn: 1, text: 'Done.' }, 2),
+    ]);
+    expect(kinds(shown)).toEqual(['origin', 'message']);
+    const other = rows([
+      entry('message', said(1, 'Done.'), 1),
+      entry('result', { turn: 1, text: 'All of it.' }, 2),
+    ]);
+    expect(kinds(other)).toContain('result');
+  });
+
+  test('a call of ours that has a row of its own is left out, unless it failed', () => {
+    const spawn = call('a', 'start a session', { tool: 'mcp__mainloop__spawn_session' });
+    expect(kinds(rows([entry('tool_call', spawn, 1)]))).toEqual(['origin']);
+    expect(kinds(rows([entry('tool_call', { ...spawn, status: 'error' }, 1)]))).toContain('tools');
+  });
+
+  test('a turn that only ended says nothing, one that failed does', () => {
+    expect(kinds(rows([entry('turn_ended', { turn: 1, outcome: 'completed' }, 1)]))).toEqual([
+      'origin',
+    ]);
+    expect(kinds(rows([entry('turn_ended', { turn: 1, outcome: 'failed' }, 1)]))).toContain(
+      'ended',
+    );
+  });
+
+  test('a kind from a newer server is left out', () => {
+    expect(kinds(rows([entry('hologram', {}, 1)]))).toEqual(['origin']);
+  });
+
+  test('days are marked where they change, not where the loaded part happens to begin', () => {
+    const list = [
+      entry('message', said(1, 'a'), 1, '2026-11-22T10:00:00Z'),
+      entry('message', said(2, 'b'), 2, '2026-11-23T10:00:00Z'),
+    ];
+    expect(kinds(rows(list))).toEqual(['origin', 'day', 'message', 'day', 'message']);
+    expect(kinds(rows(list, { complete: false }))).toEqual(['message', 'day', 'message']);
+  });
+
+  test('coming back begins with a mark and what was finished meanwhile', () => {
+    const list = [
+      entry('message', said(1, 'a'), 1, '2026-11-24T08:00:00Z'),
+      entry(
+        'notice',
+        { session_id: 's', about: 'result', text: 'x', turn: 1 },
+        2,
+        '2026-11-24T09:00:00Z',
+      ),
+      entry(
+        'notice',
+        { session_id: 's', about: 'item', text: 'x', turn: 1 },
+        3,
+        '2026-11-24T09:10:00Z',
+      ),
+    ];
+    const away = {
+      from: Date.parse('2026-11-24T08:30:00Z'),
+      to: Date.parse('2026-11-24T10:00:00Z'),
+    };
+    const mark = rows(list, { away }).find((row) => row.kind === 'away');
+    expect(mark).toMatchObject({ finished: 1, place: 2 });
+  });
+
+  test('who works and says nothing yet is seen to work', () => {
+    expect(kinds(rows([], { turn: 1 })).at(-1)).toBe('thinking');
+    const running = entry('tool_call', call('a', 'read a', { status: 'running' }), 1);
+    expect(kinds(rows([running], { turn: 1 }))).not.toContain('thinking');
+  });
+
+  test('a message keeps its key from being typed to being in the log', () => {
+    const waiting = rows([], {
+      pending: [
+        {
+          kind: 'message',
+          id: 'm',
+          thread_id: 'main',
+          text: '',
+          mode: 'queue',
+          at: 1,
+          state: 'waiting',
+          reason: '',
+        },
+      ],
+    });
+    expect(waiting.at(-1)?.key).toBe('message:m');
+  });
+});
+
+describe('tools', () => {
+  test('three alike in a row are one line, two are not', () => {
+    const calls = ['read a', 'read b', 'read c', 'run d', 'run e'].map((title, i) =>
+      call(String(i), title),
+    );
+    expect(partsOf(calls).map((part) => part.kind)).toEqual(['alike', 'call', 'call']);
+    expect(sumOf(calls)).toBe('read 3, run 2');
+  });
+
+  test('one that still runs is never folded away', () => {
+    const calls = ['a', 'b', 'c', 'd'].map((id) =>
+      call(id, `read ${id}`, id === 'd' ? { status: 'running' } : {}),
+    );
+    expect(partsOf(calls).map((part) => part.kind)).toEqual(['alike', 'call']);
+  });
+
+  test('say how they ended', () => {
+    expect(resultOf(call('a', 'run', { status: 'denied' }))).toEqual({
+      text: 'denied',
+      tone: 'bad',
+    });
+    expect(resultOf(call('a', 'run', { output: 'x\ny\n' })).text).toBe('2 lines');
+  });
+});

@@ -1,0 +1,193 @@
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  BrowserOutboxStore,
+  Outbox,
+  type Outcome,
+  type OutboxStore,
+  type Waiting,
+  type WaitingAnswer,
+  type WaitingMessage,
+} from './outbox';
+
+class Memory implements OutboxStore {
+  readonly kept = new Map<string, Waiting>();
+  all = () => Promise.resolve([...this.kept.values()]);
+  put = (entry: Waiting) => Promise.resolve(void this.kept.set(entry.id, entry));
+  delete = (id: string) => Promise.resolve(void this.kept.delete(id));
+}
+
+function message(id: string, thread = 'main', at = Number(id)): WaitingMessage {
+  return {
+    kind: 'message',
+    id,
+    thread_id: thread,
+    text: `text ${id}`,
+    mode: 'queue',
+    at,
+    state: 'waiting',
+    reason: '',
+  };
+}
+
+function answer(id: string, notBefore: number): WaitingAnswer {
+  return {
+    kind: 'answer',
+    id,
+    item_id: `item ${id}`,
+    answer: { id, decision: 'allow' },
+    not_before: notBefore,
+    at: 1,
+    state: 'waiting',
+    reason: '',
+  };
+}
+
+function outbox(send: (entry: Waiting) => Promise<Outcome>, store: OutboxStore = new Memory()) {
+  const gate = { open: true, now: 0 };
+  const box = new Outbox({
+    store,
+    send,
+    maySend: () => gate.open,
+    onchange: () => undefined,
+    now: () => gate.now,
+  });
+  return { box, gate };
+}
+
+const sent: Outcome = { outcome: 'sent' };
+
+describe('messages', () => {
+  test('go out in order, one after the other, per conversation', async () => {
+    const log: string[] = [];
+    const { box, gate } = outbox(async (entry) => {
+      log.push(`start ${entry.id}`);
+      await Promise.resolve();
+      log.push(`end ${entry.id}`);
+      return sent;
+    });
+    gate.open = false;
+    for (const id of ['1', '2', '3']) await box.add(message(id));
+    gate.open = true;
+    await box.flush();
+    expect(log).toEqual(['start 1', 'end 1', 'start 2', 'end 2', 'start 3', 'end 3']);
+    expect(box.entries).toEqual([]);
+  });
+
+  test('wait behind one that did not get through, and keep their order', async () => {
+    const seen: string[] = [];
+    let up = false;
+    const { box } = outbox((entry) => {
+      seen.push(entry.id);
+      return Promise.resolve(up ? sent : { outcome: 'later' });
+    });
+    await box.add(message('1'));
+    await box.add(message('2'));
+    await box.flush();
+    expect(seen).toEqual(['1']);
+    up = true;
+    await box.flush();
+    expect(seen).toEqual(['1', '1', '2']);
+  });
+
+  test('of another conversation are not held up', async () => {
+    const seen: string[] = [];
+    const { box } = outbox((entry) => {
+      seen.push(entry.id);
+      return Promise.resolve(entry.id === '1' ? { outcome: 'later' } : sent);
+    });
+    await box.add(message('1', 'main'));
+    await box.add(message('2', 's1'));
+    await box.flush();
+    expect(seen.sort()).toEqual(['1', '2']);
+    expect(box.entries.map((entry) => entry.id)).toEqual(['1']);
+  });
+
+  test('that were refused stay with the reason and block nobody', async () => {
+    const { box } = outbox((entry) =>
+      Promise.resolve(entry.id === '1' ? { outcome: 'rejected', reason: 'Too long.' } : sent),
+    );
+    await box.add(message('1'));
+    await box.add(message('2'));
+    await box.flush();
+    expect(box.entries).toMatchObject([{ id: '1', state: 'rejected', reason: 'Too long.' }]);
+    await box.flush();
+    expect(box.entries).toHaveLength(1);
+  });
+
+  test('are not sent by a tab that may not', async () => {
+    const send = vi.fn(() => Promise.resolve(sent));
+    const { box, gate } = outbox(send);
+    gate.open = false;
+    await box.add(message('1'));
+    await box.flush();
+    expect(send).not.toHaveBeenCalled();
+  });
+
+  test('are sent once, however often one asks for a flush', async () => {
+    const seen: string[] = [];
+    const { box } = outbox(async (entry) => {
+      seen.push(entry.id);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return sent;
+    });
+    await box.add(message('1'));
+    await Promise.all([box.flush(), box.flush(), box.flush()]);
+    expect(seen).toEqual(['1']);
+  });
+
+  test('survive a reload', async () => {
+    const factory = new IDBFactory();
+    const before = outbox(
+      () => Promise.resolve({ outcome: 'later' }),
+      new BrowserOutboxStore(factory),
+    );
+    await before.box.add(message('2'));
+    await before.box.add(message('1'));
+    const after = outbox(() => Promise.resolve(sent), new BrowserOutboxStore(factory));
+    await after.box.load();
+    expect(after.box.entries.map((entry) => entry.id)).toEqual(['1', '2']);
+    await after.box.flush();
+    expect(await new BrowserOutboxStore(factory).all()).toEqual([]);
+  });
+
+  test('can be sent where the browser has no database', async () => {
+    const { box } = outbox(
+      () => Promise.resolve({ outcome: 'later' }),
+      new BrowserOutboxStore(undefined),
+    );
+    await box.add(message('1'));
+    await box.load();
+    expect(box.entries).toHaveLength(1);
+  });
+});
+
+describe('answers', () => {
+  test('are held for their undo, then sent', async () => {
+    vi.useFakeTimers();
+    const seen: string[] = [];
+    const { box, gate } = outbox((entry) => {
+      seen.push(entry.id);
+      return Promise.resolve(sent);
+    });
+    await box.add(answer('a', 3000));
+    await box.flush();
+    expect(seen).toEqual([]);
+    gate.now = 3000;
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(seen).toEqual(['a']);
+    vi.useRealTimers();
+  });
+
+  test('that were undone are never sent', async () => {
+    const send = vi.fn(() => Promise.resolve(sent));
+    const { box, gate } = outbox(send);
+    await box.add(answer('a', 3000));
+    await box.flush();
+    await box.remove('a');
+    gate.now = 5000;
+    await box.flush();
+    expect(send).not.toHaveBeenCalled();
+  });
+});

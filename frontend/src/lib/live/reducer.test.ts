@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest';
+import {
+  emptyWorld,
+  inOrder,
+  isLater,
+  logOf,
+  takeDelta,
+  takeEvent,
+  takePage,
+  takeState,
+  type World,
+} from './reducer';
+import type { Event, Item, MessageBody, Session, State } from './types';
+
+let cursor = 0;
+
+function event(kind: string, body: object, seq: number, thread = 'main'): Event {
+  cursor += 1;
+  return {
+    cursor: String(cursor),
+    thread_id: thread,
+    seq,
+    kind,
+    at: `2026-11-24T10:00:${String(seq % 60).padStart(2, '0')}Z`,
+    body,
+  } as unknown as Event;
+}
+
+function said(id: string, text: string, more: Partial<MessageBody> = {}): MessageBody {
+  return {
+    id,
+    role: 'user',
+    text,
+    status: 'finished',
+    mode: 'queue',
+    turn: 1,
+    demo: false,
+    ...more,
+  };
+}
+
+function state(more: Partial<State> = {}): State {
+  return {
+    cursor: '0',
+    version: '0',
+    person: { name: 'sam' },
+    device: { id: 'd', name: 'd' },
+    main: { id: 'main', turn: 0, working: false, seq: 0 },
+    sessions: [],
+    items: [],
+    projects: [],
+    queued: [],
+    open_messages: [],
+    settings: {} as State['settings'],
+    ...more,
+  };
+}
+
+function started(more: Partial<State> = {}): World {
+  cursor = 0;
+  const world = emptyWorld();
+  takeState(world, state(more));
+  logOf(world, 'main');
+  takePage(world, 'main', [], { more: false, older: false });
+  return world;
+}
+
+const texts = (world: World, thread = 'main') =>
+  inOrder(logOf(world, thread)).map(({ event: { body } }) => (body as MessageBody).text);
+
+describe('cursors', () => {
+  test('are compared by length, then by their characters', () => {
+    expect(isLater('10', '9')).toBe(true);
+    expect(isLater('9', '10')).toBe(false);
+    expect(isLater('12', '12')).toBe(false);
+  });
+});
+
+describe('a log', () => {
+  test('takes an event once, however often it comes', () => {
+    const world = started();
+    const first = event('message', said('a', 'one'), 1);
+    takeEvent(world, first);
+    takeEvent(world, first);
+    expect(texts(world)).toEqual(['one']);
+  });
+
+  test('shows the newest body of a message at the place where it was delivered', () => {
+    const world = started();
+    takeEvent(world, event('message', said('q', 'question', { status: 'queued' }), 1));
+    takeEvent(world, event('message', said('q', 'question, edited', { status: 'delivered' }), 2));
+    takeEvent(world, event('message', said('r', 'reply', { role: 'assistant' }), 3));
+    takeEvent(world, event('message', said('q', 'question, edited', { status: 'finished' }), 4));
+    expect(texts(world)).toEqual(['question, edited', 'reply']);
+  });
+
+  test('keeps a queued message out, and a withdrawn one too', () => {
+    const world = started();
+    takeEvent(world, event('message', said('q', 'later', { status: 'queued' }), 1));
+    expect(texts(world)).toEqual([]);
+    expect([...(world.queued.get('main')?.keys() ?? [])]).toEqual(['q']);
+    takeEvent(world, event('message', said('q', 'later', { status: 'withdrawn' }), 2));
+    expect(texts(world)).toEqual([]);
+    expect(world.queued.get('main')?.size).toBe(0);
+  });
+
+  test('is the same whether its pages come newest first or in order', () => {
+    const events = [
+      event('message', said('q', 'question', { status: 'delivered' }), 1),
+      event('message', said('r', 'reply', { role: 'assistant' }), 2),
+      event('message', said('q', 'question', { status: 'finished' }), 3),
+    ];
+    const world = emptyWorld();
+    takeState(world, state({ cursor: '9' }));
+    takePage(world, 'main', events.slice(1), { more: true, older: false });
+    expect(texts(world)).toEqual(['reply', 'question']);
+    takePage(world, 'main', events.slice(0, 1), { more: false, older: true });
+    expect(texts(world)).toEqual(['question', 'reply']);
+    expect(logOf(world, 'main').first).toBe(1);
+    expect(logOf(world, 'main').more).toBe(false);
+  });
+
+  test('keeps what streams in while its first page is on the way', () => {
+    const world = emptyWorld();
+    takeState(world, state());
+    logOf(world, 'main');
+    const page = event('message', said('a', 'one'), 1);
+    takeEvent(world, event('message', said('b', 'two'), 2));
+    takePage(world, 'main', [page], { more: false, older: false });
+    expect(texts(world)).toEqual(['one', 'two']);
+  });
+
+  test('notices a hole and closes it with the missing page', () => {
+    const world = started();
+    takeEvent(world, event('message', said('a', 'one'), 1));
+    const missed = event('message', said('b', 'two'), 2);
+    takeEvent(world, event('message', said('c', 'three'), 3));
+    expect(logOf(world, 'main').gap).toBe(true);
+    expect(texts(world)).toEqual(['one']);
+    takePage(world, 'main', [missed], { older: false });
+    expect(logOf(world, 'main').gap).toBe(false);
+    expect(texts(world)).toEqual(['one', 'two', 'three']);
+  });
+
+  test('ignores threads that nobody looks at', () => {
+    const world = started();
+    takeEvent(world, event('message', said('a', 'one'), 1, 's1'));
+    expect(world.logs.has('s1')).toBe(false);
+  });
+});
+
+describe('what is being written', () => {
+  const delta = (offset: number, text: string) => ({
+    thread_id: 'main',
+    message_id: 'm',
+    what: 'text' as const,
+    turn: 1,
+    offset,
+    text,
+  });
+
+  test('grows by offset; a repeated or overlapping piece adds only what is new', () => {
+    const world = started();
+    takeDelta(world, delta(0, 'Hello'));
+    takeDelta(world, delta(0, 'Hello'));
+    takeDelta(world, delta(3, 'lo, wor'));
+    takeDelta(world, delta(10, 'ld'));
+    expect(world.open.get('m')?.text).toBe('Hello, world');
+  });
+
+  test('counts as the server does: an emoji is one', () => {
+    const world = started();
+    takeDelta(world, delta(0, '🦀🦀'));
+    takeDelta(world, delta(2, ' crabs'));
+    takeDelta(world, delta(1, '🦀 crabs!'));
+    expect(world.open.get('m')?.text).toBe('🦀🦀 crabs!');
+  });
+
+  test('says so where a piece is missing', () => {
+    const world = started();
+    takeDelta(world, delta(0, 'Hel'));
+    takeDelta(world, delta(9, 'ld'));
+    expect(world.torn).toBe(true);
+    expect(world.open.get('m')?.text).toBe('Hel');
+  });
+
+  test('goes when the message lands, and does not come back by a late piece', () => {
+    const world = started();
+    takeDelta(world, delta(0, 'Hello'));
+    takeEvent(world, event('message', said('m', 'Hello', { role: 'assistant' }), 1));
+    expect(world.open.size).toBe(0);
+    takeDelta(world, delta(0, 'Hello'));
+    expect(world.open.size).toBe(0);
+  });
+
+  test('goes with its turn, where that was cut off', () => {
+    const world = started();
+    takeDelta(world, delta(0, 'Hel'));
+    takeEvent(world, event('turn_ended', { turn: 1, outcome: 'cut_off' }, 1));
+    expect(world.open.size).toBe(0);
+  });
+
+  test('comes whole with the snapshot', () => {
+    const world = started({
+      open_messages: [
+        { thread_id: 'main', message_id: 'm', what: 'text', turn: 1, text: 'Half a 🦀' },
+      ],
+    });
+    takeDelta(world, delta(8, ' more'));
+    expect(world.open.get('m')?.text).toBe('Half a 🦀 more');
+  });
+});
+
+describe('the rest of the world', () => {
+  test('an event older than the snapshot changes no session', () => {
+    const world = started({ cursor: '50', sessions: [{ id: 's', state: 'idle' } as Session] });
+    const old = { ...event('session', { id: 's', state: 'working' }, 1, 's'), cursor: '40' };
+    takeEvent(world, old);
+    expect(world.sessions.get('s')?.state).toBe('idle');
+  });
+
+  test('an item leaves when it is answered or closes itself', () => {
+    const world = started({ items: [{ id: 'i', state: 'open' } as Item] });
+    takeEvent(world, event('item', { id: 'i', state: 'answered' }, 1, 's'));
+    expect(world.items.size).toBe(0);
+  });
+
+  test('the main thread works from the start of a turn to its end', () => {
+    const world = started();
+    takeEvent(world, event('turn_started', { turn: 4, message_ids: [] }, 1));
+    expect(world.main).toMatchObject({ turn: 4, working: true });
+    takeEvent(world, event('turn_ended', { turn: 4, outcome: 'completed' }, 2));
+    expect(world.main.working).toBe(false);
+  });
+
+  test('says which topics changed', () => {
+    const world = started();
+    const changes = takeEvent(world, event('message', said('a', 'one'), 1));
+    expect([...changes].sort()).toEqual(['log:main', 'queue:main']);
+  });
+
+  test('a kind from a newer server does no harm', () => {
+    const world = started();
+    takeEvent(world, event('hologram', { id: 'x' }, 1));
+    expect(logOf(world, 'main').last).toBe(1);
+  });
+});
