@@ -9,6 +9,9 @@ from mainloop.errors import BadInput, MainloopError, WrongHost, WrongOrigin
 from mainloop.http.problems import problem
 
 LARGEST_BODY = 4 * 1024 * 1024
+# A report is whatever an agent's tool gave; one that is refused would hold up all behind it.
+LARGEST_REPORT = 64 * 1024 * 1024
+RUNNERS = "/runner/"
 READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -37,7 +40,18 @@ class Guard:
         if refusal is not None:
             return await problem(refusal)(scope, receive, send)
 
+        limit, size = _limit(scope), 0
+
+        async def counted() -> Message:
+            """A body sent in pieces does not say how large it will be; beyond the limit the app hears no more."""
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            return message if size <= limit else {"type": "http.disconnect"}
+
         async def with_headers(message: Message) -> None:
+            if size > limit:
+                return
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -48,7 +62,9 @@ class Guard:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        return await self.app(scope, receive, with_headers)
+        await self.app(scope, counted, with_headers)
+        if size > limit:
+            await problem(_TooLarge(limit=limit))(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> MainloopError | None:
         headers = Headers(scope=scope)
@@ -56,14 +72,21 @@ class Guard:
         if host not in self.hosts:
             return WrongHost(host=host or "(none)")
         origin = headers.get("origin")
-        if origin and scope["method"] not in READING and _name(urlsplit(origin).netloc) not in self.hosts:
+        if origin and scope["method"] not in READING and _name(origin.partition("://")[2]) not in self.hosts:
             return WrongOrigin(origin=origin, expected=self.expected)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            return _TooLarge(limit=LARGEST_BODY)
+        if not (length.isascii() and length.isdigit()) or len(length) > 15 or int(length) > _limit(scope):
+            return _TooLarge(limit=_limit(scope))
         return None
+
+
+def _limit(scope: Scope) -> int:
+    return LARGEST_REPORT if scope["path"].startswith(RUNNERS) else LARGEST_BODY
 
 
 def _name(netloc: str) -> str:
     """The host name of `name:port`, brackets of an IPv6 address kept off."""
-    return (urlsplit(f"//{netloc}").hostname or "").lower()
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").lower()
+    except ValueError:
+        return ""

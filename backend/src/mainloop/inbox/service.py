@@ -47,8 +47,8 @@ class Inbox:
     def register(self, registry: Registry) -> None:
         """Take part in what runners report."""
         registry.on(r.AskOpened, self._ask_opened)
-        registry.on(r.AnswerTaken, lambda unit, said, body: store.taken(unit, t.item.c.id == body.ask_id))
-        registry.on(r.AskWithdrawn, lambda unit, said, body: self.close(unit, body.ask_id, body.reason))
+        registry.on(r.AnswerTaken, lambda unit, said, body: _taken(unit, said, body.ask_id))
+        registry.on(r.AskWithdrawn, self._withdrawn)
         registry.on(r.Released, self._released)
         registry.on(r.TurnEnded, self._turn_ended)
         registry.on_blocked(self._blocked)
@@ -136,7 +136,11 @@ class Inbox:
 
     def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
         if body.ask_id is not None:
-            store.taken(unit, t.item.c.id == body.ask_id)
+            _taken(unit, said, body.ask_id)
+
+    def _withdrawn(self, unit: UnitOfWork, said: Said, body: r.AskWithdrawn) -> None:
+        for row in store.open_of(unit.connection, t.item.c.id == body.ask_id, t.item.c.thread_id == said.thread_id):
+            self.close(unit, row.id, body.reason)
 
     def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
         if body.outcome == "deferred":
@@ -163,6 +167,10 @@ class Inbox:
                 opened_at=unit.now,
             ),
         )
+
+
+def _taken(unit: UnitOfWork, said: Said, ask_id: str) -> None:
+    store.taken(unit, t.item.c.id == ask_id, t.item.c.thread_id == said.thread_id)
 
 
 def in_words(item: ItemBody) -> str:

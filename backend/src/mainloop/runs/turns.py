@@ -1,5 +1,6 @@
 """What a report does to its thread: its events, its messages, its turn. Features add their own part after this."""
 
+import json
 from typing import cast
 
 import sqlalchemy as sa
@@ -227,4 +228,9 @@ def _short_input(unit: UnitOfWork, thread_id: str, given: dict[str, object]) -> 
             return [short(v) for v in cast("list[object]", value)]
         return value
 
-    return {key: short(value) for key, value in given.items()}
+    shown = {key: short(value) for key, value in given.items()}
+    whole = json.dumps(shown, ensure_ascii=False)
+    _, ref = unit.shorten(thread_id, whole)
+    if ref is None:
+        return shown
+    return {"input": f"{whole[:LONG_INPUT]}\n… the whole is stored as {ref.id}"}

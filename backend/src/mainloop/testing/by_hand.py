@@ -24,7 +24,7 @@ class HandRunner:
         self._sent = 0
         self._workspaces = workspaces
         self._turn = 0
-        self._version = ""
+        self.taken: list[str] = []
 
     # -- the four routes ---------------------------------------------------------------------------------------
     def try_hello(self) -> httpx.Response:
@@ -105,7 +105,7 @@ class HandRunner:
             r.AgentSession(agent_session="s-" + self.thread_id[:40], version="1"),
             r.TurnStarted(turn=self._turn, message_ids=ids),
         )
-        self._taken = ids
+        self.taken = ids
         return self._turn
 
     def end(
@@ -118,7 +118,7 @@ class HandRunner:
         deferred_call: str | None = None,
     ) -> r.Receipt:
         """End the turn."""
-        done = self._taken if outcome in ("completed", "interrupted") else []
+        done = self.taken if outcome in ("completed", "interrupted") else []
         return self.say(
             r.TurnEnded(
                 turn=self._turn,
