@@ -50,6 +50,8 @@ from mainloop.runs.watch import Watch
 from mainloop.sessions import phases as session_phases
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.launch import Launcher
+from mainloop.sessions.moves import Moves
+from mainloop.sessions.progress import Progress
 from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
 from mainloop.settings import Settings
@@ -88,12 +90,13 @@ class Parts:
         self.projects = Projects(self.database, self.phases, settings.home / "mirrors")
         self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
         ceilings = Ceilings(settings)
-        self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds)
+        moves = Moves(self.runs, ceilings)
+        self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.workspaces: Workspaces = plugins.make_workspaces(settings.workspace, settings.home, self.sandbox)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
-        self.sessions.register(self.registry)
+        Progress(self.runs, self.inbox, moves, self.sessions).register(self.registry)
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
         self.projects.define_phases()
@@ -101,7 +104,7 @@ class Parts:
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
-        self.janitor.every_beat(lambda: self.database.write(self.sessions.free_slots))
+        self.janitor.every_beat(lambda: self.database.write(moves.free_slot))
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""

@@ -37,7 +37,8 @@ from mainloop.sessions.agents import AgentKinds, Default
 from mainloop.sessions.schemas import Session
 from mainloop.sessions.service import Sessions
 from mainloop.settings import Settings
-from mainloop_models.events import MessageBody
+from mainloop_models.asks import Decision
+from mainloop_models.events import ItemBody, MessageBody
 
 MAIN: Final = "main"
 
@@ -54,6 +55,16 @@ class Conversation:
 
     def register(self, registry: Registry) -> None:
         registry.prompt("main", lambda connection, _row: self._prompt(connection))
+        self._inbox.on_done(self._item_done)
+
+    def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
+        """What went wrong in the main thread is tried again or given up, as the person said."""
+        if item.thread_id != MAIN or item.ask is not None or item.answer is None:
+            return
+        if item.answer.decision is Decision.RETRY:
+            self._runs.go_on(unit, MAIN)
+        else:
+            self._runs.abandon(unit, MAIN)
 
     def _prompt(self, connection: sa.Connection) -> str:
         ready = [p.name for p in projects_store.all_projects(connection) if p.state != "failed"]

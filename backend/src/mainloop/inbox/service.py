@@ -108,10 +108,6 @@ class Inbox:
         self._tell(self._done, unit, answered)
         if answered.ask is not None:
             self._runs.request(unit, answered.thread_id)
-        elif answer.decision is Decision.RETRY:
-            self._runs.go_on(unit, answered.thread_id)
-        else:
-            self._runs.abandon(unit, answered.thread_id)
         return answered
 
     def _tell(self, listeners: list[Listener], unit: UnitOfWork, item: ItemBody) -> None:

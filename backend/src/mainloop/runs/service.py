@@ -112,6 +112,8 @@ class Runs:
                 t.item.c.ask.is_not(None),
                 t.item.c.taken.is_(False),
                 t.item.c.state.in_(("open", "answered")),
+                # A deferred call is resumed by the next run as it would have been by this one.
+                t.item.c.call_id.is_distinct_from(row.deferred_call) | sa.literal(row.deferred_call).is_(None),
             )
             .values(orphaned=True)
         )

@@ -7,7 +7,8 @@ from mainloop.errors import MainloopError
 from mainloop.projects.service import Projects
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
-from mainloop.sessions.service import PREPARE, SAVE, Sessions
+from mainloop.sessions.moves import PREPARE, SAVE
+from mainloop.sessions.service import Sessions
 from mainloop.workspaces.base import Source, Workspaces, WorkspaceSpec
 
 log = logging.getLogger(__name__)

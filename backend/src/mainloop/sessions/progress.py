@@ -1,0 +1,194 @@
+"""What a session's runner reports and what becomes of its asks: the session moves, its result is delivered."""
+
+from typing import Final
+
+from pydantic import BaseModel, Field
+
+from mainloop.events.unit import UnitOfWork
+from mainloop.inbox.service import Inbox
+from mainloop.runs import mailbox
+from mainloop.runs import store as runs_store
+from mainloop.runs.registry import Call, Registry, Said
+from mainloop.runs.service import Runs
+from mainloop.sessions import store
+from mainloop.sessions.moves import SAVE, Moves
+from mainloop.sessions.prompts import session_prompt
+from mainloop.sessions.service import Sessions, id_from
+from mainloop.sessions.states import OVER
+from mainloop_models import runner as r
+from mainloop_models.asks import Decision
+from mainloop_models.events import AgentError, ItemBody, ResultBody, SessionResult
+from mainloop_models.events import SessionState as S
+
+# Characters of a result that the session carries about; the whole is in its log.
+PREVIEW: Final = 600
+
+REPORT: Final = (
+    "Tell the person and the main thread what you found or did. Call it once, at the end of your work; "
+    "what you report is what they read first."
+)
+ASK: Final = (
+    "Ask the person what only they can decide, with options where there are some. It may take long until they "
+    "answer; your work goes on right here with their answer."
+)
+
+
+class ReportArguments(BaseModel):
+    text: str = Field(description="What you found or did, for the person: outcome first, then what they should know.")
+    outcome: str = Field(default="done", pattern="^(done|partial|blocked)$", description="done, partial or blocked")
+
+
+class AskArguments(BaseModel):
+    questions: list["AskQuestion"] = Field(min_length=1, max_length=4)
+
+
+class AskQuestion(BaseModel):
+    question: str
+    header: str = Field(default="", description="one or two words")
+    multi_select: bool = False
+    options: list["AskOption"] = Field(default=[], max_length=8)
+
+
+class AskOption(BaseModel):
+    label: str
+    description: str = ""
+
+
+class Progress:
+    """Takes part in every report of a session's run."""
+
+    def __init__(self, runs: Runs, inbox: Inbox, moves: Moves, sessions: Sessions) -> None:
+        self._runs = runs
+        self._inbox = inbox
+        self._moves = moves
+        self._sessions = sessions
+
+    def register(self, registry: Registry) -> None:
+        """Take part in what runners report and in what happens to asks."""
+        registry.prompt("session", lambda c, row: session_prompt(self._moves.body(c, row.thread_id)))
+        registry.tool("report", REPORT, ReportArguments, self._report, roles={"session"})
+        registry.ask_tool("ask", ASK, AskArguments, roles={"session"})
+        registry.on(r.TurnStarted, self._turn_started)
+        registry.on(r.ToolCalled, self._tool_called)
+        registry.on(r.Retrying, self._retrying)
+        registry.on(r.TurnEnded, self._turn_ended)
+        registry.on(r.RunEnded, self._run_ended)
+        registry.on_blocked(self._blocked)
+        self._inbox.on_opened(self._item_opened)
+        self._inbox.on_done(self._item_done)
+
+    def _turn_started(self, unit: UnitOfWork, said: Said, body: r.TurnStarted) -> None:
+        if said.thread.role != "session":
+            return
+        store.update(unit, said.thread_id, parked=False)
+        self._moves.become(unit, said.thread_id, S.WORKING)
+
+    def _tool_called(self, unit: UnitOfWork, said: Said, body: r.ToolCalled) -> None:
+        if said.thread.role == "session":
+            store.set_activity(unit, said.thread_id, body.title[:200])
+
+    def _retrying(self, unit: UnitOfWork, said: Said, body: r.Retrying) -> None:
+        if said.thread.role == "session":
+            store.set_activity(unit, said.thread_id, body.text[:200])
+            self._moves.say(unit, said.thread_id)
+
+    def _report(self, unit: UnitOfWork, call: Call, given: ReportArguments) -> str:
+        store.add_report(unit, call.thread_id, call.turn, mailbox.clean(given.text), given.outcome)
+        return "Reported. It reaches the person and the main thread when this turn ends."
+
+    def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
+        if said.thread.role != "session":
+            return
+        session_id = said.thread_id
+        session = store.find(unit.connection, session_id)
+        assert session is not None
+        if body.cost_usd is not None:
+            store.update(unit, session_id, cost_usd=(session.cost_usd or 0) + body.cost_usd)
+        store.set_activity(unit, session_id, "")
+        if body.outcome == "completed":
+            if body.text.strip():
+                store.add_text_result(unit, session_id, body.turn, body.text)
+            self._deliver(unit, session_id, body.turn)
+        if body.outcome in ("completed", "interrupted"):
+            more = mailbox.queued(unit.connection, session_id)
+            if S(session.state) is S.WORKING and not more:
+                self._moves.become(unit, session_id, S.IDLE)
+            else:
+                self._moves.say(unit, session_id)
+        if session.project_id is not None:
+            self._runs.phases.enqueue(unit, SAVE, session_id, f"turn-{body.turn}-{said.run}")
+        self._moves.free_slot(unit)
+
+    def _deliver(self, unit: UnitOfWork, session_id: str, turn: int) -> None:
+        """A turn's result: in its own log, as a notice in the thread that started it, and for that thread's agent."""
+        result = store.deliver_result(unit, session_id, turn)
+        session = store.find(unit.connection, session_id)
+        if result is None or session is None:
+            return
+        text, ref = unit.shorten(session_id, result.text)
+        body = ResultBody(turn=turn, text=text, source=result.source, outcome=result.outcome, blob=ref)
+        unit.append(session_id, "result", body)
+        shown = SessionResult(turn=turn, text=result.text[:PREVIEW], outcome=result.outcome, at=unit.now)
+        store.update(unit, session_id, result=shown.model_dump(mode="json"))
+        self._moves.notice(unit, session_id, "result", result.text, turn)
+        if session.parent is None:
+            return
+        key = f"result-{session_id}-{turn}"
+        words = f'Result of session "{session.handle}" (id {session_id}, {result.outcome}):\n{result.text}'
+        mailbox.note(unit, session.parent, key, words)
+        if session.wake:
+            letter = mailbox.Letter(
+                id=id_from(key),
+                text=f"Session {session.handle} has delivered its result, as you asked to be told.",
+                role="system",
+                from_thread=session_id,
+            )
+            runs_store.lock(unit, session.parent)
+            mailbox.post(unit, session.parent, letter)
+            self._runs.take_up(unit, session.parent)
+
+    def _run_ended(self, unit: UnitOfWork, said: Said, body: r.RunEnded) -> None:
+        if said.thread.role == "session" and body.reason == "parked":
+            store.update(unit, said.thread_id, parked=True)
+            self._moves.say(unit, said.thread_id)
+
+    def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
+        session = store.find(unit.connection, thread_id)
+        if session is None:
+            return
+        if S(session.state) is S.STARTING:  # it never got as far as a turn
+            self._moves.move(unit, thread_id, S.FAILED, error.message)
+        elif S(session.state) is S.WORKING:
+            self._moves.move(unit, thread_id, S.WAITING, error.message)
+        self._moves.free_slot(unit)
+
+    def _item_opened(self, unit: UnitOfWork, item: ItemBody) -> None:
+        if item.session_id is None:
+            return
+        if item.ask is not None:
+            self._moves.become(unit, item.session_id, S.WAITING)
+        self._moves.notice(unit, item.session_id, "item", item.title, item.turn or 0)
+        self._moves.free_slot(unit)
+
+    def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
+        if item.session_id is None or runs_store.open_asks(unit.connection, item.session_id):
+            return
+        session = store.find(unit.connection, item.session_id)
+        if session is None:
+            return
+        state, answer = S(session.state), item.answer.decision if item.answer else None
+        if item.ask is None and answer is Decision.RETRY and state in OVER:
+            self._sessions.reopen(unit, item.session_id)
+        elif state is not S.WAITING:
+            return
+        elif runs_store.agent(unit.connection, item.session_id).working:
+            self._moves.become(unit, item.session_id, S.WORKING)
+        elif item.ask is not None and answer is not None:
+            self._moves.move(unit, item.session_id, S.STARTING, "going on")
+        elif answer is Decision.RETRY:
+            self._moves.move(unit, item.session_id, S.STARTING, "trying again")
+            self._runs.go_on(unit, item.session_id)
+        else:
+            self._moves.become(unit, item.session_id, S.IDLE)
+            if answer is Decision.DISMISS:
+                self._runs.abandon(unit, item.session_id)
