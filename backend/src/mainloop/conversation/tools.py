@@ -6,7 +6,6 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
-from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.errors import NotAllowedNow, UnknownSession
 from mainloop.events import log
@@ -90,7 +89,11 @@ class DeskTools:
         body = self._sessions.start(
             unit,
             Start(id=id_from("spawn", call.thread_id, call.call_id), **given.model_dump()),
-            anchor=Anchor(thread_id=call.thread_id, message_id=self._message(unit, call), call_id=call.call_id),
+            anchor=Anchor(
+                thread_id=call.thread_id,
+                message_id=mailbox.first_of_turn(unit.connection, call.thread_id, call.turn),
+                call_id=call.call_id,
+            ),
             turn=call.turn,
             depth=depth,
         )
@@ -102,25 +105,12 @@ class DeskTools:
         """A session that an earlier run of this very turn started with the same words."""
         if not call.thread.cut_off:
             return None
-        earlier = unit.execute(
-            sa.select(t.tool_request).where(
-                t.tool_request.c.thread_id == call.thread_id,
-                t.tool_request.c.tool == "spawn_session",
-                t.tool_request.c.turn >= call.turn - 1,
-                t.tool_request.c.is_error.is_(False),
-            )
-        )
+        earlier = runs_store.tool_requests(unit.connection, call.thread_id, "spawn_session", since_turn=call.turn - 1)
         wanted = given.model_dump()
-        for row in earlier.all():
+        for row in earlier:
             if SpawnSession.model_validate(row.arguments).model_dump() == wanted:
                 return sessions_store.body(unit.connection, id_from("spawn", call.thread_id, row.call_id))
         return None
-
-    @staticmethod
-    def _message(unit: UnitOfWork, call: Call) -> str | None:
-        """The message of the person that this turn answers."""
-        mine = (t.message.c.thread_id == call.thread_id, t.message.c.turn == call.turn)
-        return unit.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
 
     def list(self, unit: UnitOfWork, call: Call, given: ListSessions) -> str:
         """One line a session, newest first."""

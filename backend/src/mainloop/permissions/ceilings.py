@@ -2,15 +2,10 @@
 
 from datetime import timedelta
 
-import sqlalchemy as sa
-
-from mainloop.db import tables as t
 from mainloop.errors import CeilingReached
 from mainloop.events.unit import UnitOfWork
+from mainloop.permissions import store
 from mainloop.settings import Settings
-
-# States that hold a slot: waiting for the person holds none.
-ALIVE = ("starting", "working")
 
 
 class Ceilings:
@@ -27,14 +22,12 @@ class Ceilings:
                 what=f"Sessions may be nested {s.max_depth} deep (MAINLOOP_MAX_DEPTH); this one may not start another. "
                 "Do the work yourself, or report what should be started."
             )
-        in_turn = self._starts(unit, t.session.c.parent == parent, t.session.c.anchor["turn"].as_integer() == turn)
-        if in_turn >= s.max_starts_per_turn:
+        if store.starts_in_turn(unit.connection, parent, turn) >= s.max_starts_per_turn:
             raise CeilingReached(
                 what=f"{s.max_starts_per_turn} sessions were started in this turn already "
                 "(MAINLOOP_MAX_STARTS_PER_TURN). Nothing more was started: ask the person whether to go on."
             )
-        today = self._starts(unit, t.session.c.created_at > unit.now - timedelta(days=1), t.session.c.depth > 0)
-        if today >= s.max_starts_per_day:
+        if store.starts_since(unit.connection, unit.now - timedelta(days=1)) >= s.max_starts_per_day:
             raise CeilingReached(
                 what=f"{s.max_starts_per_day} sessions were started in the last 24 hours (MAINLOOP_MAX_STARTS_PER_DAY)."
                 " Nothing more was started: the person can start sessions by hand or raise the ceiling."
@@ -42,14 +35,4 @@ class Ceilings:
 
     def has_slot(self, unit: UnitOfWork) -> bool:
         """Whether one more session may work right now. Those that wait for a slot hold none."""
-        alive = sa.select(sa.func.count()).where(
-            t.session.c.state.in_(ALIVE), sa.or_(t.session.c.state != "starting", t.session.c.reason != QUEUED)
-        )
-        return unit.execute(alive).scalar_one() < self._settings.max_alive
-
-    @staticmethod
-    def _starts(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> int:
-        return unit.execute(sa.select(sa.func.count()).select_from(t.session).where(*which)).scalar_one()
-
-
-QUEUED = "queued"
+        return store.alive(unit.connection) < self._settings.max_alive

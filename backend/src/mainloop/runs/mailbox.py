@@ -127,6 +127,12 @@ def queued(connection: sa.Connection, thread_id: str) -> list[Row]:
     return _with_status(connection, thread_id, MessageStatus.QUEUED)
 
 
+def first_of_turn(connection: sa.Connection, thread_id: str, turn: int) -> str | None:
+    """The id of the message that a turn answers."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.turn == turn)
+    return connection.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
+
+
 def all_queued(connection: sa.Connection) -> list[tuple[str, MessageBody]]:
     """Every waiting message of the installation, with its thread."""
     rows = connection.execute(

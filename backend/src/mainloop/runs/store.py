@@ -96,6 +96,17 @@ def released_calls(connection: sa.Connection, thread_id: str, turn: int) -> list
     return list(connection.execute(sa.select(t.released.c.call_id).where(*mine)).scalars())
 
 
+def tool_requests(connection: sa.Connection, thread_id: str, tool: str, *, since_turn: int) -> list[Row]:
+    """Calls of one of our tools that were carried out, oldest first."""
+    mine = (
+        t.tool_request.c.thread_id == thread_id,
+        t.tool_request.c.tool == tool,
+        t.tool_request.c.turn >= since_turn,
+        t.tool_request.c.is_error.is_(False),
+    )
+    return list(connection.execute(sa.select(t.tool_request).where(*mine).order_by(t.tool_request.c.at)))
+
+
 def has_work(connection: sa.Connection, row: Row) -> bool:
     """Whether a runner of this thread would have something to do right now."""
     if row.blocked or row.wanted == "stop":

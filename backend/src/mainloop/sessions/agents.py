@@ -10,8 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from mainloop.db import tables as t
 from mainloop.environment import sign_ins
+from mainloop.sessions import store
 from mainloop.settings import Settings
 
 MODELS: Final = ("opus", "sonnet", "haiku")
@@ -51,8 +51,7 @@ class AgentKinds:
 
     def default(self, connection: sa.Connection) -> Default:
         """What runs where nothing else is asked for; the demo, once it was chosen."""
-        chosen = connection.execute(sa.select(t.installation.c.demo)).scalar_one()
-        if chosen or self._settings.demo:
+        if self._settings.demo or store.demo_chosen(connection):
             return Default("scripted", True)
         return Default(self._settings.agent, False)
 

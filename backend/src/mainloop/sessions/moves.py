@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from mainloop.errors import UnknownSession
 from mainloop.events.unit import UnitOfWork
-from mainloop.permissions.ceilings import QUEUED, Ceilings
+from mainloop.permissions.ceilings import Ceilings
+from mainloop.permissions.store import QUEUED
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.states import OVER, check_move

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from mainloop.errors import AgentUnavailable, BadInput, NotAllowedNow, SessionExists
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
-from mainloop.permissions.ceilings import QUEUED, Ceilings
+from mainloop.permissions.ceilings import Ceilings
+from mainloop.permissions.store import QUEUED
 from mainloop.projects.service import Projects
 from mainloop.runs import mailbox
 from mainloop.runs import store as runs_store

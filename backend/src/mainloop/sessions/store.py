@@ -38,6 +38,11 @@ def set_activity(unit: UnitOfWork, session_id: str, activity: str) -> None:
     unit.execute(sa.update(t.session).where(t.session.c.id == session_id).values(activity=activity))
 
 
+def demo_chosen(connection: sa.Connection) -> bool:
+    """Whether the person let the demo agent answer."""
+    return bool(connection.execute(sa.select(t.installation.c.demo)).scalar_one())
+
+
 def taken_handles(connection: sa.Connection) -> set[str]:
     open_ones = sa.select(t.session.c.handle).where(t.session.c.state.not_in(OVER))
     return set(connection.execute(open_ones).scalars())
