@@ -113,7 +113,7 @@ class Runs:
                 t.item.c.taken.is_(False),
                 t.item.c.state.in_(("open", "answered")),
                 # A deferred call is resumed by the next run as it would have been by this one.
-                t.item.c.call_id.is_distinct_from(row.deferred_call) | sa.literal(row.deferred_call).is_(None),
+                t.item.c.call_id != (row.deferred_call or ""),
             )
             .values(orphaned=True)
         )

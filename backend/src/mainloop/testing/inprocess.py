@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
+import sqlalchemy as sa
 import uvicorn
 
 from mainloop.access.service import new_code
@@ -70,11 +71,17 @@ class InProcessServer:
         """End it as SIGTERM does: streams and polls first."""
         if self._server is None or self._thread is None:
             return
+        pool = self.parts.database.engine.pool
         self.parts.stop()
         self._server.should_exit = True
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=40)
         assert not self._thread.is_alive(), "the server does not end"
         self._server = self._thread = None
+        # Connections that a last background look still held when the server closed the others.
+        until = time.monotonic() + 10
+        while isinstance(pool, sa.QueuePool) and pool.checkedout() and time.monotonic() < until:
+            time.sleep(0.01)
+        pool.dispose()
 
     def close(self) -> None:
         """End it and whoever talks to it."""
@@ -123,7 +130,7 @@ class InProcessServer:
             return next((s for s in reversed(mine) if (s.thread_id, s.run) not in played), None)
 
         with self._started:
-            found = self._started.wait_for(look, timeout=20)
+            found = self._started.wait_for(look, timeout=PATIENCE)
         assert found is not None, f"no runner was started for {thread_id}"
         runner = HandRunner(self.url, found, self.workspaces)
         self._runners.append(runner)

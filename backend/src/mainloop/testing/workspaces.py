@@ -42,7 +42,8 @@ class MemoryWorkspaces:
                 return None
             self._alive[spec.thread_id] = spec
             self.started.append(spec)
-            number = len(self.started)
+            # No process has such a number.
+            number = 2**22 + len(self.started)
         if self.on_start:
             self.on_start(spec)
         return number
