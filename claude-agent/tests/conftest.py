@@ -1,7 +1,6 @@
 """A thread with a real runner, against the protocol server and the scripted model."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +89,14 @@ class Thread:
         """Waits for so many reports of a kind."""
         return await self.server.until(lambda s: len(s.bodies(kind)) >= count and s.bodies(kind), seconds=SECONDS)
 
+    async def writing(self) -> None:
+        """Waits until a message is being written."""
+        await self.server.until(lambda s: any(s.open.values()), seconds=SECONDS)
+
+    async def informed(self) -> None:
+        """Waits until the runner knows everything that is open."""
+        await self.server.until(lambda s: s.work_seen, seconds=SECONDS)
+
     async def turn(self, number: int = 1) -> Any:
         """Waits for the end of a turn (of its last part, where it was deferred)."""
         return await self.server.until(
@@ -125,8 +132,3 @@ async def thread(kind: str, server: ProtocolServer, model: ScriptedModelServer) 
     thread = Thread(kind, server, model)
     yield thread
     await thread.close()
-
-
-@pytest.fixture
-def scripted_thread_environment() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"]}

@@ -22,7 +22,7 @@ ALLOW = Answer(decision=Decision.ALLOW)
 async def test_a_text_is_streamed_and_then_said_whole(thread: Any) -> None:
     thread.run()
     message = thread.server.say(script({"text": "one two three four", "chunks": 4, "gate_mid": "half"}))
-    await thread.server.until(lambda s: any(s.open.values()))
+    await thread.writing()
     await thread.model.open_gate("half")
     end = await thread.turn()
     assert (end.outcome, end.finished, end.text) == ("completed", [message], "one two three four")
@@ -181,7 +181,7 @@ async def test_a_steering_message_goes_into_the_running_turn(thread: Any) -> Non
     steering = thread.server.say("GO LEFT", mode="steer")
     if thread.kind == "claude":
         # The program has it once it has answered; held calls keep the turn open meanwhile.
-        await thread.server.until(lambda s: s.work_seen)
+        await thread.informed()
     thread.server.answer(ask.id, ALLOW)
     end = await thread.turn()
     assert end.text == "heard: GO LEFT"
@@ -192,9 +192,9 @@ async def test_a_steering_message_goes_into_the_running_turn(thread: Any) -> Non
 async def test_a_steering_message_that_comes_too_late_is_the_next_turn(thread: Any) -> None:
     thread.run()
     thread.server.say(script({"text": "one two three", "gate_mid": "end"}))
-    await thread.server.until(lambda s: any(s.open.values()))
+    await thread.writing()
     steering = thread.server.say("and this", mode="steer")
-    await thread.server.until(lambda s: s.work_seen)
+    await thread.informed()
     await thread.model.open_gate("end")
     await thread.turn(1)
     assert (await thread.turn(2)).finished == [steering]
@@ -203,7 +203,7 @@ async def test_a_steering_message_that_comes_too_late_is_the_next_turn(thread: A
 async def test_an_interrupt_stops_the_turn_and_keeps_what_was_said(thread: Any) -> None:
     thread.run()
     message = thread.server.say(script({"text": "first part and second part", "chunks": 2, "gate_mid": "never"}))
-    await thread.server.until(lambda s: any(s.open.values()))
+    await thread.writing()
     thread.server.interrupt(1)
     end = await thread.turn()
     assert (end.outcome, end.finished) == ("interrupted", [message])
@@ -406,7 +406,7 @@ async def test_an_answer_whose_call_is_gone_is_told_in_words_and_its_approval_us
     approved = {"ask_id": ask.id, "tool": "Bash", "input": {"command": command}}
     thread.server.answer(ask.id, ALLOW)
     thread.run(approved=[approved])
-    await thread.server.until(lambda s: any(b.ask_id == ask.id for b in s.bodies("answer_taken")))
+    await thread.bodies("answer_taken")
     await thread.turn(2)
     if thread.kind == "scripted":
         # It goes on with the very call, which the approval lets through.

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ READING = [
     "find . -name '*.py' -type f | sort -u",
     "ls *.py",
     r"echo a\ b",
-    "rg \"foo|bar\" src # a comment",
+    'rg "foo|bar" src # a comment',
     "grep -n a b\nls",
     "git status --short && git diff HEAD~1 -- a.py",
     "git show HEAD^:a.py | head",
@@ -41,7 +40,7 @@ READING = [
     "cut -d: -f1 a | tr a-z A-Z | uniq -c",
 ]
 
-MAKING = ["mkdir -p a/b", "touch a.txt", "git add -A && git commit -qm 'made it'", "git commit -m \"fix: it's\""]
+MAKING = ["mkdir -p a/b", "touch a.txt", "git add -A && git commit -qm 'made it'", 'git commit -m "fix: it\'s"']
 
 NASTY = [
     "npm test; rm -rf ~",
@@ -212,7 +211,14 @@ def test_a_reading_command_carries_nothing_else_through(command: str, join: str,
 
 @pytest.mark.parametrize(
     "command",
-    ["cat /etc/passwd", "cat ~/.ssh/id_rsa", "cat ../x", "ls -la /", "grep -f/etc/passwd x", "diff --from-file=/etc/passwd x"],
+    [
+        "cat /etc/passwd",
+        "cat ~/.ssh/id_rsa",
+        "cat ../x",
+        "ls -la /",
+        "grep -f/etc/passwd x",
+        "diff --from-file=/etc/passwd x",
+    ],
 )
 def test_without_a_sandbox_looking_outside_is_asked(command: str) -> None:
     assert only_reads(command, ANYWHERE)
@@ -230,17 +236,50 @@ FRAGMENTS = [
     *READS,
     *MAKES,
     *[f"git {name}" for name in (*GIT, *GIT_WRITES)],
-    *["evil", "/bin/evil", "evil=1", "-o", "-exec", "--output=x", "a", "b.txt", "'q w'", '"d e"', "*", "?", "[ab]", "~"],
+    *[
+        "evil",
+        "/bin/evil",
+        "evil=1",
+        "-o",
+        "-exec",
+        "--output=x",
+        "a",
+        "b.txt",
+        "'q w'",
+        '"d e"',
+        "*",
+        "?",
+        "[ab]",
+        "~",
+    ],
     *["&&", "||", ";", "|", "&", "|&", "\n", "\r", "\t", "\\", "\\\n", "#", "!", "(", ")", "{", "}", "{a,evil}"],
     *["$(evil)", "`evil`", "$x", "${x}", "$((1))", "$'\\n'", '$"x"', "'", '"', "\\'", '\\"', "\\$", "$", "`"],
     *["<", ">", ">>", "2>&1", ">/dev/null", "2>/dev/null", ">&evil", "<<E", "<<<", "<(evil)", ">(evil)", "E", "0", "1"],
-    *["if", "then", "fi", "for", "do", "done", "function", "f()", "time", "coproc", "case", "in", "esac", "[[", "]]", "[", "]"],
+    *[
+        "if",
+        "then",
+        "fi",
+        "for",
+        "do",
+        "done",
+        "function",
+        "f()",
+        "time",
+        "coproc",
+        "case",
+        "in",
+        "esac",
+        "[[",
+        "]]",
+        "[",
+        "]",
+    ],
     *["\u00a0", "\u2003", "é", "=", "==", ":", ",", "..", "^", "%", "@", "+"],
 ]
 
 
 @pytest.fixture(scope="module")
-def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Programs that only tell their name, and one that must never be reached by any way."""
     folder = tmp_path_factory.mktemp("stubs")
     for name in STUBS:
@@ -248,7 +287,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).chmod(0o755)
     (folder / "evil").write_text('#!/bin/sh\necho reached > "$EVIL"\n')
     (folder / "evil").chmod(0o755)
-    yield folder
+    return folder
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

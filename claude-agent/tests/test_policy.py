@@ -81,7 +81,13 @@ def test_no_spelling_of_a_path_leads_out_of_the_workspace(
 
 def test_what_a_session_s_shell_reads_at_its_start_is_not_edited_unasked(tmp_path: Path) -> None:
     held = rules(tmp_path)
-    for name in (".bashrc", ".gitconfig", ".claude/settings.json", ".claude/shell-snapshots/x.sh", ".config/git/config"):
+    for name in (
+        ".bashrc",
+        ".gitconfig",
+        ".claude/settings.json",
+        ".claude/shell-snapshots/x.sh",
+        ".config/git/config",
+    ):
         assert isinstance(judge(held, "Write", file_path=str(tmp_path / "home" / name)), Ask)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mainloop.testing.runner_server import ProtocolServer
+from mainloop_agent.__main__ import read_token
 from mainloop_agent.reporter import BATCH, Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
 from mainloop_agent.spool import Spool
@@ -46,7 +47,9 @@ async def test_reports_arrive_in_order_over_several_batches(said: Speaker, serve
         said.reporter.report(word(number))
     await asyncio.wait_for(said.reporter.delivered(), 30)
     assert [r.number for r in server.reports] == list(range(1, BATCH * 2 + 8))
-    assert [r.body.text for r in server.reports if isinstance(r.body, Retrying)] == [str(n) for n in range(BATCH * 2 + 7)]
+    assert [r.body.text for r in server.reports if isinstance(r.body, Retrying)] == [
+        str(n) for n in range(BATCH * 2 + 7)
+    ]
 
 
 async def test_a_server_that_dies_and_returns_misses_nothing_and_doubles_nothing(
@@ -123,7 +126,7 @@ async def test_what_an_older_run_left_is_delivered_from_where_the_server_stands(
         older.append(TurnStarted(turn=number + 1, message_ids=[]))
     older.close()
     second = RunFile.model_validate_json(server.new_run().read_text())
-    http = Server(server.url, Path(second.token_file).read_text())
+    http = Server(server.url, read_token(Path(second.token_file)))
     await deliver_spool(http, Spool.open(Path(first.home) / "spool", 1), server.thread)
     assert [(r.run, r.number) for r in server.reports] == [(1, n) for n in range(1, 6)]
     assert list((Path(first.home) / "spool").iterdir()) == []

@@ -32,7 +32,9 @@ class Runners:
         self.model = model
         self._started: list[asyncio.subprocess.Process] = []
 
-    async def start(self, kind: str = "scripted", sandboxed: bool = False, **settings: Any) -> asyncio.subprocess.Process:
+    async def start(
+        self, kind: str = "scripted", sandboxed: bool = False, **settings: Any
+    ) -> asyncio.subprocess.Process:
         environment = {
             "ANTHROPIC_BASE_URL": self.model.url,
             "ANTHROPIC_API_KEY": "none",
@@ -45,9 +47,7 @@ class Runners:
             for place in places:
                 place.mkdir(parents=True, exist_ok=True)
             wrap = Bubblewrap().wrap(Confinement(chdir=places[0], writable=places))
-        run_file = self.server.new_run(
-            environment, wrap=wrap, confined=sandboxed, agent=kind, tools=REPORT, **settings
-        )
+        run_file = self.server.new_run(environment, wrap=wrap, confined=sandboxed, agent=kind, tools=REPORT, **settings)
         process = await self.server.start_runner(run_file)
         self._started.append(process)
         return process
@@ -78,7 +78,7 @@ async def ended(process: asyncio.subprocess.Process) -> int:
 async def becomes_true(true: Callable[[], Any], seconds: float = 30) -> Any:
     """For what the kernel does and nobody announces: processes that go, files that appear."""
     async with asyncio.timeout(seconds):
-        while not (found := true()):
+        while not (found := true()):  # noqa: ASYNC110 - there is nobody to announce it
             await asyncio.sleep(0.02)
     return found
 
@@ -142,7 +142,6 @@ async def test_a_refused_runner_kills_its_agent_and_ends(runners: Runners, kind:
     server.new_run()
     assert await ended(process) == 4
     await becomes_true(lambda: not processes(server))
-    assert (server.home / "spool" / "1.jsonl").exists() or kind
 
 
 async def test_what_a_killed_runner_had_not_sent_arrives_before_the_next_one_acts(runners: Runners, kind: str) -> None:
@@ -228,7 +227,7 @@ async def test_nothing_of_a_sandboxed_agent_outlives_its_runner(
     process.send_signal(number)
     if number == signal.SIGTERM:
         # A signal parks, and a command that runs is waited for; the second one does not wait.
-        await asyncio.sleep(0.2)
+        await becomes_true(lambda: "told to end" in server.log())
         process.send_signal(number)
     await ended(process)
     await becomes_true(lambda: not processes(server), seconds=10)
@@ -250,7 +249,7 @@ async def test_a_runner_that_finds_no_server_can_still_be_told_to_end(runners: R
     server = runners.server
     await server.stop()
     process = await runners.start()
-    await becomes_true(lambda: "begins" in server.log())
+    await becomes_true(lambda: "the server is away" in server.log())
     process.send_signal(signal.SIGTERM)
     assert await ended(process) == 0
     await server.start()

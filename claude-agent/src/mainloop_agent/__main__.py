@@ -69,6 +69,7 @@ async def run_to_its_end(run: RunFile, token: str) -> int:
     life = asyncio.create_task(live(run, server, parking))
 
     def told_to_end() -> None:
+        log.info("told to end")
         # The second time at once: what is not told yet is in the spool.
         if parking.is_set():
             life.cancel()

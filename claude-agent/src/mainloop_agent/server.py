@@ -67,6 +67,8 @@ class Server:
             found = await self._try(method, route, answer, body, query, timeout)
             if found is not None:
                 return found
+            if pause == FIRST_PAUSE:
+                log.info("%s: the server is away; trying until it answers", route)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -94,7 +96,7 @@ class Server:
                 return answer.model_validate_json(response.content)
             log.warning("%s answered %s: %s", route, response.status_code, response.text[:500])
         except httpx.TransportError as error:
-            log.info("%s: the server is away (%s)", route, type(error).__name__)
+            log.debug("%s: %s", route, error)
         except ValueError as error:
             log.warning("%s: an answer that can't be read: %s", route, str(error)[:500])
         return None

@@ -18,6 +18,7 @@ import secrets
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -181,6 +182,7 @@ class ProtocolServer:
         path = self.home / "run.json"
         path.write_text(run.model_dump_json())
         self._wanted = "run"
+        self._touch()
         return path
 
     async def start_runner(self, run_file: Path) -> asyncio.subprocess.Process:
@@ -267,12 +269,15 @@ class ProtocolServer:
         if (refusal := self._refuse(request)) is not None:
             return refusal
         seen = self._seen = request.query_params.get("seen", "")
+        self._cut_off(run=next(iter(self._tokens.values())))
         await self._tell()
         try:
             async with asyncio.timeout(POLL_SECONDS), self._changed:
                 await self._changed.wait_for(lambda: self._version != seen)
         except TimeoutError:
             pass
+        if (refusal := self._refuse(request)) is not None:
+            return refusal
         return _answer(self._current())
 
     async def _deltas(self, request: Request) -> Response:
@@ -349,6 +354,16 @@ class ProtocolServer:
             case _:
                 return
         self._touch()
+
+    def _cut_off(self, run: int) -> None:
+        """A run asks for work while a turn of an older one is open: what it left has been read, so it died in it."""
+        started = [r for r in self.reports if isinstance(r.body, TurnStarted)]
+        if not started or started[-1].run == run:
+            return
+        turn = started[-1].body.turn if isinstance(started[-1].body, TurnStarted) else 0
+        if turn not in {body.turn for body in self.bodies("turn_ended")}:
+            end = TurnEnded(turn=turn, outcome="cut_off")
+            self._apply(Report(run=run, number=0, at=datetime.now(UTC), body=end))
 
     def _given_to_agent(self, message: str) -> None:
         if message in self._messages:
