@@ -1,0 +1,110 @@
+"""Which requests are let in at all: own names, own pages, bodies of a size."""
+
+import socket
+from collections.abc import Generator, Iterator
+
+import httpx
+import pytest
+
+from mainloop.testing.inprocess import InProcessServer
+
+HELLO = {"id": "message-1", "text": "hello"}
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Nothing here depends on the database."""
+    return request.param
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def test_a_foreign_host_name_is_refused_whatever_it_resolves_to(server: InProcessServer) -> None:
+    person = server.person
+    port = server.settings.port
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "localhost.", "[::1", "", "a b"):
+        answer = person.http.get("/api/health", headers={"Host": host})
+        assert code_of(answer) == (421, "wrong_host"), host
+        assert "MAINLOOP_ALLOWED_HOSTS" in answer.json()["detail"]
+    for host in ("localhost", f"LOCALHOST:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert person.http.get("/api/health", headers={"Host": host}).status_code == 200, host
+    answer = person.http.get("/api/health", headers={"Host": "evil.example", "X-Forwarded-Host": "localhost"})
+    assert code_of(answer) == (421, "wrong_host")
+
+
+def test_a_write_from_another_sites_page_is_refused_even_with_all_secrets(server: InProcessServer) -> None:
+    person = server.person
+    for origin in ("https://evil.example", "http://localhost.evil.example", "null", "http://[::1", "file://"):
+        answer = person.http.post("/api/threads/main/messages", json=HELLO, headers={"Origin": origin})
+        assert code_of(answer) == (403, "wrong_origin"), origin
+    assert person.state()["queued"] == []
+    own = {"Origin": f"http://127.0.0.1:{server.settings.port}"}
+    assert person.http.post("/api/threads/main/messages", json=HELLO, headers=own).status_code == 201
+
+
+def test_no_answer_lets_another_site_read_it(server: InProcessServer) -> None:
+    person = server.person
+    foreign = {"Origin": "https://evil.example"}
+    preflight = {**foreign, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-mainloop-key"}
+    answers = [
+        person.http.get("/api/state", headers=foreign),
+        person.http.options("/api/state", headers=preflight),
+        person.http.options("/api/threads/main/messages", headers=preflight),
+        person.http.get("/api/nowhere", headers=foreign),
+        person.http.get("/api/health", headers=foreign),
+    ]
+    for answer in answers:
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_body_that_is_too_large_is_refused_with_and_without_a_length(server: InProcessServer) -> None:
+    person = server.person
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"id": "message-1", "text": "'
+        for _ in range(80):
+            yield b"x" * 65536
+        yield b'"}'
+
+    whole = person.http.post("/api/threads/main/messages", content=b"x" * (4 * 1024 * 1024 + 1))
+    assert code_of(whole) == (413, "request_too_large")
+    in_pieces = person.http.post(
+        "/api/threads/main/messages", content=pieces(), headers={"Content-Type": "application/json"}
+    )
+    assert code_of(in_pieces) == (413, "request_too_large")
+    assert "4194304 bytes" in in_pieces.json()["detail"]
+    assert person.state()["queued"] == []
+
+
+@pytest.fixture
+def raw(server: InProcessServer) -> Generator[socket.socket]:
+    with socket.create_connection((server.settings.host, server.settings.port), timeout=10) as connection:
+        yield connection
+
+
+def test_a_length_that_is_no_number_is_refused(server: InProcessServer, raw: socket.socket) -> None:
+    raw.sendall(b"POST /api/pair HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12345678901234567890\r\n\r\n")
+    assert b" 413 " in raw.recv(200) or b" 400 " in raw.recv(200)
+    assert server.person.http.get("/api/health").status_code == 200
+
+
+def test_an_unknown_address_or_verb_is_a_problem_in_words(server: InProcessServer) -> None:
+    answer = server.person.http.get("/api/nowhere")
+    assert code_of(answer) == (404, "unknown_route")
+    assert "/docs" in answer.json()["detail"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert code_of(server.person.http.delete("/api/state")) == (405, "http_405")
+
+
+def test_documents_need_nothing_from_elsewhere(server: InProcessServer) -> None:
+    for path in ("/docs", "/docs/errors"):
+        page = server.person.http.get(path)
+        assert page.status_code == 200
+        assert "http://" not in page.text.replace("http://127.0.0.1", "")
+        assert "https://" not in page.text
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
