@@ -51,11 +51,8 @@ const views = {
   settings: { path: '/settings' },
   projects: { path: '/projects' },
   start: {
-    path: '/',
-    act: (page) =>
-      page.keyboard
-        .press('g')
-        .then(() => page.getByRole('button', { name: 'New session' }).first().click()),
+    path: '/sessions',
+    act: (page) => page.getByRole('button', { name: 'New session' }).first().click(),
   },
   unknown: { path: '/s/none' },
   welcome: { path: '/', kind: 'empty' },

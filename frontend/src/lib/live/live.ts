@@ -23,6 +23,7 @@ import {
   logOf,
   takeDelta,
   takeEvent,
+  takeItem,
   takeOpenMessages,
   takePage,
   takeProject,
@@ -31,7 +32,7 @@ import {
   takeState,
 } from './reducer';
 import { EventStream, type Frame } from './stream';
-import type { Project, Session } from './types';
+import type { Item, Project, Session } from './types';
 
 export type Link =
   | { state: 'starting' }
@@ -271,7 +272,8 @@ export class Live {
         const message = await this.call(() => api.sendMessage(entry.thread_id, { id, text, mode }));
         this.#changed(takeQueued(this.world, entry.thread_id, message));
       } else {
-        await this.call(() => api.answer(entry.item_id, entry.answer));
+        const item = await this.call(() => api.answer(entry.item_id, entry.answer));
+        this.#changed(takeItem(this.world, item));
       }
       return { outcome: 'sent' };
     } catch (error) {
@@ -281,6 +283,8 @@ export class Live {
       this.#options.onrefused(entry, error);
       // An answer that came too late is not kept: what was answered first stands in the log.
       if (entry.kind === 'answer' && (error.status === 409 || error.status === 404)) {
+        const first = error.body['item'];
+        if (first) this.#changed(takeItem(this.world, first as Item));
         return { outcome: 'sent' };
       }
       return { outcome: 'rejected', reason: error.detail };

@@ -217,9 +217,7 @@ function takeEffect(world: World, event: Event, changes: Changes): void {
       changes.add('sessions');
       break;
     case 'item':
-      if (event.body.state === 'open') world.items.set(event.body.id, event.body);
-      else world.items.delete(event.body.id);
-      changes.add('items');
+      for (const topic of takeItem(world, event.body)) changes.add(topic);
       break;
     case 'message': {
       const message = event.body;
@@ -276,6 +274,12 @@ export function takeDelta(world: World, delta: Delta): Changes {
     points: have + pointsIn(fresh),
   });
   return new Set<Topic>([`open:${delta.thread_id}`]);
+}
+
+export function takeItem(world: World, item: Item): Changes {
+  if (item.state === 'open') world.items.set(item.id, item);
+  else world.items.delete(item.id);
+  return new Set<Topic>(['items']);
 }
 
 export function takeProject(world: World, project: Project): Changes {

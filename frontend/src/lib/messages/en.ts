@@ -9,6 +9,7 @@ export const en = {
     name: 'mainloop',
     loop: 'loop',
     conversation: 'Conversation',
+    skips: 'Shortcuts',
     skipToNeeds: 'Skip to what needs you',
     skipToComposer: 'Skip to the composer',
     close: 'Close',

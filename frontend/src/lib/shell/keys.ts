@@ -23,7 +23,12 @@ export class Keys {
 
   press(event: KeyboardEvent): void {
     if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
-    if (event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target)) return;
+    if (isTyping(event.target)) return;
+    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey) && this.#inPlan('approve')) {
+      event.preventDefault();
+      return;
+    }
+    if (event.metaKey || event.ctrlKey || event.altKey) return;
     if (this.#act(event)) event.preventDefault();
   }
 
@@ -51,6 +56,8 @@ export class Keys {
         return this.#toItem(1);
       case 'N':
         return this.#toItem(-1);
+      case 'r':
+        return this.#inPlan('revise');
       case 'z':
         return this.#app.inbox.undoNewest();
       case '?':
@@ -80,7 +87,8 @@ export class Keys {
     const focus = () => {
       const ask = document.querySelector<HTMLElement>(`[data-ask="${CSS.escape(next.id)}"]`);
       ask?.scrollIntoView({ block: 'center' });
-      ask?.focus();
+      // A permission hears its own keys.
+      (ask?.querySelector<HTMLElement>('[data-permission]') ?? ask)?.focus();
       return ask !== null;
     };
     if (focus()) return true;
@@ -97,6 +105,16 @@ export class Keys {
     if (page.state.inside) history.back();
     else void goto(resolve('/'));
     return true;
+  }
+
+  /** A key of the plan that has the focus, or of the only one that is shown whole. */
+  #inPlan(what: 'approve' | 'revise'): boolean {
+    const plans = [...document.querySelectorAll<HTMLElement>('[data-plan=whole]')];
+    const focused = document.activeElement?.closest<HTMLElement>('[data-plan=whole]');
+    const plan = focused ?? (plans.length === 1 ? plans[0] : undefined);
+    const button = plan?.querySelector<HTMLButtonElement>(`[data-does=${what}]`);
+    button?.click();
+    return button !== null && button !== undefined;
   }
 
   /** A number chooses in the question that has the focus, or in the only one that is there. */

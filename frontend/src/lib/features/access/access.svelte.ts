@@ -42,6 +42,10 @@ export class Access {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    // Signed in again in another tab: this one may go on, too.
+    addEventListener('storage', (event) => {
+      if (event.key === KEY && event.newValue && !this.signedIn) location.reload();
+    });
   }
 
   get signedIn(): boolean {

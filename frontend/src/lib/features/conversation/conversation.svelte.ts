@@ -123,7 +123,9 @@ export class Conversation {
     return this.#growing.find((message) => message.message_id === messageId);
   }
 
+  /** Read the newest page. Inside an effect it runs again when the line is back. */
   async open(): Promise<void> {
+    if (!this.#connection.state || this.#connection.link.state === 'down') return;
     try {
       await this.#connection.live.openThread(this.id);
       this.#failure = '';
