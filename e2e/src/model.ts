@@ -26,7 +26,10 @@ export function script(...steps: Step[]): string {
   return `[[script]]${JSON.stringify(steps)}[[/script]]`;
 }
 
-export function call(name: string, input: Record<string, unknown>): { name: string; input: typeof input } {
+export function call(
+  name: string,
+  input: Record<string, unknown>,
+): { name: string; input: typeof input } {
   return { name, input };
 }
 

@@ -166,9 +166,7 @@ export class Server {
           sameSite: 'Strict',
         },
       ],
-      origins: [
-        { origin: this.url, localStorage: [{ name: 'mainloop.key', value: device.key }] },
-      ],
+      origins: [{ origin: this.url, localStorage: [{ name: 'mainloop.key', value: device.key }] }],
     };
   }
 

@@ -35,7 +35,8 @@ export const test = base.extend<Fixtures>({
         }
       });
       context.on('console', (message) => {
-        if (/Content Security Policy|Refused to/i.test(message.text())) trouble.push(message.text());
+        if (/Content Security Policy|Refused to/i.test(message.text()))
+          trouble.push(message.text());
       });
       page.on('pageerror', (error) => trouble.push(`${error.stack ?? error}`));
       await page.goto(server.url + path);

@@ -5,15 +5,29 @@ export function composer(page: Page, to = 'mainloop'): Locator {
   return page.getByRole('textbox', { name: `Message to ${to}`, exact: true });
 }
 
-/** Write and send, as one does on this screen. */
-export async function say(page: Page, text: string, to = 'mainloop'): Promise<void> {
-  const field = composer(page, to);
-  await field.fill(text);
-  const buttons = page.locator('[data-composer]', { has: field });
-  await buttons.getByRole('button', { name: 'Send', exact: true }).click();
+function buttonAt(page: Page, to: string, name: string): Locator {
+  return page
+    .locator('[data-composer]', { has: composer(page, to) })
+    .getByRole('button', { name, exact: true });
 }
 
-/** A message in the timeline, by words of it. */
+/** Write and send, as one does on this screen. */
+export async function say(page: Page, text: string, to = 'mainloop'): Promise<void> {
+  await composer(page, to).fill(text);
+  await buttonAt(page, to, 'Send').click();
+}
+
+/** Write into the turn that runs. */
+export async function steer(page: Page, text: string, to = 'mainloop'): Promise<void> {
+  await composer(page, to).fill(text);
+  await buttonAt(page, to, 'Send now, into the running turn').click();
+}
+
+export async function stop(page: Page, to = 'mainloop'): Promise<void> {
+  await buttonAt(page, to, 'Stop this turn').click();
+}
+
+/** Messages of a timeline, by words of them. */
 export function said(page: Page | Locator, words: string | RegExp): Locator {
   return page.getByRole('article').filter({ hasText: words });
 }
@@ -23,23 +37,41 @@ export function block(page: Page, title: string): Locator {
   return page.locator('[data-session]').filter({ has: page.getByText(title, { exact: true }) });
 }
 
-/** The id of the session whose block this is. */
 export async function idOf(where: Locator): Promise<string> {
   return (await where.getAttribute('data-session')) ?? '';
 }
 
-export async function handleOf(where: Locator): Promise<string> {
-  return (await where.locator('h2').first().innerText()).trim();
-}
-
-export async function openMenu(where: Locator, entry: string): Promise<void> {
+/** Choose from the menu of a session. */
+export async function choose(where: Locator, entry: string): Promise<void> {
   await where.getByRole('button', { name: /^What to do with/ }).click();
   await where.page().getByRole('menuitem', { name: entry }).click();
 }
 
-/** Nothing runs in the conversation that is shown: its button to stop is gone. */
-export async function untilQuiet(page: Page): Promise<void> {
-  await expect(page.getByRole('button', { name: 'Stop this turn' })).toHaveCount(0);
+/**
+ * Press a button that approves. It takes no press in the first half second, so that nobody approves by accident
+ * what has just appeared.
+ */
+export async function approve(ask: Locator, name: RegExp): Promise<void> {
+  await expect(async () => {
+    await ask.getByRole('button', { name }).click({ timeout: 5000 });
+    await expect(ask.getByText(/^You said/)).toBeVisible({ timeout: 500 });
+  }).toPass();
 }
 
-export const phone = (page: Page): boolean => (page.viewportSize()?.width ?? 0) < 640;
+/** What waits for the person, wherever it is shown, by words of it. */
+export function asks(page: Page | Locator, words: string | RegExp): Locator {
+  return page.locator('[data-ask]').filter({ hasText: words });
+}
+
+export function isPhone(page: Page): boolean {
+  return (page.viewportSize()?.width ?? 0) < 640;
+}
+
+/** The list of sessions: on a wide screen it stands beside the chat, on a phone behind its tab. */
+export async function openSessions(page: Page): Promise<Locator> {
+  if (isPhone(page)) {
+    await page.getByRole('link', { name: /^Sessions/ }).click();
+    return page.getByRole('main');
+  }
+  return page.getByRole('complementary', { name: 'Sessions' });
+}

@@ -1,0 +1,154 @@
+import { script } from '../src/model.ts';
+import { expect, test, useServer } from '../src/test.ts';
+import { composer, said, say } from '../src/ui.ts';
+
+const server = useServer();
+
+test('Enter sends and Shift+Enter begins a new line', async ({ visit }) => {
+  const page = await visit(server());
+  await composer(page).click();
+  await page.keyboard.type('One line');
+  await page.keyboard.press('Shift+Enter');
+  await page.keyboard.type('and another');
+  await expect(composer(page)).toHaveValue('One line\nand another');
+  await page.keyboard.press('Enter');
+  await expect(composer(page)).toHaveValue('');
+  await expect(said(page, 'ok: One line')).toBeVisible();
+});
+
+test(
+  'on a phone Enter begins a new line, as its keyboard says',
+  { tag: '@phone' },
+  async ({ visit }) => {
+    const page = await visit(server());
+    await composer(page).tap();
+    await page.keyboard.type('One line');
+    await page.keyboard.press('Enter');
+    await expect(composer(page)).toHaveValue('One line\n');
+  },
+);
+
+test('nothing is sent where nothing is written', async ({ visit }) => {
+  const page = await visit(server());
+  const before = await page.getByRole('article').count();
+  for (const blank of ['', '   ', '\n\n']) {
+    await composer(page).fill(blank);
+    await expect(page.getByRole('button', { name: 'Send', exact: true })).toBeDisabled();
+    await composer(page).press('Enter');
+  }
+  await composer(page).fill('');
+  await say(page, 'Something after all');
+  await expect(said(page, 'ok: Something after all')).toBeVisible();
+  await expect(page.getByRole('article')).toHaveCount(before + 2);
+});
+
+// spec: layout-10
+test(
+  'a draft survives a reload, and each thread has its own',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    await server().api('POST', '/api/sessions', {
+      id,
+      prompt: 'Wait for me',
+      title: 'Waiting room',
+    });
+    const page = await visit(server());
+    await composer(page).fill('Half a thought for the main thread');
+    await page.goto(`${server().url}/s/${id}`);
+    const inSession = page.getByRole('textbox', { name: /^Message to/ });
+    await expect(inSession).toHaveValue('');
+    await inSession.fill('Half a thought for the session');
+    await page.reload();
+    await expect(inSession).toHaveValue('Half a thought for the session');
+    await page.goto(`${server().url}/`);
+    await expect(composer(page)).toHaveValue('Half a thought for the main thread');
+  },
+);
+
+// spec: chat-10
+test('a message of a megabyte is refused in words and stays', async ({ visit }) => {
+  const page = await visit(server());
+  await composer(page).fill('long '.repeat(210_000));
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  const refused = page.getByRole('status').filter({ hasText: 'not accepted:' });
+  await expect(refused).toContainText(/This message has [\d,. ]+ bytes; at most/);
+  await page.reload();
+  await expect(refused).toBeVisible();
+  await refused.getByRole('button', { name: 'edit' }).click();
+  expect((await composer(page).inputValue()).length).toBe(1_049_999);
+  await expect(refused).toHaveCount(0);
+});
+
+// spec: layout-11
+test(
+  'what is written while the server is away is sent when it is back, once, in order',
+  {
+    tag: '@both',
+  },
+  async ({ visit }) => {
+    const page = await visit(server());
+    await say(page, 'Before the night');
+    await expect(said(page, 'ok: Before the night')).toBeVisible();
+
+    await server().kill();
+    await say(page, 'First thing in the dark');
+    await say(page, 'Second thing in the dark');
+    await expect(page.getByText(/^Offline since \d\d:\d\d\./)).toContainText(
+      'Sessions keep working on the server; 2 messages wait here.',
+    );
+    await expect(page.getByText('waiting for a connection').first()).toBeVisible();
+
+    await page.reload({ waitUntil: 'commit' }).catch(() => undefined);
+    await server().start();
+    await page.goto(server().url);
+    await expect(said(page, 'ok: First thing in the dark')).toBeVisible();
+    await expect(said(page, 'ok: Second thing in the dark')).toBeVisible();
+    await expect(page.getByText('Offline since')).toHaveCount(0);
+    const mine = page.getByRole('article').filter({ hasText: /^sam@mainloop\$/ });
+    await expect(mine.filter({ hasText: 'in the dark' })).toHaveCount(2);
+    await expect(mine.filter({ hasText: 'in the dark' }).first()).toContainText('First thing');
+  },
+);
+
+test('a page that stays open over a restart sends by itself', async ({ visit }) => {
+  const page = await visit(server());
+  await expect(composer(page)).toBeVisible();
+  await server().kill();
+  await say(page, 'Are you back?');
+  await expect(page.getByText(/1 message waits here/)).toBeVisible();
+  await server().start();
+  await expect(said(page, 'ok: Are you back?')).toBeVisible();
+  await expect(page.getByText('Offline since')).toHaveCount(0);
+});
+
+// spec: layout-12, layout-14
+test(
+  'what an agent writes is text: it runs nothing and fetches nothing',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const hostile = [
+      '# Hello',
+      '<script>document.title = "owned"</script>',
+      '<img src=x onerror="document.title = \'owned\'">',
+      '<iframe src="https://elsewhere.example/"></iframe>',
+      '<style>body { display: none }</style>',
+      '[click me](javascript:document.title="owned")',
+      '![a picture](https://elsewhere.example/pixel.png?secret=1)',
+      '<svg onload="document.title = \'owned\'"></svg>',
+      '<meta http-equiv="refresh" content="0;url=https://elsewhere.example/">',
+      '',
+      'the end of it',
+    ].join('\n\n');
+    const page = await visit(server());
+    await say(page, `Show me ${script({ text: hostile })}`);
+    const reply = said(page, 'the end of it').last();
+    await expect(reply.getByRole('heading', { name: 'Hello' })).toBeVisible();
+    await expect(reply.locator('script, iframe, svg, style, meta, img')).toHaveCount(0);
+    await expect(reply.getByText('click me')).not.toHaveAttribute('href', /javascript/i);
+    await reply.getByText('click me').click();
+    await expect(reply.getByRole('link', { name: /a picture/ })).toBeVisible();
+    await expect(page).not.toHaveTitle(/owned/);
+    await expect(page).toHaveURL(`${server().url}/`);
+  },
+);
