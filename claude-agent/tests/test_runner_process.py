@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,11 @@ needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewr
 
 
 class Runners:
-    """Runner processes of one thread, each killed at the end of the test."""
+    """Runner processes of one thread; the server ends them with itself."""
 
     def __init__(self, server: ProtocolServer, model: ScriptedModelServer) -> None:
         self.server = server
         self.model = model
-        self._started: list[asyncio.subprocess.Process] = []
 
     async def start(
         self, kind: str = "scripted", sandboxed: bool = False, **settings: Any
@@ -48,25 +47,15 @@ class Runners:
                 place.mkdir(parents=True, exist_ok=True)
             wrap = Bubblewrap().wrap(Confinement(chdir=places[0], writable=places))
         run_file = self.server.new_run(environment, wrap=wrap, confined=sandboxed, agent=kind, tools=REPORT, **settings)
-        process = await self.server.start_runner(run_file)
-        self._started.append(process)
-        return process
-
-    async def close(self) -> None:
-        for process in self._started:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        return await self.server.start_runner(run_file)
 
 
 @pytest.fixture
-async def runners(server: ProtocolServer, model: ScriptedModelServer) -> AsyncIterator[Runners]:
-    runners = Runners(server, model)
-    yield runners
-    await runners.close()
+def runners(server: ProtocolServer, model: ScriptedModelServer) -> Runners:
+    return Runners(server, model)
 
 
-@pytest.fixture(params=["scripted", "claude"])
+@pytest.fixture(params=["scripted", pytest.param("claude", marks=pytest.mark.long)])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -301,11 +290,13 @@ async def test_a_sandbox_that_does_not_start_is_told_in_words(runners: Runners, 
     broken = tmp_path / "broken-sandbox"
     broken.write_text("#!/bin/sh\necho 'no user namespaces here' >&2\nexit 1\n")
     broken.chmod(0o755)
-    run_file = server.new_run({}, wrap=[str(broken)], agent="claude", tools=REPORT)
-    assert await ended(await server.start_runner(run_file)) == 0
-    (over,) = server.bodies("run_ended")
-    assert over.reason == "failed"
-    assert "no user namespaces here" in over.error.message
+    for resume in (False, True):
+        run_file = server.new_run({}, wrap=[str(broken)], agent="claude", tools=REPORT, resume=resume)
+        assert await ended(await server.start_runner(run_file)) == 0
+        over = server.bodies("run_ended")[-1]
+        # A conversation is not given up because its sandbox is broken.
+        assert over.reason == "failed"
+        assert "no user namespaces here" in over.error.message
 
 
 async def test_an_agent_kind_nobody_knows_is_told_in_words(runners: Runners) -> None:

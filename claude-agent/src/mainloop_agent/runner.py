@@ -55,6 +55,8 @@ LONGEST_OUTPUT = 400_000
 LAST_WORDS_SECONDS = 15.0
 # An agent that does not end its turn so many seconds after an interrupt is interrupted again, then ended.
 INTERRUPT_SECONDS = 5.0
+# Between two looks at work that has not changed.
+IDLE_PAUSE = 0.1
 
 
 MakeAgent = Callable[[Setup, Host], Agent]
@@ -140,6 +142,8 @@ class Runner:
         self._informed = asyncio.Event()
         self._turn: _Turn | None = None
         self._last_turn = welcome.last_turn
+        # The agent can be talked to.
+        self._started = False
         # Messages that need no further turn; the newest attempt at each; those handed into a running turn.
         self._finished: set[str] = set()
         self._tried: dict[str, int] = {}
@@ -165,10 +169,11 @@ class Runner:
     async def _drive(self) -> None:
         try:
             ended = await self._with_agent()
-        except ResumeRefused as refused:
-            ended = RunEnded(reason="fresh_session", error=refused.error)
         except AgentFailed as failed:
-            ended = RunEnded(reason="failed", error=failed.error)
+            if self._turn is not None:
+                self._finish(TurnEnd("cut_off", error=failed.error))
+            refused = isinstance(failed, ResumeRefused)
+            ended = RunEnded(reason="fresh_session" if refused else "failed", error=failed.error)
         except asyncio.CancelledError:
             await self._agent.close(at_once=True)
             raise
@@ -189,10 +194,12 @@ class Runner:
             self._begin(turn)
             self._reporter.report(TurnStarted(turn=turn.number, message_ids=list(turn.messages)))
             await self._agent.start()
+            self._started = True
             if (ended := self._finish(await self._agent.carry_on())) is not None:
                 return ended
         else:
             await self._agent.start()
+            self._started = True
         while True:
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
@@ -231,7 +238,10 @@ class Runner:
     async def _poll(self) -> None:
         """Keeps what is open up to date."""
         while True:
-            self._work = await self._server.work(self._work.version)
+            seen, self._work = self._work, await self._server.work(self._work.version)
+            if seen.version == self._work.version:
+                # Nothing new, or a server on its way down that lets nobody wait.
+                await asyncio.sleep(IDLE_PAUSE)
             self._informed.set()
             self._heed()
 
@@ -253,11 +263,11 @@ class Runner:
         if (self._work.interrupt == turn.number or ending == "stopped") and not turn.interrupted:
             turn.interrupted = True
             self._do_beside(self._interrupt(turn))
-        if self._agent.capabilities.can_steer:
+        if self._agent.capabilities.can_steer and self._started:
             for message in self._work.messages:
                 if message.mode == "steer" and self._is_open(message) and message.id not in self._steered:
                     self._steered.add(message.id)
-                    self._do_beside(self._agent.steer(self._prompt(message)))
+                    self._do_beside(self._steer(message))
 
     def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -276,6 +286,13 @@ class Runner:
                 return
         log.warning("turn %s did not end when interrupted: ending the agent", turn.number)
         await self._agent.close(at_once=True)
+
+    async def _steer(self, message: WorkMessage) -> None:
+        try:
+            await self._agent.steer(self._prompt(message))
+        except AgentFailed:
+            # It has died; the message begins a turn of a later run.
+            self._steered.discard(message.id)
 
     def _is_open(self, message: WorkMessage) -> bool:
         return message.id not in self._finished and (self._turn is None or message.id not in self._turn.messages)

@@ -11,6 +11,7 @@ once when it differs from what was seen, pieces of messages are joined by offset
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -96,6 +97,7 @@ class ProtocolServer:
         self._seen = ""
         self._changed = asyncio.Condition()
         self._port = free_port()
+        self._runners: list[asyncio.subprocess.Process] = []
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -139,6 +141,10 @@ class ProtocolServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for process in self._runners:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
         await self.stop()
 
     # ---- the thread -------------------------------------------------------------------------------------------
@@ -186,12 +192,14 @@ class ProtocolServer:
         return path
 
     async def start_runner(self, run_file: Path) -> asyncio.subprocess.Process:
-        """Starts a runner in a process of its own, its output in the thread's log."""
+        """Starts a runner in a process of its own, its output in the thread's log. It does not outlive this server."""
         with (self.home / "log").open("a") as log:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mainloop_agent", str(run_file),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        self._runners.append(process)
+        return process
 
     def say(self, text: str, id: str | None = None, **more: Any) -> str:
         """The person writes."""

@@ -33,6 +33,7 @@ from claude_agent_sdk import (
     Message,
     PermissionResultAllow,
     PermissionResultDeny,
+    ResultError,
     ResultMessage,
     StreamEvent,
     SystemMessage,
@@ -141,6 +142,8 @@ class ClaudeAgent:
         self._version = ""
         self._spent = setup.welcome.spent_usd
         self._mode_file = self._home / "claude-mode"
+        # The message of the model that is being written.
+        self._current = ""
         # The running turn.
         self._last_text = ""
         self._taken: list[str] = []
@@ -188,7 +191,8 @@ class ClaudeAgent:
         if not resume and "already in use" in said:
             return _InUseError()
         tail = " ".join(self._errors)[-400:] or str(error)[:400]
-        if resume:
+        # A sandbox or a program that does not start says nothing about the conversation.
+        if resume and (isinstance(error, ResultError) or "No conversation found" in said):
             return ResumeRefused(AgentError(code="refused", message=f"The conversation can't be resumed: {tail}"))
         return AgentFailed(
             AgentError(
@@ -356,7 +360,11 @@ class ClaudeAgent:
         name = as_uuid(prompt.id)
         if name not in self._given:
             self._inside.add(name)
-            await self._give(name, prompt.id, prompt.text)
+            try:
+                await self._give(name, prompt.id, prompt.text)
+            except AgentFailed:
+                self._inside.discard(name)
+                raise
 
     async def interrupt(self) -> None:
         if self._client is not None:
@@ -458,12 +466,12 @@ class ClaudeAgent:
                 self._streamed[self._current] = _Pieces()
             case "content_block_start":
                 kind = {"text": "text", "thinking": "reasoning"}.get(event["content_block"]["type"])
-                pieces = self._streamed.get(getattr(self, "_current", ""))
+                pieces = self._streamed.get(self._current)
                 if kind is not None and pieces is not None:
                     pieces.names[int(event["index"])] = (pieces.name(self._current, kind), kind)
                     pieces.began = time.monotonic()
             case "content_block_delta":
-                pieces = self._streamed.get(getattr(self, "_current", ""))
+                pieces = self._streamed.get(self._current)
                 name, kind = pieces.names.get(int(event["index"]), ("", "")) if pieces else ("", "")
                 delta = event["delta"]
                 if name and kind == "text" and delta.get("text"):
@@ -571,7 +579,11 @@ class ClaudeAgent:
             self._note_mode(mode)
         name = str(hook["tool_name"])
         identifier = str(tool_use_id or hook.get("tool_use_id"))
-        call = self._call(identifier, name, hook["tool_input"], subagent=hook.get("agent_id"))
+        tool_input = cast("dict[str, Any]", hook["tool_input"])
+        if name == "ExitPlanMode" and not tool_input.get("plan"):
+            # Nothing was written down: the plan is what it said last.
+            tool_input = {**tool_input, "plan": self._last_text}
+        call = self._call(identifier, name, tool_input, subagent=hook.get("agent_id"))
         decision = await self._host.decide(call)
         match decision:
             case Defer():
