@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from mainloop import plugins
 from mainloop.access.service import new_code
+from mainloop.access.store import devices
 from mainloop.app import VERSION, create_app, held_home
 from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
@@ -124,14 +125,22 @@ def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str,
         access_log=False,
         server_header=False,
     )
-    print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
-    print("Sign a browser in with: mainloop pair", file=sys.stderr)
     server = _Server(config, app)
     with held_home(settings):
+        print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
+        print(_how_to_sign_in(settings), file=sys.stderr, flush=True)
         server.run()
     if failure := getattr(app.state, "failure", None):
         raise failure
     return 0 if server.started else 1
+
+
+def _how_to_sign_in(settings: Settings) -> str:
+    """A link at the very first start; after that the command that prints one."""
+    database = _database(settings)
+    if database.read(devices):
+        return "Sign another browser in with: mainloop pair"
+    return f"Sign your browser in within ten minutes: {settings.base_url}/pair#{new_code(database)}"
 
 
 def _refuse_taken_port(settings: Settings) -> None:
