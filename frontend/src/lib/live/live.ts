@@ -75,6 +75,8 @@ export class Live {
   readonly #loading = new Map<string, Promise<void>>();
   #link: Link = { state: 'starting' };
   #reloading: Promise<void> | null = null;
+  /** Frames that come while a snapshot is on its way: it may be older than they are. */
+  #early: Frame[] | null = [];
   #lastPulse = Date.now();
   #watch: ReturnType<typeof setInterval> | undefined;
 
@@ -294,6 +296,17 @@ export class Live {
   }
 
   async #loadState(): Promise<void> {
+    this.#early ??= [];
+    try {
+      await this.#readState();
+    } finally {
+      const early = this.#early;
+      this.#early = null;
+      early.forEach((frame) => this.#take(frame));
+    }
+  }
+
+  async #readState(): Promise<void> {
     const backoff = new Backoff();
     for (;;) {
       try {
@@ -338,6 +351,10 @@ export class Live {
   }
 
   #take(frame: Frame): void {
+    if (this.#early) {
+      this.#early.push(frame);
+      return;
+    }
     switch (frame.type) {
       case 'event': {
         this.#changed(takeEvent(this.world, frame.event));
@@ -367,7 +384,7 @@ export class Live {
     switch (word.type) {
       case 'frame':
         if (this.#leadership.leading) return;
-        if (isLater(word.after, this.world.cursor) && this.world.cursor) void this.#reload();
+        if (!this.#early && isLater(word.after, this.world.cursor)) void this.#reload();
         this.#take(word.frame);
         break;
       case 'link':

@@ -6,7 +6,9 @@ import {
   logOf,
   takeDelta,
   takeEvent,
+  takeOpenMessages,
   takePage,
+  takeQueued,
   takeState,
   type World,
 } from './reducer';
@@ -146,6 +148,25 @@ describe('a log', () => {
     const world = started();
     takeEvent(world, event('message', said('a', 'one'), 1, 's1'));
     expect(world.logs.has('s1')).toBe(false);
+  });
+});
+
+describe('answers that come later than the stream', () => {
+  test('do not bring a delivered message back into the queue', () => {
+    const world = started();
+    takeEvent(world, event('message', said('q', 'question', { status: 'queued' }), 1));
+    takeEvent(world, event('message', said('q', 'question', { status: 'delivered' }), 2));
+    takeQueued(world, 'main', said('q', 'question', { status: 'queued' }));
+    expect(world.queued.get('main')?.size).toBe(0);
+  });
+
+  test('do not bring a landed message back as one that is being written', () => {
+    const world = started();
+    takeEvent(world, event('message', said('m', 'Hello', { role: 'assistant' }), 1));
+    takeOpenMessages(world, [
+      { thread_id: 'main', message_id: 'm', what: 'text', turn: 1, text: 'Hel' },
+    ]);
+    expect(world.open.size).toBe(0);
   });
 });
 

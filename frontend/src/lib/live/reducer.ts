@@ -72,6 +72,8 @@ export interface World {
   logs: Map<string, Log>;
   queued: Map<string, Map<string, MessageBody>>;
   open: Map<string, Growing>;
+  /** Messages and thoughts that are past being queued or written: late news of them changes nothing. */
+  settled: Set<string>;
   /** A delta left a hole: the open messages must be read again. */
   torn: boolean;
 }
@@ -87,6 +89,7 @@ export function emptyWorld(): World {
     logs: new Map(),
     queued: new Map(),
     open: new Map(),
+    settled: new Set(),
     torn: false,
   };
 }
@@ -148,6 +151,7 @@ export function takeOpenMessages(world: World, messages: OpenMessage[]): Changes
   world.open = new Map();
   world.torn = false;
   for (const message of messages) {
+    if (world.settled.has(message.message_id)) continue;
     const held = before.get(message.message_id);
     const points = pointsIn(message.text);
     // What came meanwhile may already be longer.
@@ -169,7 +173,10 @@ export function takePage(
 ): Changes {
   const log = logOf(world, threadId);
   const changes: Changes = new Set<Topic>([`log:${threadId}`]);
-  for (const event of events) place(log, event);
+  for (const event of events) {
+    place(log, event);
+    settle(world, event);
+  }
   const head = events[0];
   const tail = events.at(-1);
   if (!log.loaded) {
@@ -204,6 +211,7 @@ export function takeEvent(world: World, event: Event): Changes {
   if (log && follow(log, event)) changes.add(`log:${event.thread_id}`);
   if (known) return changes;
   world.cursor = event.cursor;
+  settle(world, event);
   takeEffect(world, event, changes);
   return changes;
 }
@@ -254,14 +262,14 @@ function takeEffect(world: World, event: Event, changes: Changes): void {
 }
 
 export function takeDelta(world: World, delta: Delta): Changes {
+  // It may have landed already, on its way through another tab.
+  if (world.settled.has(delta.message_id)) return noChanges();
   const held = world.open.get(delta.message_id);
   const have = held?.points ?? 0;
   if (delta.offset > have) {
     world.torn = true;
     return new Set();
   }
-  // It may have landed already, on its way through another tab.
-  if (world.logs.get(delta.thread_id)?.entries.has(`message:${delta.message_id}`)) return new Set();
   const fresh =
     delta.offset === have ? delta.text : [...delta.text].slice(have - delta.offset).join('');
   if (!fresh && held) return new Set();
@@ -294,7 +302,9 @@ export function takeSession(world: World, session: Session): Changes {
   return new Set(['sessions']);
 }
 
+/** The answer to a send or a change; the stream may have been faster. */
 export function takeQueued(world: World, threadId: string, message: MessageBody): Changes {
+  if (world.settled.has(message.id)) return noChanges();
   if (message.status === 'queued') queueOf(world, threadId).set(message.id, message);
   else queueOf(world, threadId).delete(message.id);
   return new Set<Topic>([`queue:${threadId}`]);
@@ -307,6 +317,11 @@ function queueOf(world: World, threadId: string): Map<string, MessageBody> {
     world.queued.set(threadId, queue);
   }
   return queue;
+}
+
+function settle(world: World, event: Event): void {
+  if (event.kind === 'reasoning') world.settled.add(event.body.id);
+  if (event.kind === 'message' && event.body.status !== 'queued') world.settled.add(event.body.id);
 }
 
 /** Add an event that came by the stream; true if the log changed. */

@@ -32,6 +32,8 @@ export const en = {
     nothingWorks: 'nothing runs',
     tabChat: 'Chat',
     tabSessions: 'Sessions',
+    tabSessionsNeeds: (n: number) =>
+      n ? `Sessions, ${n} ${n === 1 ? 'needs' : 'need'} you` : 'Sessions',
     keys: 'all keys',
     failed: 'That did not work.',
   },

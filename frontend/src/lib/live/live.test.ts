@@ -1,0 +1,177 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { Problem, Unreachable, type Api } from './api';
+import { Live, type Link } from './live';
+import type { OutboxStore, Waiting } from './outbox';
+import { MAIN, inOrder } from './reducer';
+import type { MessageBody, State } from './types';
+
+/** A server behind the API's own methods, and the one line of its stream. */
+class FakeServer {
+  log: object[] = [];
+  line: ReadableStreamDefaultController<Uint8Array> | null = null;
+  refusal: Error | null = null;
+  sent: unknown[] = [];
+  stateGate: Promise<void> = Promise.resolve();
+
+  say(text: string): object {
+    const seq = this.log.length + 1;
+    const body = { id: `m${seq}`, role: 'assistant', text, status: 'finished', turn: 1 };
+    const event = { cursor: String(seq), thread_id: MAIN, seq, kind: 'message', at: '', body };
+    this.log.push(event);
+    this.push('event', event);
+    return event;
+  }
+
+  push(name: string, data: object): void {
+    this.line?.enqueue(
+      new TextEncoder().encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`),
+    );
+  }
+
+  readonly api = {
+    state: async () => {
+      if (this.refusal) throw this.refusal;
+      const cursor = String(this.log.length);
+      await this.stateGate;
+      return {
+        cursor,
+        main: { id: MAIN, turn: 0, working: false, seq: 0 },
+        sessions: [],
+        items: [],
+        projects: [],
+        queued: [],
+        open_messages: [],
+      } as unknown as State;
+    },
+    stream: (_: string, signal: AbortSignal) => {
+      const body = new ReadableStream<Uint8Array>({ start: (line) => (this.line = line) });
+      signal.addEventListener('abort', () => (this.line = null));
+      return Promise.resolve(new Response(body));
+    },
+    events: async (_: string, { after }: { after?: number }) => ({
+      events: this.log.filter((event) => (event as { seq: number }).seq > (after ?? 0)),
+      more: false,
+    }),
+    sendMessage: async (_: string, message: unknown) => {
+      if (this.refusal) throw this.refusal;
+      this.sent.push(message);
+      return { ...(message as object), status: 'queued' } as MessageBody;
+    },
+    answerOnTheWayOut: vi.fn(),
+  } as unknown as Api;
+}
+
+class Memory implements OutboxStore {
+  readonly kept = new Map<string, Waiting>();
+  all = () => Promise.resolve([...this.kept.values()]);
+  put = (entry: Waiting) => Promise.resolve(void this.kept.set(entry.id, entry));
+  delete = (id: string) => Promise.resolve(void this.kept.delete(id));
+}
+
+const living: Live[] = [];
+afterEach(() => {
+  living.splice(0).forEach((live) => live.stop());
+});
+
+async function follow(server: FakeServer, store = new Memory()) {
+  const links: Link[] = [];
+  const live = new Live({
+    api: server.api,
+    onchange: () => undefined,
+    onlink: (link) => links.push(link),
+    onoutbox: () => undefined,
+    onrefused: () => undefined,
+    outboxStore: store,
+  });
+  living.push(live);
+  await live.start();
+  await live.openThread(MAIN).catch(() => undefined);
+  await settle();
+  return { live, links, store };
+}
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+const texts = (live: Live) => {
+  const log = live.world.logs.get(MAIN);
+  return log ? inOrder(log).map(({ event }) => (event.body as MessageBody).text) : [];
+};
+
+test('what was there and what comes are one conversation', async () => {
+  const server = new FakeServer();
+  server.say('one');
+  const { live } = await follow(server);
+  server.say('two');
+  await settle();
+  expect(texts(live)).toEqual(['one', 'two']);
+});
+
+test('nothing is lost while the snapshot is read again', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  let open = () => undefined as void;
+  server.stateGate = new Promise((resolve) => (open = resolve));
+  server.push('reset', {});
+  await settle();
+  server.say('said while the snapshot was on its way');
+  await settle();
+  open();
+  await settle();
+  expect(texts(live)).toEqual(['said while the snapshot was on its way']);
+  expect(live.world.cursor).toBe('1');
+});
+
+test('a hole in the log is fetched', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  const line = server.line;
+  server.line = null;
+  server.say('missed');
+  server.line = line;
+  server.say('heard');
+  await settle();
+  expect(texts(live)).toEqual(['missed', 'heard']);
+});
+
+test('a message waits while the server is away, and is sent once when it is back', async () => {
+  const server = new FakeServer();
+  const { live, store } = await follow(server);
+  server.refusal = new Unreachable(new TypeError('no network'));
+  await live.sendMessage(MAIN, 'hello', 'queue');
+  await settle();
+  expect(store.kept.size).toBe(1);
+  server.refusal = null;
+  live.retry();
+  await settle();
+  expect(server.sent).toMatchObject([{ text: 'hello', mode: 'queue' }]);
+  expect(store.kept.size).toBe(0);
+});
+
+test('a message that is refused stays, with the sentence of the server', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  server.refusal = new Problem(413, 'too_long', 'This message is too long.');
+  await live.sendMessage(MAIN, 'x', 'queue');
+  await settle();
+  expect(live.outbox.entries).toMatchObject([
+    { state: 'rejected', reason: 'This message is too long.' },
+  ]);
+});
+
+test('a device that was signed out keeps what was typed', async () => {
+  const server = new FakeServer();
+  const { live, links, store } = await follow(server);
+  server.refusal = new Problem(401, 'not_signed_in', 'This device was signed out.');
+  await live.sendMessage(MAIN, 'hello', 'queue');
+  await settle();
+  expect(links.at(-1)).toEqual({ state: 'signed_out', reason: 'This device was signed out.' });
+  expect([...store.kept.values()]).toMatchObject([{ text: 'hello', state: 'waiting' }]);
+});
+
+test('an answer that is still held when the page goes away is sent on the way out', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  await live.giveAnswer('i1', { decision: 'allow' });
+  window.dispatchEvent(new Event('pagehide'));
+  expect(server.api.answerOnTheWayOut).toHaveBeenCalledOnce();
+});
