@@ -15,7 +15,11 @@ from mainloop.testing.server import Person, ServerProcess, script
 
 
 class Desk:
-    """A running server and somebody who works with it."""
+    """A running server and somebody who works with it.
+
+    Results of sessions are put before the main agent's next message; where one may hold the mark of a script, `drain`
+    comes first.
+    """
 
     def __init__(self, server: ServerProcess) -> None:
         self.server = server
@@ -35,7 +39,7 @@ class Desk:
     def start(self, *steps: dict[str, Any], **more: Any) -> str:
         """Start a session whose agent does these steps."""
         ident = str(uuid.uuid4())
-        body = {"id": ident, "prompt": script(*steps) if steps else "hello", "title": "work", **more}
+        body = {"id": ident, "prompt": script(*steps) if steps else "The word is BANANA.", "title": "work", **more}
         self.me.post("/api/sessions", body)
         return ident
 
@@ -44,7 +48,14 @@ class Desk:
 
     def main(self, *steps: dict[str, Any]) -> str:
         """Let the main agent do these steps, to their end; the id of the message."""
-        message = self.me.say(script(*steps))
+        return self.turn_with(script(*steps))
+
+    def drain(self) -> None:
+        """Let the main agent read the results that wait for it, whatever they hold."""
+        self.turn_with("What is new?")
+
+    def turn_with(self, text: str) -> str:
+        message = self.me.say(text)
         self.me.until_event(
             "the end of the message's turn",
             lambda e: e["kind"] == "turn_ended" and e["body"]["turn"] == self.turn_of(message) and done(e),

@@ -22,6 +22,9 @@ from .conftest import ANSWERED, ASKS, Desk, run, running, use
 SLOW = {"text": "one two three four five six seven eight nine ten", "chunks": 10, "chunk_delay": 0.3}
 
 
+REMEMBER = script({"text": "I know {{find:BANANA}}"})
+
+
 def git(folder: Path, *arguments: str) -> str:
     name = ["-c", "user.name=Sam", "-c", "user.email=sam@example.org"]
     done = subprocess.run(["git", *name, *arguments], cwd=folder, capture_output=True, text=True, check=True)
@@ -161,31 +164,33 @@ def test_a_session_is_talked_to_and_delivers_one_result_a_turn(desk: Desk) -> No
 
 @pytest.mark.spec("sessions-11", "sessions-14", "sessions-15")
 def test_a_working_session_is_not_closed_but_interrupted_and_a_closed_one_is_opened_again(desk: Desk) -> None:
-    session = desk.start(SLOW, title="closing")
+    session = desk.start(title="closing")
+    desk.me.until_session(session, "idle")
+    desk.me.say(script(SLOW), session)
     desk.me.until("its words", lambda: any(m["thread_id"] == session for m in desk.me.state()["open_messages"]))
     refused = desk.me.post(f"/api/sessions/{session}/close", expect=409)
     assert "still working" in refused["detail"]
-    desk.me.post(f"/api/threads/{session}/interrupt", {"turn": 1}, expect=202)
+    desk.me.post(f"/api/threads/{session}/interrupt", {"turn": 2}, expect=202)
     desk.me.until_session(session, "idle")
-    for turn, (act, state) in enumerate((("close", "done"), ("cancel", "cancelled")), start=2):
+    for turn, (act, state) in enumerate((("close", "done"), ("cancel", "cancelled")), start=3):
         desk.me.post(f"/api/sessions/{session}/{act}")
         desk.me.until_session(session, state)
-        desk.me.say("do you remember?", session)
+        desk.me.say(REMEMBER, session)
         assert desk.me.until_turn_ended(turn, session)["body"]["outcome"] == "completed"
-        assert "(before: " in desk.me.replies(session)[-1]
+        assert desk.me.replies(session)[-1] == "I know BANANA"
         desk.me.until_session(session, "idle")
 
 
 @pytest.mark.spec("sessions-16")
 def test_a_parked_session_has_no_process_and_remembers(desk: Desk) -> None:
-    session = desk.start({"text": "ready"})
+    session = desk.start()
     desk.me.until_session(session, "idle")
     desk.me.post(f"/api/sessions/{session}/park")
     desk.me.until("it to be parked", lambda: desk.me.get(f"/api/sessions/{session}")["parked"])
     desk.me.until("its process to end", lambda: desk.runner_of(session) is None)
-    desk.me.say("do you remember?", session)
+    desk.me.say(REMEMBER, session)
     desk.me.until_turn_ended(2, session)
-    assert "(before: " in desk.me.replies(session)[-1]
+    assert desk.me.replies(session)[-1] == "I know BANANA"
     assert not desk.me.get(f"/api/sessions/{session}")["parked"]
 
 
