@@ -109,7 +109,7 @@ test('what was there and what comes are one conversation', async () => {
 test('nothing is lost while the snapshot is read again', async () => {
   const server = new FakeServer();
   const { live } = await follow(server);
-  let open = () => undefined as void;
+  let open: () => void = () => undefined;
   server.stateGate = new Promise((resolve) => (open = resolve));
   server.push('reset', {});
   await settle();
