@@ -147,6 +147,26 @@ test('a message waits while the server is away, and is sent once when it is back
   expect(store.kept.size).toBe(0);
 });
 
+test('a message written before the line is up goes out when it is', async () => {
+  // Locks are granted a moment later than they are asked for.
+  const locks = {
+    request: (_: string, __: object, work: () => Promise<void>) => settle().then(work),
+  };
+  Object.defineProperty(navigator, 'locks', { value: locks, configurable: true });
+  const server = new FakeServer();
+  let open: () => void = () => undefined;
+  server.stateGate = new Promise((resolve) => (open = resolve));
+  const following = follow(server);
+  await settle();
+  await living[0]?.sendMessage(MAIN, 'early', 'queue');
+  open();
+  await following;
+  await settle();
+  await settle();
+  Reflect.deleteProperty(navigator, 'locks');
+  expect(server.sent).toMatchObject([{ text: 'early' }]);
+});
+
 test('a message that is refused stays, with the sentence of the server', async () => {
   const server = new FakeServer();
   const { live } = await follow(server);

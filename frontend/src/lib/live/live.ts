@@ -95,8 +95,11 @@ export class Live {
         this.#take(frame);
       },
       onstatus: (status) => {
-        if (status.state === 'open') this.#setLink({ state: 'open' });
-        else if (status.state === 'waiting') this.#lostLine();
+        if (status.state === 'open') {
+          this.#setLink({ state: 'open' });
+          // Also where the link was known to be open: from now on it is this tab that sends.
+          void this.outbox.flush();
+        } else if (status.state === 'waiting') this.#lostLine();
         else if (status.state === 'refused') {
           void problemOf(status.response).then((problem) => this.signedOut(problem.detail));
         }
@@ -133,8 +136,6 @@ export class Live {
     document.addEventListener('visibilitychange', this.#visible);
     addEventListener('pagehide', this.#leave);
     this.#watch = setInterval(() => this.#minder(), 5000);
-    if (!this.#leadership.leading) this.#setLink({ state: 'open' });
-    void this.outbox.flush();
   }
 
   stop(): void {
@@ -451,6 +452,8 @@ export class Live {
   };
 
   #minder(): void {
+    // What the server was too busy for is tried again.
+    if (this.#link.state === 'open') void this.outbox.flush();
     const quiet = Date.now() - this.#lastPulse > LEADER_SILENCE_MS;
     if (quiet && !this.#leadership.leading && document.visibilityState === 'visible') {
       this.#lastPulse = Date.now();
