@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
-from mainloop.testing.inprocess import InProcessServer
+from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.postgres import Postgres
 from mainloop.testing.server import ServerProcess
-
-NewServer = Callable[..., InProcessServer]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -69,6 +69,11 @@ class UnitOfWork:
             self._events, self._topics, self._after = before
             raise
 
+    def alone(self, number: int) -> None:
+        """Nobody else who names this number writes until the transaction ends. SQLite has one writer anyway."""
+        if self.connection.dialect.name == "postgresql":
+            self.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
     def shorten(self, thread_id: str, text: str) -> tuple[str, BlobRef | None]:
         """`text` as it may stand in an event: itself, or its head and tail with a reference to the whole."""
         data = text.encode()

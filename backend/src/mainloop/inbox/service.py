@@ -1,5 +1,6 @@
 """Opening, answering and closing what waits for the person."""
 
+import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -150,10 +151,12 @@ class Inbox:
     def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
         thread = runs_store.agent(unit.connection, thread_id)
         kind = "sign_in" if error.code in SIGN_IN else "failure"
+        if store.open_of(unit.connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None)):
+            return  # it is said already, and the person has not acted yet
         self.open(
             unit,
             ItemBody(
-                id=f"{kind}-{thread_id}-{thread.run}-{thread.turn}",
+                id=f"{kind}-{uuid.uuid4()}",
                 kind=kind,
                 thread_id=thread_id,
                 session_id=thread_id if thread.role == "session" else None,

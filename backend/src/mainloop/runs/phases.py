@@ -49,6 +49,8 @@ def define(runs: Runs, starter: Starter) -> None:
         runs.database.write(lambda unit: store.update_run(unit, run.thread_id, run.number, pid=pid))
 
     def end(thread_id: str) -> None:
+        if runs.database.read(lambda c: store.agent(c, thread_id)).wanted != "stop":
+            return  # it goes on already
         if not _wait_until_gone(starter, thread_id, ENDS_BY_ITSELF):
             starter.kill(thread_id)
             _wait_until_gone(starter, thread_id, LET_GO)

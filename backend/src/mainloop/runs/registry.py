@@ -82,7 +82,7 @@ class Registry:
         self.blocked.append(handle)
 
     def on_cut_off(self, handle: Callable[[UnitOfWork, str], None]) -> None:
-        """Call `handle(unit, thread_id)` when a turn ended because its runner died."""
+        """Call `handle(unit, thread_id)` when a turn ended because its runner died or was ended."""
         self.cut_off.append(handle)
 
     def tool(

@@ -70,7 +70,7 @@ class Runs:
         unit.ring(work_of(thread_id))
         row = store.agent(unit.connection, thread_id)
         newest = store.run(unit.connection, thread_id, row.run)
-        if newest is None or newest.state == "ended":
+        if row.wanted != "hold" and (newest is None or newest.state == "ended"):
             self.phases.enqueue(unit, ENSURE_RUN, thread_id, uuid.uuid4().hex[:12])
 
     def begin(self, unit: UnitOfWork, thread_id: str) -> NewRun | None:
@@ -99,7 +99,7 @@ class Runs:
 
     def _owes(self, connection: sa.Connection, row: Row) -> bool:
         """A turn is open although no run lives: a new one brings what the last one left in its spool."""
-        return bool(row.working) and not row.blocked and row.wanted != "stop"
+        return bool(row.working) and not row.blocked and row.wanted not in store.NO_RUNNER
 
     def lost(self, unit: UnitOfWork, row: Row, newest: Row) -> None:
         """The newest run is gone without a word: nobody holds its lock."""
@@ -123,7 +123,9 @@ class Runs:
         log.warning("Run %d of %s is gone without a word", newest.number, thread_id)
 
     def want(self, unit: UnitOfWork, thread_id: str, wanted: str) -> None:
-        """Park or stop the runner, or let it run."""
+        """Park or stop the runner; or hold: nothing may start before `release`."""
+        if wanted == "park" and store.agent(unit.connection, thread_id).wanted == "hold":
+            return
         store.update(unit, thread_id, wanted=wanted)
         unit.ring(work_of(thread_id))
         if wanted == "stop":
@@ -286,8 +288,8 @@ class Runs:
         messages = self._open_messages(unit, row)
         wanted = row.wanted
         idle = not (row.working or messages or answers)
-        if wanted == "park" and not idle:
-            wanted = "run"
+        if wanted in ("park", "hold"):
+            wanted = "park" if idle else "run"
         if wanted == "run" and idle and store.open_asks(unit.connection, caller.thread_id):
             wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
         work = r.Work(
@@ -303,7 +305,7 @@ class Runs:
 
     def _open_messages(self, unit: UnitOfWork, row: Row) -> list[r.WorkMessage]:
         thread_id = str(row.thread_id)
-        if row.blocked or row.deferred_call:
+        if row.blocked or row.deferred_call or row.wanted == "hold":
             return []
         if not row.working and store.open_asks(unit.connection, thread_id):
             return []
@@ -335,7 +337,13 @@ class Runs:
         row = store.lock(unit, thread_id)
         if row.wanted == "park":
             store.update(unit, thread_id, wanted="run")
-        if row.wanted != "stop" and not row.blocked:
+        if row.wanted not in store.NO_RUNNER and not row.blocked:
+            self.request(unit, thread_id)
+
+    def release(self, unit: UnitOfWork, thread_id: str) -> None:
+        """What a held thread's runner needs is there: it may start."""
+        if store.lock(unit, thread_id).wanted != "stop":
+            store.update(unit, thread_id, wanted="run")
             self.request(unit, thread_id)
 
     def abandon(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -349,8 +357,8 @@ class Runs:
 
     def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person acted: what was blocked or stopped may run again."""
-        store.lock(unit, thread_id)
-        store.update(unit, thread_id, blocked=False, wanted="run", restarts=0)
+        wanted = "hold" if store.lock(unit, thread_id).wanted == "hold" else "run"
+        store.update(unit, thread_id, blocked=False, wanted=wanted, restarts=0)
         self.request(unit, thread_id)
 
 

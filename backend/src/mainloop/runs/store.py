@@ -1,5 +1,7 @@
 """Rows of agents and their runs. Whoever changes anything about a thread locks its agent row first."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
@@ -7,13 +9,24 @@ from mainloop.db.engine import Row
 from mainloop.errors import UnknownThread
 from mainloop.events.unit import UnitOfWork
 
+# What may be wanted of a thread's runner: run, park (until there is work), stop, or hold (its workspace is not ready).
+NO_RUNNER: Final = ("stop", "hold")
+
 
 def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:
     unit.execute(t.thread.insert().values(id=thread_id, kind=kind, created_at=unit.now))
 
 
 def add_agent(
-    unit: UnitOfWork, thread_id: str, *, role: str, kind: str, model: str | None, agent_session: str, demo: bool
+    unit: UnitOfWork,
+    thread_id: str,
+    *,
+    role: str,
+    kind: str,
+    model: str | None,
+    agent_session: str,
+    demo: bool,
+    wanted: str = "run",
 ) -> None:
     unit.execute(
         t.agent.insert().values(
@@ -23,6 +36,7 @@ def add_agent(
             model=model or None,
             agent_session=agent_session,
             demo=demo,
+            wanted=wanted,
             quiet_since=unit.now,
         )
     )
@@ -109,7 +123,7 @@ def tool_requests(connection: sa.Connection, thread_id: str, tool: str, *, since
 
 def has_work(connection: sa.Connection, row: Row) -> bool:
     """Whether a runner of this thread would have something to do right now."""
-    if row.blocked or row.wanted == "stop":
+    if row.blocked or row.wanted in NO_RUNNER:
         return False
     thread_id = row.thread_id
     if any(not answer.orphaned for answer in untaken_answers(connection, thread_id)):
@@ -133,6 +147,6 @@ def threads_with_messages(connection: sa.Connection) -> list[Row]:
         t.agent.c.thread_id.not_in(living),
         sa.or_(t.agent.c.thread_id.in_(said), t.agent.c.thread_id.in_(answered)),
         t.agent.c.blocked.is_(False),
-        t.agent.c.wanted != "stop",
+        t.agent.c.wanted.not_in(NO_RUNNER),
     )
     return list(connection.execute(query))

@@ -183,6 +183,8 @@ class Turns:
         self._close(unit, thread_id, turn, keep_calls=False)
         unit.append(thread_id, "turn_ended", TurnEndedBody(turn=turn, outcome="interrupted"))
         store.update(unit, thread_id, working=False, interrupt=None, deferred_call=None, quiet_since=unit.now)
+        for handle in self._registry.cut_off:
+            handle(unit, thread_id)
 
     def give_up(self, unit: UnitOfWork, thread: Row) -> None:
         """Its runners died too often in a row: only the person can say go on."""

@@ -1,5 +1,7 @@
 """The one way a session's state changes, and how the world is told."""
 
+import re
+import uuid
 from typing import Final
 
 import sqlalchemy as sa
@@ -18,6 +20,9 @@ PREPARE: Final = "prepare_session"
 SAVE: Final = "save_session"
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Moves:
@@ -74,14 +79,16 @@ class Moves:
         return body
 
     def free_slot(self, unit: UnitOfWork) -> None:
-        """Somebody who waited for a slot may have one now."""
-        waiting = store.next_queued(unit.connection, QUEUED)
-        if waiting is not None and self._ceilings.has_slot(unit):
+        """Whoever has waited longest for a slot may have one now."""
+        while self._ceilings.has_slot(unit):
+            waiting = store.next_queued(unit.connection, QUEUED)
+            if waiting is None:
+                return
             store.update(unit, waiting.id, reason="preparing")
             self.say(unit, waiting.id)
-            self._runs.phases.enqueue(unit, PREPARE, waiting.id, "1")
+            self._runs.phases.enqueue(unit, PREPARE, waiting.id, uuid.uuid4().hex[:8])
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, for a row of a list."""
-    return " ".join(text.split())
+    """`text` without line breaks and control characters, for a row of a list."""
+    return " ".join(_CONTROL.sub("", " ".join(text.split())).split())

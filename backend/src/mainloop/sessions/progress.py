@@ -74,6 +74,7 @@ class Progress:
         registry.on(r.TurnEnded, self._turn_ended)
         registry.on(r.RunEnded, self._run_ended)
         registry.on_blocked(self._blocked)
+        registry.on_cut_off(self._cut_off)
         self._inbox.on_opened(self._item_opened)
         self._inbox.on_done(self._item_done)
 
@@ -105,9 +106,9 @@ class Progress:
         if body.cost_usd is not None:
             store.update(unit, session_id, cost_usd=(session.cost_usd or 0) + body.cost_usd)
         store.set_activity(unit, session_id, "")
-        if body.outcome == "completed":
-            if body.text.strip():
-                store.add_text_result(unit, session_id, body.turn, body.text)
+        if body.outcome == "completed" and body.text.strip():
+            store.add_text_result(unit, session_id, body.turn, body.text)
+        if body.outcome != "deferred":
             self._deliver(unit, session_id, body.turn)
         if body.outcome in ("completed", "interrupted"):
             more = mailbox.queued(unit.connection, session_id)
@@ -118,6 +119,12 @@ class Progress:
         if session.project_id is not None:
             self._runs.phases.enqueue(unit, SAVE, session_id, f"turn-{body.turn}-{said.run}")
         self._moves.free_slot(unit)
+
+    def _cut_off(self, unit: UnitOfWork, thread_id: str) -> None:
+        """Its runner is gone; what it had reported until then counts."""
+        if store.find(unit.connection, thread_id) is not None:
+            store.set_activity(unit, thread_id, "")
+            self._deliver(unit, thread_id, runs_store.agent(unit.connection, thread_id).turn)
 
     def _deliver(self, unit: UnitOfWork, session_id: str, turn: int) -> None:
         """A turn's result: in its own log, as a notice in the thread that started it, and for that thread's agent."""

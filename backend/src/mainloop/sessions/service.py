@@ -31,6 +31,8 @@ from mainloop_models.events import (
 
 S = SessionState
 LONGEST_TITLE: Final = 200
+# Starts come one after the other, or two would get one handle, or the last slot.
+STARTING: Final = 0x6D6C7374
 # What an agent is told when the person resumes a session in which nothing is open.
 GO_ON: Final = "The person lets you go on after you were stopped. See where you were, then go on with your task."
 WHERE_ARE_WE: Final = "The person opened this session again. Say in one or two sentences where things stand, then wait."
@@ -87,6 +89,7 @@ class Sessions:
         """
         prompt = mailbox.clean(start.prompt)
         prompt_hash = hashlib.sha256(prompt.encode()).hexdigest()
+        unit.alone(STARTING)
         known = store.find(unit.connection, start.id)
         if known is not None:
             if known.prompt_hash != prompt_hash:
@@ -99,7 +102,7 @@ class Sessions:
         if workspace != self._settings.workspace:
             raise BadInput(what=f"There is no workspace {workspace} here; {self._settings.workspace} is.")
         project = self._projects.named(unit.connection, start.project) if start.project else None
-        title = one_line(start.title or prompt)[:LONGEST_TITLE]
+        title = (one_line(start.title or "") or one_line(prompt))[:LONGEST_TITLE]
         hue, creature = looks_for(store.taken_hues(unit.connection, unit.now))
         has_slot = self._ceilings.has_slot(unit)
         runs_store.add_thread(unit, start.id, "session")
@@ -111,6 +114,7 @@ class Sessions:
             model=start.model or self._settings.model or None,
             agent_session=str(uuid.uuid4()),
             demo=default.demo and kind == default.kind,
+            wanted="hold",
         )
         store.add(
             unit,
@@ -147,7 +151,7 @@ class Sessions:
 
     def prepared(self, unit: UnitOfWork, session_id: str, *, branch: str | None, base: str | None) -> None:
         """The workspace is there: its agent may start."""
-        row = runs_store.lock(unit, session_id)
+        runs_store.lock(unit, session_id)
         session = store.find(unit.connection, session_id)
         assert session is not None
         if session.state != S.STARTING:
@@ -156,8 +160,7 @@ class Sessions:
             store.update(unit, session_id, branch=branch, base=base)
         store.update(unit, session_id, reason="starting")
         self._moves.say(unit, session_id)
-        if row.wanted != "stop":
-            self._runs.request(unit, session_id)
+        self._runs.release(unit, session_id)
 
     def fail(self, unit: UnitOfWork, session_id: str, why: str) -> None:
         """It could not even begin; the inbox says why."""
@@ -173,10 +176,12 @@ class Sessions:
     # -- what the person does ----------------------------------------------------------------------------------
     def cancel(self, unit: UnitOfWork, session_id: str, reason: str = "") -> SessionBody:
         """Stop it now: its processes are gone within seconds, its workspace and its words stay."""
-        runs_store.lock(unit, self._known(unit.connection, session_id))
+        row = runs_store.lock(unit, self._known(unit.connection, session_id))
         state = S(self._moves.body(unit.connection, session_id).state)
         if state is S.CANCELLED:
             return self._moves.body(unit.connection, session_id)
+        if row.working:  # also where it is opened again before its runner has heard of the stop
+            self._runs.interrupt(unit, session_id, row.turn)
         self._moves.move(unit, session_id, S.CANCELLED, reason)
         self._inbox.close_all(unit, session_id, "The session was stopped.")
         self._runs.want(unit, session_id, "stop")
@@ -222,9 +227,9 @@ class Sessions:
 
     def reopen(self, unit: UnitOfWork, session_id: str) -> None:
         """It was over and has something to do again: its workspace is looked after first, then its agent starts."""
-        self._moves.move(unit, session_id, S.STARTING, "preparing")
-        runs_store.update(unit, session_id, wanted="run", blocked=False, restarts=0)
-        self._runs.phases.enqueue(unit, PREPARE, session_id, uuid.uuid4().hex[:8])
+        self._moves.move(unit, session_id, S.STARTING, QUEUED)
+        runs_store.update(unit, session_id, wanted="hold", blocked=False, restarts=0)
+        self._moves.free_slot(unit)
 
     def said_to(self, unit: UnitOfWork, session_id: str) -> None:
         """A message was queued for it: what was over is open again, what was stuck may go on."""
