@@ -315,6 +315,16 @@ def test_what_passes_runs_nothing_but_what_it_seems_to_in_the_real_shell(
     assert os.listdir(workspace) == [], (command, done.stderr)  # noqa: PTH208
 
 
+@pytest.mark.parametrize("command", ["ls\ud800", "ls " + "a" * 5000, "ls" + "&&ls" * 990, "(" * 3000, "echo \u202ecod"])
+def test_what_nobody_would_read_along_with_is_asked(command: str) -> None:
+    assert not only_reads(command, ANYWHERE)
+
+
+def test_other_scripts_are_letters_like_all_others() -> None:
+    assert only_reads("cat 'résumé \U0001f600.txt' Größe.md", ANYWHERE)
+    assert not only_reads("é=1 ls", ANYWHERE)
+
+
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(max_size=60))
 def test_any_text_is_judged_without_an_error(text: str) -> None:

@@ -14,6 +14,12 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 _LANGUAGE = Language(tree_sitter_bash.language())
+# Nobody reads along with a longer one: the person is asked.
+LONGEST = 4000
+# Control characters, blanks and line ends of other alphabets, halves of characters.
+_STRANGE = re.compile(
+    "[^\x20-\x7e\n\t\u00a1-\U0010ffff]|[\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True)
@@ -165,18 +171,20 @@ class _Unknown(Exception):
 
 def only_reads(command: str, place: Place, writes: bool = True) -> bool:
     """True where the command is known to read only, or (with `writes`) to make no more than an edit would."""
-    if re.search(r"[^\x20-\x7e\n\t\u00a1-\U0010ffff]", command) or re.search(r"[\u2028\u2029\ufeff]", command):
+    if len(command) > LONGEST or _STRANGE.search(command):
         return False
     # The shell joins continued lines before it splits words; the parser does not.
     if "\\\n" in command:
         return False
-    source = command.encode()
-    root = Parser(_LANGUAGE).parse(source).root_node
+    # To the shell every letter of another script is a letter; the parser reads beyond its tables at some (it crashed).
+    # Letter for letter, so that what stands where is the same in both.
+    plain = re.sub(r"[^\x00-\x7f]", "x", command)
+    root = Parser(_LANGUAGE).parse(plain.encode()).root_node
     if root.has_error:
         return False
     try:
-        return _covers(root, source) and all(_reads(words, place, writes) for words in _commands(root, source))
-    except _Unknown:
+        return _covers(root, plain) and all(_reads(words, place, writes) for words in _commands(root, command))
+    except (_Unknown, RecursionError):
         return False
 
 
@@ -217,7 +225,7 @@ def _seen(word: Word, readable: Callable[[str], bool]) -> bool:
 _JOINS = frozenset({"&&", "||", ";", "|", "\n"})
 
 
-def _commands(node: Node, source: bytes) -> list[list[Word]]:
+def _commands(node: Node, source: str) -> list[list[Word]]:
     """Every simple command below this node, as literal words."""
     match node.type:
         case "program" | "list" | "pipeline":
@@ -241,7 +249,7 @@ def _commands(node: Node, source: bytes) -> list[list[Word]]:
             raise _Unknown
 
 
-def _words(command: Node, source: bytes) -> list[Word]:
+def _words(command: Node, source: str) -> list[Word]:
     words: list[Word] = []
     for child in command.children:
         if child.type == "command_name":
@@ -259,18 +267,18 @@ def _words(command: Node, source: bytes) -> list[Word]:
     return words
 
 
-def _check_redirect(node: Node, source: bytes) -> None:
+def _check_redirect(node: Node, source: str) -> None:
     """Into /dev/null, or from one of the standard streams into another."""
-    text = source[node.start_byte : node.end_byte].decode()
+    text = source[node.start_byte : node.end_byte]
     if node.type != "file_redirect" or not re.fullmatch(
         r"(\d?>{1,2}\s*/dev/null|&>{1,2}\s*/dev/null|[12]>&[12])", text
     ):
         raise _Unknown
 
 
-def _literal(node: Node, source: bytes) -> Word:
+def _literal(node: Node, source: str) -> Word:
     """What the shell makes of an argument, where that does not depend on anything."""
-    text = source[node.start_byte : node.end_byte].decode()
+    text = source[node.start_byte : node.end_byte]
     match node.type:
         case "word" | "number":
             return _bare(text)
@@ -300,15 +308,15 @@ def _bare(text: str) -> Word:
     return Word(re.sub(r"\\(.)", r"\1", text), pattern)
 
 
-def _covers(root: Node, source: bytes) -> bool:
+def _covers(root: Node, source: str) -> bool:
     """Nothing stands between the parts that were understood but blanks and line ends."""
     at = 0
     for leaf in _leaves(root):
         between = source[at : leaf.start_byte]
-        if between.strip(b" \t\n"):
+        if between.strip(" \t\n"):
             return False
         at = max(at, leaf.end_byte)
-    return not source[at:].strip(b" \t\n")
+    return not source[at:].strip(" \t\n")
 
 
 def _leaves(node: Node) -> list[Node]:
