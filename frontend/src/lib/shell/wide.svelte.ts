@@ -1,9 +1,19 @@
 import { MediaQuery } from 'svelte/reactivity';
 
-/** Room for the list beside the chat. Below it, they are two tabs. */
-export const wide = {
-  query: new MediaQuery('(min-width: 768px)'),
+class Room {
+  readonly #query: MediaQuery;
+
+  constructor(query: string) {
+    this.#query = new MediaQuery(query);
+  }
+
   get matches(): boolean {
-    return this.query.current;
-  },
-};
+    return this.#query.current;
+  }
+}
+
+/** Room for the list beside the chat. Below it, they are two tabs. */
+export const wide = new Room('(min-width: 768px)');
+
+/** Room for a second pane beside a session's conversation. Below it, they are tabs, too. */
+export const roomy = new Room('(min-width: 1100px)');
