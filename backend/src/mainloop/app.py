@@ -104,7 +104,7 @@ class Parts:
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
-        self.janitor.every_beat(lambda: self.database.write(moves.free_slot))
+        self.janitor.every_beat(moves.look_for_slots)
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -12,6 +13,9 @@ from mainloop.events.unit import UnitOfWork, now
 from mainloop.runs import store
 from mainloop.runs.phases import STARTING, Starter
 from mainloop.runs.service import HOST, Runs
+
+# What is in no hurry is looked at every so many beats.
+SELDOM: Final = 5
 
 
 class Watch:
@@ -29,9 +33,9 @@ class Watch:
         for run in database.read(lambda c: store.open_runs(c, HOST)):
             if not self._starter.alive(run.thread_id) and not _may_be_coming(run):
                 database.write(lambda unit, run=run: self._lost(unit, run))
-        database.write(self._park_idle)
         self._round += 1
-        if self._round % 5 == 0:
+        if self._round % SELDOM == 0:
+            database.write(self._park_idle)
             database.write(self._restart_forgotten)
 
     def _lost(self, unit: UnitOfWork, seen: Row) -> None:

@@ -78,6 +78,11 @@ class Moves:
             raise UnknownSession(id=session_id)
         return body
 
+    def look_for_slots(self) -> None:
+        """The janitor's look, read-only unless somebody waits: nobody waits for a slot that is free."""
+        if self._runs.database.read(lambda c: store.next_queued(c, QUEUED)) is not None:
+            self._runs.database.write(self.free_slot)
+
     def free_slot(self, unit: UnitOfWork) -> None:
         """Whoever has waited longest for a slot may have one now."""
         while self._ceilings.has_slot(unit):

@@ -135,7 +135,12 @@ class Sessions:
             prompt_hash=prompt_hash,
             confined=self._kinds.confined,
         )
-        letter = mailbox.Letter(id=id_from("prompt", start.id), text=_brief(prompt, start.done_when))
+        letter = mailbox.Letter(
+            id=id_from("prompt", start.id),
+            text=_brief(prompt, start.done_when),
+            # By hand it is the person's own word; else another agent's.
+            from_thread=anchor.thread_id if anchor.call_id else None,
+        )
         mailbox.post(unit, start.id, letter)
         unit.append(anchor.thread_id, "session_started", SessionStartedBody(session_id=start.id, anchor=anchor))
         if has_slot:
