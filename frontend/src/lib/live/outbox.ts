@@ -48,6 +48,8 @@ export interface OutboxOptions {
   now?: () => number;
 }
 
+const RETRY_MS = 3000;
+
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #now: () => number;
@@ -55,6 +57,8 @@ export class Outbox {
   #flushing: Promise<void> | null = null;
   #again = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The server took something not now: a full disk, a database that is away. */
+  #delayed = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -103,6 +107,7 @@ export class Outbox {
 
   async #flushAll(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#delayed = false;
     const lanes = new Map<string, Waiting[]>();
     for (const entry of this.#entries) {
       if (entry.state !== 'waiting') continue;
@@ -120,7 +125,10 @@ export class Outbox {
       // Undone or discarded while an earlier one was on its way.
       if (!this.#entries.some((kept) => kept.id === entry.id)) continue;
       const result = await this.#options.send(entry);
-      if (result.outcome === 'later') return;
+      if (result.outcome === 'later') {
+        this.#delayed = true;
+        return;
+      }
       if (result.outcome === 'sent') await this.remove(entry.id);
       else await this.add({ ...entry, state: 'rejected', reason: result.reason });
     }
@@ -132,6 +140,7 @@ export class Outbox {
         ? [entry.not_before]
         : [],
     );
+    if (this.#delayed) held.push(this.#now() + RETRY_MS);
     if (held.length === 0) return;
     const wait = Math.max(0, Math.min(...held) - this.#now());
     this.#timer = setTimeout(() => void this.flush(), wait);

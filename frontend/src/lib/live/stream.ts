@@ -80,6 +80,7 @@ export class EventStream {
   async #connect(): Promise<Response | null> {
     const attempt = new AbortController();
     this.#attempt = attempt;
+    let refused = false;
     let watch: ReturnType<typeof setTimeout> | undefined;
     const heard = () => {
       clearTimeout(watch);
@@ -89,7 +90,10 @@ export class EventStream {
     heard();
     try {
       const response = await this.#options.open(this.#options.cursor(), attempt.signal);
-      if (response.status === 401) return response;
+      if (response.status === 401) {
+        refused = true;
+        return response;
+      }
       if (!response.ok || !response.body) return null;
       this.#options.onstatus({ state: 'open' });
       this.#backoff.reset();
@@ -114,7 +118,8 @@ export class EventStream {
       return null;
     } finally {
       clearTimeout(watch);
-      attempt.abort();
+      // A refusal has a sentence in it, which is still to be read.
+      if (!refused) attempt.abort();
     }
   }
 
