@@ -176,6 +176,13 @@ class SessionExists(MainloopError):
     code = "session_exists"
 
 
+class ProjectExists(MainloopError):
+    """There is a project with the id {id} already, of another repository. Give the new one an id of its own."""
+
+    status = 409
+    code = "project_exists"
+
+
 class CeilingReached(MainloopError):
     """{what}"""
 

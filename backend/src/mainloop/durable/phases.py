@@ -19,12 +19,15 @@ QUEUE: Final = "phases"
 # Ours, not DBOS' hash of the source: an upgrade must not strand what is in flight. Raised on purpose only.
 VERSION: Final = "1"
 NAME: Final = "mainloop"
-POLL: Final = 0.1
+# Each look of DBOS at an idle queue costs some milliseconds of CPU; a phase waits half of this on average.
+POLL: Final = 0.2
 AT_A_TIME: Final = 8
 # Each restart of the server counts as an attempt, so this is far beyond what a fault would need.
 ATTEMPTS: Final = 1000
 # Tries of one phase before it gives up in words.
 TRIES: Final = 3
+
+ENDED_BADLY: Final = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 Act = Callable[[str], None]
 GiveUp = Callable[[str, Exception], None]
@@ -141,11 +144,19 @@ class Phases:
         )
 
     def heal(self) -> None:
-        """Hand over again what our rows want and DBOS does not know: after its tables were lost or emptied."""
+        """Hand over again what our rows want and DBOS does not have in hand.
+
+        It does not know it, after its tables were lost or emptied; or it counts it as ended, after a fault so bad
+        that the phase could not even give up.
+        """
         todo = self.database.read(_todo)
-        known = {w.workflow_id for w in DBOS.list_workflows(workflow_ids=[p.id for p in todo])} if todo else set[str]()
+        known = DBOS.list_workflows(workflow_ids=[p.id for p in todo]) if todo else []
+        ended = [w.workflow_id for w in known if w.status in ENDED_BADLY]
+        if ended:
+            DBOS.delete_workflows(ended)  # an id is free again once its workflow is deleted
+        in_hand = {w.workflow_id for w in known} - set(ended)
         for phase in todo:
-            if phase.id not in known:
+            if phase.id not in in_hand:
                 self.database.write(lambda unit, p=phase: self._hand_over(unit, p.id, p.name, p.subject))
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from mainloop.errors import MainloopError, UnknownRoute
+from mainloop.errors import BadInput, MainloopError, UnknownRoute
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if error.status_code == 404:
             return problem(UnknownRoute(path=request.url.path))
+        if error.status_code == 400:  # the one thing the framework refuses so: a body that it can't decode
+            return problem(BadInput(what="The body of this request can't be read. Send it as JSON in UTF-8."))
         answer = _Http(what=f"{request.method} {request.url.path}: {error.detail}.")
         answer.status, answer.code = error.status_code, f"http_{error.status_code}"
         return problem(answer)

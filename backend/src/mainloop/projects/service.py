@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
-from mainloop.errors import BadInput, MainloopError, UnknownProject
+from mainloop.errors import BadInput, MainloopError, ProjectExists, UnknownProject
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop.projects import store
 from mainloop.projects.mirror import Mirror, checked_source
 from mainloop.projects.schemas import AddProject, Project
 
 FETCH: Final = "fetch_project"
+# Projects are added one after the other, or two would get one name.
+ADDING: Final = 0x6D6C7072
 
 
 class Projects:
@@ -35,8 +37,9 @@ class Projects:
         return Mirror(self._mirrors / f"{project_id}.git")
 
     def add(self, unit: UnitOfWork, given: AddProject) -> tuple[Project, bool]:
-        """Remember a project and start fetching it; answers it and whether it is new. Raises BadInput."""
+        """Remember a project and start fetching it; answers it and whether it is new. Raises BadInput, ProjectExists."""
         source = _source(given.source)
+        unit.alone(ADDING)
         known = store.with_source(unit.connection, source)
         if known is not None:
             if known.state == "failed":
@@ -44,6 +47,8 @@ class Projects:
                 known = store.find(unit.connection, known.id)
                 assert known is not None
             return as_project(known), False
+        if given.id is not None and store.find(unit.connection, given.id) is not None:
+            raise ProjectExists(id=given.id)
         name = _free_name(unit.connection, given.name or _name_of(source))
         row = store.add(unit, id=given.id or uuid.uuid4().hex, name=name, source=source)
         self._phases.enqueue(unit, FETCH, row.id, "1")

@@ -15,6 +15,7 @@ import uvicorn
 
 from mainloop.access.service import new_code
 from mainloop.app import Parts, create_app
+from mainloop.durable.phases import Phases
 from mainloop.settings import Settings
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.server import PATIENCE, Person, free_port
@@ -74,17 +75,14 @@ class InProcessServer:
         """End it as SIGTERM does: streams and polls first."""
         if self._server is None or self._thread is None:
             return
+        wait_until_at_rest(self.parts.phases)
         pool = self.parts.database.engine.pool
         self.parts.stop()
         self._server.should_exit = True
         self._thread.join(timeout=40)
         assert not self._thread.is_alive(), "the server does not end"
         self._server = self._thread = None
-        # A process would take its threads along. Here a phase in the middle of its work comes to its end first, and
-        # connections that a last background look still held are closed.
-        until = time.monotonic() + 30
-        while (self.parts.phases.running or _in_use(pool)) and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until_at_rest(self.parts.phases, pool)
         pool.dispose()
         self.parts.database.engine.dispose()
 
@@ -155,5 +153,13 @@ class InProcessServer:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
 
-def _in_use(pool: sa.Pool) -> bool:
-    return isinstance(pool, sa.QueuePool) and pool.checkedout() > 0
+def wait_until_at_rest(phases: Phases, pool: sa.Pool | None = None) -> None:
+    """Until no phase is in the middle of its work, and no connection of `pool` in use.
+
+    A process takes its threads along when it ends; in a test they would go on over the next one.
+    """
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        if not phases.running and not (isinstance(pool, sa.QueuePool) and pool.checkedout()):
+            return
+        time.sleep(0.01)

@@ -1,0 +1,148 @@
+"""Phases: asked for in a transaction or not at all, carried out again if need be, given up in words."""
+
+import threading
+from collections.abc import Generator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from dbos import DBOS
+
+from mainloop.db import tables as t
+from mainloop.durable.phases import Phases
+from mainloop.events.unit import Database, UnitOfWork, now
+from mainloop.testing.inprocess import InProcessServer, wait_until_at_rest
+from mainloop.testing.waiting import eventually
+
+# Part of what is stored: a name is added here with its phase, and never renamed or taken out.
+NAMES = {"end_run", "ensure_run", "fetch_project", "prepare_session", "save_session"}
+
+
+class Desk:
+    """Phases that a test defines, and what became of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.phases = Phases(database, "test")
+        self.done: list[str] = []
+        self.failures: dict[str, int] = {}
+        self.given_up: list[tuple[str, str]] = []
+        self.give_up_fails = 0
+        self._change = threading.Condition()
+        self.phases.define("note", self.note, self.give_up)
+        self.phases.launch()
+
+    def note(self, subject: str) -> None:
+        if self.failures.get(subject, 0) > 0:
+            self.failures[subject] -= 1
+            raise RuntimeError("the outside world is away")
+        with self._change:
+            self.done.append(subject)
+            self._change.notify_all()
+
+    def give_up(self, subject: str, error: Exception) -> None:
+        if self.give_up_fails:
+            self.give_up_fails -= 1
+            raise RuntimeError("not even that")
+        with self._change:
+            self.given_up.append((subject, str(error)))
+            self._change.notify_all()
+
+    def ask(self, subject: str, key: str = "1") -> None:
+        self.database.write(lambda unit: self.phases.enqueue(unit, "note", subject, key))
+
+    def until(self, *done: str) -> None:
+        """Wait until these subjects were done, each as often as it is named."""
+        with self._change:
+            assert self._change.wait_for(lambda: sorted(self.done) == sorted(done), timeout=40), self.done
+
+    def until_given_up(self, subject: str) -> str:
+        with self._change:
+            assert self._change.wait_for(lambda: subject in dict(self.given_up), timeout=40)
+        return dict(self.given_up)[subject]
+
+    def states(self) -> dict[str, str]:
+        rows = self.database.read(lambda c: c.execute(sa.select(t.phase.c.subject, t.phase.c.state)).all())
+        return {row.subject: row.state for row in rows}
+
+    def older(self) -> None:
+        """Let every phase have been asked for an hour ago."""
+        earlier = now() - timedelta(hours=1)
+        self.database.write(lambda unit: unit.execute(sa.update(t.phase).values(created_at=earlier)) and None)
+
+
+@pytest.fixture
+def desk(database: Database) -> Generator[Desk]:
+    desk = Desk(database)
+    yield desk
+    pool = database.engine.pool
+    wait_until_at_rest(desk.phases)
+    desk.phases.stop()
+    wait_until_at_rest(desk.phases, pool)
+
+
+def test_a_phase_is_there_with_its_transaction_or_not_at_all(desk: Desk) -> None:
+    def fails(unit: UnitOfWork) -> None:
+        desk.phases.enqueue(unit, "note", "lost", "1")
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        desk.database.write(fails)
+    desk.ask("kept")
+    desk.until("kept")
+    assert set(desk.states()) == {"kept"}
+    assert DBOS.list_workflows(workflow_ids=["note:lost:1"]) == []
+
+
+def test_the_same_key_is_carried_out_once_and_another_again(desk: Desk) -> None:
+    desk.ask("a")
+    desk.ask("a")
+    desk.until("a")
+    desk.ask("a")
+    desk.ask("a", key="2")
+    desk.ask("b")
+    desk.until("a", "a", "b")
+
+
+def test_a_phase_nobody_defined_is_refused(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="no phase is called other"):
+        desk.database.write(lambda unit: desk.phases.enqueue(unit, "other", "a", "1"))
+
+
+def test_a_phase_that_fails_twice_is_carried_out_and_one_that_fails_thrice_gives_up_in_words(desk: Desk) -> None:
+    desk.failures = {"twice": 2, "thrice": 3}
+    desk.ask("twice")
+    desk.ask("thrice")
+    assert desk.until_given_up("thrice") == "the outside world is away"
+    desk.until("twice")
+    assert [subject for subject, _ in desk.given_up] == ["thrice"]
+    desk.ask("next")
+    desk.until("twice", "next")
+
+
+def test_a_phase_is_carried_out_after_the_workflows_tables_were_emptied(desk: Desk) -> None:
+    def ask_and_lose(unit: UnitOfWork) -> None:
+        desk.phases.enqueue(unit, "note", "a", "1")
+        schema = "dbos." if unit.connection.dialect.name == "postgresql" else ""
+        unit.execute(sa.text(f"DELETE FROM {schema}workflow_status"))
+
+    desk.database.write(ask_and_lose)
+    desk.phases.heal()
+    assert desk.done == []  # young ones may still be on their way
+    desk.older()
+    desk.phases.heal()
+    desk.until("a")
+
+
+def test_a_phase_that_could_not_even_give_up_is_tried_again_later(desk: Desk) -> None:
+    desk.failures, desk.give_up_fails = {"a": 3}, 1
+    desk.ask("a")
+    eventually(lambda: DBOS.list_workflows(workflow_ids=["note:a:1"])[0].status == "ERROR")
+    assert desk.states() == {"a": "todo"}
+    desk.older()
+    desk.phases.heal()
+    desk.until("a")
+
+
+def test_the_names_of_phases_are_those_that_were_ever_stored(server: InProcessServer) -> None:
+    assert server.parts.phases.names == NAMES
