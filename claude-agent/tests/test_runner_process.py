@@ -16,7 +16,7 @@ from mainloop.sandboxes.bubblewrap import Bubblewrap
 from mainloop.testing.runner_server import ProtocolServer
 from mainloop.testing.scripted_model import ScriptedModelServer, call, script
 from mainloop_models.asks import Answer, Decision
-from mainloop_models.runner import Tool
+from mainloop_models.runner import RunFile, Tool
 
 SECONDS = 60
 REPORT = [Tool(name="report", description="Reports", input_schema={"properties": {"text": {"type": "string"}}})]
@@ -114,10 +114,15 @@ async def test_a_second_runner_of_a_thread_ends_without_touching_anything(runner
     server.say("hello")
     await server.until(lambda s: s.bodies("turn_ended"))
     before = len(server.hellos)
-    second = await runners.start()
-    assert await ended(second) == 3
+    mine = RunFile.model_validate_json((server.home / "run.json").read_text())
+    token, other = server.home / "token-2", server.home / "run-2.json"
+    token.write_text("not asked for")
+    other.write_text(mine.model_copy(update={"run": 2, "token_file": str(token)}).model_dump_json())
+    assert await ended(await server.start_runner(other)) == 3
     assert len(server.hellos) == before
-    assert not list(server.home.glob("token-*"))
+    assert not token.exists()
+    server.say("still there?")
+    await server.until(lambda s: len(s.bodies("turn_ended")) == 2)
 
 
 async def test_a_refused_runner_kills_its_agent_and_ends(runners: Runners, kind: str) -> None:
@@ -316,3 +321,12 @@ async def test_work_in_the_background_begins_a_turn_of_its_own(runners: Runners)
     assert server.bodies("turn_started")[1].message_ids == []
     server.say("and on")
     await server.until(lambda s: len(s.bodies("turn_ended")) == 3)
+
+
+async def test_a_run_that_only_brings_what_was_left_starts_no_agent(runners: Runners) -> None:
+    server = runners.server
+    run_file = server.new_run({}, agent="claude", tools=REPORT)
+    server.want("park")
+    assert await ended(await server.start_runner(run_file)) == 0
+    assert [b.reason for b in server.bodies("run_ended")] == ["parked"]
+    assert not (server.home / "agent").exists()

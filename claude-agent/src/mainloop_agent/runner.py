@@ -188,6 +188,9 @@ class Runner:
     async def _with_agent(self) -> RunEnded:
         welcome = self._welcome
         await self._informed.wait()
+        if (ending := self._ending()) is not None:
+            # It only had to bring what older runs left.
+            return RunEnded(reason=ending)
         if welcome.deferred_call is not None:
             # The turn that an earlier run left in a deferred call goes on, as the same turn.
             turn = _Turn(welcome.open_turn or welcome.last_turn, list(welcome.open_messages))

@@ -241,7 +241,8 @@ class ClaudeAgent:
             permission_mode="plan" if self._planning else "default",
             can_use_tool=self._permission,
             # Nothing is ever allowed ahead: on a resume that would go past both.
-            hooks={"PreToolUse": [HookMatcher(hooks=[self._before_tool], timeout=HOOK_SECONDS)]},
+            # A decision that fails is a no.
+            hooks={"PreToolUse": [HookMatcher(hooks=[self._before_tool], timeout=HOOK_SECONDS, on_failure="block")]},
             thinking={"type": "adaptive", "display": "summarized"},
             include_partial_messages=True,
             max_buffer_size=LARGEST_LINE,
