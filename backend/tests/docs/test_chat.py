@@ -12,7 +12,7 @@ from mainloop.testing.server import Follower, script
 
 from .conftest import ANSWERED, ASKS, Desk, done, run, use
 
-SLOW = {"text": "one two three four five six seven eight nine ten", "chunks": 10, "chunk_delay": 0.3}
+SLOW: dict[str, Any] = {"text": "one two three four five six seven eight nine ten", "chunks": 10, "chunk_delay": 0.3}
 
 
 def merged(frames: list[tuple[str, str, Any]], texts: dict[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from mainloop_models.events import SessionState
 
 from .conftest import ANSWERED, ASKS, Desk, run, running, use
 
-SLOW = {"text": "one two three four five six seven eight nine ten", "chunks": 10, "chunk_delay": 0.3}
+SLOW: dict[str, Any] = {"text": "one two three four five six seven eight nine ten", "chunks": 10, "chunk_delay": 0.3}
 
 
 REMEMBER = script({"text": "I know {{find:BANANA}}"})
