@@ -18,3 +18,4 @@ export { default as ThreadLine, type LineEnd } from './ThreadLine.svelte';
 export { default as Toast } from './Toast.svelte';
 export { default as ToolLine } from './ToolLine.svelte';
 export { CREATURES } from './creatures';
+export { rendering } from './rendering.svelte';

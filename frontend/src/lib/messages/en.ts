@@ -102,6 +102,7 @@ export const en = {
     today: 'Today',
     yesterday: 'Yesterday',
     system: 'system',
+    someSession: 'session',
     finishedSaying: (who: string) => `${who}: answer finished`,
     unknownEvent: 'Something this page does not know yet',
   },
