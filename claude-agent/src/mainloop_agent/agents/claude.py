@@ -225,7 +225,7 @@ class ClaudeAgent:
         session = welcome.role == "session"
         own_prompt: SystemPromptCustom = {"type": "custom", "prompt": welcome.prompt, "snapshot": False}
         added_prompt: SystemPromptPreset = {"type": "preset", "preset": "claude_code", "append": welcome.prompt}
-        server: Any = {"type": "sdk", "name": SERVER, "instance": tool_server(welcome.tools, self._host)}
+        server: Any = {"type": "sdk", "name": SERVER, "instance": tool_server(welcome.tools, self._host.request)}
         return ClaudeAgentOptions(
             cwd=self._run.workspace,
             cli_path=command,
