@@ -137,6 +137,17 @@ def test_a_piece_with_a_zero_byte_stops_no_other_piece(messages: OpenMessages, d
     assert text_of(later, "n") == "fine"
 
 
+def test_a_message_that_lands_in_the_batch_that_ends_its_turn_stays_whole(server: InProcessServer) -> None:
+    server.person.say("hello")
+    runner = server.runner()
+    runner.hello()
+    turn = runner.begin()
+    runner.delta("m1", 0, "It is half")
+    runner.write(Said(id="m1", turn=turn, text="It is half past two."))
+    runner.end(text="It is half past two.")
+    assert server.person.replies() == ["It is half past two."]
+
+
 def test_a_half_written_reply_survives_a_restart_and_is_finished_once(
     server: InProcessServer, request: pytest.FixtureRequest
 ) -> None:

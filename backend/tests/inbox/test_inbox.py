@@ -45,8 +45,12 @@ def test_an_ask_has_one_answer_and_the_second_answerer_is_shown_the_first(server
 def test_of_many_answers_at_once_one_counts(server: InProcessServer) -> None:
     runner = working(server)
     ask = runner.ask_permission()
+
+    def decide(decision: str) -> tuple[int, Any]:
+        return give(server, ask, decision)
+
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda decision: give(server, ask, decision), ["allow", "deny"] * 4))
+        results = list(pool.map(decide, ["allow", "deny"] * 4))
     won = [body for status, body in results if status == 200]
     assert len(won) == 1
     assert {body["code"] for status, body in results if status == 409} == {"already_answered"}

@@ -88,6 +88,7 @@ class OpenMessages:
 
     def landed(self, unit: UnitOfWork, message_id: str) -> None:
         """The message has become an event in `unit`: its pieces go with the same commit."""
+        unit.landed.add(message_id)
         unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id == message_id))
         unit.after_commit(lambda: self._forget(message_id))
 
@@ -96,8 +97,9 @@ class OpenMessages:
             if self._growing.pop(message_id, None) is not None:
                 self._landed.add(message_id)
 
-    def of_thread(self, thread_id: str) -> list[OpenMessage]:
-        return [m for m in self.all() if m.thread_id == thread_id]
+    def left_in(self, unit: UnitOfWork, thread_id: str) -> list[OpenMessage]:
+        """Messages of a thread that are still open and have not landed in `unit` either."""
+        return [m for m in self.all() if m.thread_id == thread_id and m.message_id not in unit.landed]
 
     def all(self) -> list[OpenMessage]:
         """Every open message, whole."""

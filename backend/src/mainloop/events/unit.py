@@ -39,6 +39,8 @@ class UnitOfWork:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.now = now()
+        # Open messages that become events with this commit.
+        self.landed: set[str] = set()
         self._events: list[tuple[str, str, str]] = []
         self._topics: set[str] = set()
         self._after: list[Callable[[], None]] = []

@@ -199,7 +199,7 @@ class Turns:
 
     def _close(self, unit: UnitOfWork, thread_id: str, turn: int, *, keep_calls: bool) -> None:
         """A turn leaves nothing half-open: text so far becomes a message, running calls have an unknown outcome."""
-        for growing in self._open.of_thread(thread_id):
+        for growing in self._open.left_in(unit, thread_id):
             if growing.turn != turn:
                 continue
             text, ref = unit.shorten(thread_id, growing.text)
