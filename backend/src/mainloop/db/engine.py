@@ -48,9 +48,8 @@ class Words(sa.TypeDecorator[str]):
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
         self.length = length
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
-        return dialect.type_descriptor(sa.Text() if self.length is None else sa.String(self.length))
+        if length is None:
+            self.impl = sa.Text()
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         if value is None:
