@@ -60,6 +60,9 @@ async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, gu
             yield RESET
             return
         yield b": hello\n\n"
+        clock = asyncio.get_running_loop().time
+        # Events go out at once; pieces of open messages wait until the last ones are a breath ago.
+        deltas_at = 0.0
         while not parts.stopping:
             ear.clear()
             if doubt.is_set():
@@ -69,9 +72,11 @@ async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, gu
             while events := await parts.feed.after(cursor):
                 cursor = events[-1][0]
                 yield b"".join(frame for _, frame in events)
+            if clock() < deltas_at:
+                await heard(ear, deltas_at - clock())
+                continue
             for piece in parts.open_messages.news(sent, threads):
+                deltas_at = clock() + BREATH
                 yield f"event: delta\ndata: {json.dumps(piece, ensure_ascii=False)}\n\n".encode()
-            if await heard(ear, HEARTBEAT):
-                await asyncio.sleep(BREATH)
-            else:
+            if not await heard(ear, HEARTBEAT):
                 yield b": beat\n\n"
