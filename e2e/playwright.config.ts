@@ -10,12 +10,14 @@ export default defineConfig({
   fullyParallel: false,
   workers: process.env['E2E_WORKERS'] ? Number(process.env['E2E_WORKERS']) : 2,
   forbidOnly: Boolean(process.env['CI']),
-  timeout: 90_000,
-  expect: { timeout: 20_000 },
+  // A second try is reported as flaky, not hidden.
+  retries: process.env['CI'] ? 1 : 0,
+  timeout: 240_000,
+  expect: { timeout: 45_000 },
   reporter: [['list', { printSteps: false }]],
   use: {
-    actionTimeout: 20_000,
-    navigationTimeout: 30_000,
+    actionTimeout: 45_000,
+    navigationTimeout: 45_000,
     colorScheme: 'light',
     locale: 'en-GB',
     screenshot: 'only-on-failure',

@@ -34,12 +34,11 @@ export function call(
 }
 
 export class Model {
+  readonly url: string;
   readonly #process: ChildProcess;
 
-  private constructor(
-    readonly url: string,
-    process: ChildProcess,
-  ) {
+  private constructor(url: string, process: ChildProcess) {
+    this.url = url;
     this.#process = process;
   }
 

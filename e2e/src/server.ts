@@ -14,7 +14,10 @@ const START_MS = 60_000;
 const STEP_MS = 50;
 
 export interface Options {
-  /** `claude`: the real program against the scripted model. `none`: the real program without credentials. */
+  /**
+   * What answers where nothing else is chosen. `claude`: the real program against the scripted model; `none`: the
+   * real program without credentials.
+   */
   agent?: 'scripted' | 'claude' | 'none';
   settings?: Record<string, string>;
 }
@@ -61,7 +64,7 @@ export class Server {
       MAINLOOP_USER: 'sam',
       MAINLOOP_AGENT: agent === 'scripted' ? 'scripted' : 'claude',
       SCRIPTED_GATES: model.url,
-      ...(agent === 'claude' && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'none' }),
+      ...(agent !== 'none' && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'none' }),
       ...options.settings,
       MAINLOOP_HOME: this.home,
       MAINLOOP_PORT: `${port}`,
@@ -133,9 +136,12 @@ export class Server {
     return JSON.parse(stdout) as { url: string; code: string };
   }
 
-  /** A browser that redeemed a link. */
+  /** A browser that redeemed a fresh link. */
   async pair(name = 'Test browser'): Promise<Device> {
-    const { code } = await this.link();
+    return this.#redeem((await this.link()).code, name);
+  }
+
+  async #redeem(code: string, name: string): Promise<Device> {
     const answer = await fetch(`${this.url}/api/pair`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -149,7 +155,9 @@ export class Server {
 
   /** The one device that the tests of a file share. */
   async device(): Promise<Device> {
-    return (this.#device ??= await this.pair());
+    // The first start prints a link by itself.
+    const code = /\/pair#(\S+)/.exec(this.log())?.[1];
+    return (this.#device ??= code ? await this.#redeem(code, 'Test browser') : await this.pair());
   }
 
   storage(device: Device): StorageState {

@@ -53,6 +53,12 @@ export function useServer(options: Options = {}): () => Server {
   test.beforeAll(async () => {
     server = await Server.start(options);
   });
+  // eslint-disable-next-line no-empty-pattern
+  test.afterEach(async ({}, info) => {
+    if (info.status === info.expectedStatus || !server) return;
+    await info.attach('server.log', { body: server.log(), contentType: 'text/plain' });
+    console.error(server.log());
+  });
   test.afterAll(async () => {
     await server?.stop();
   });

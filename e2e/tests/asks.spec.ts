@@ -1,0 +1,160 @@
+import { ask, bash, plan, spawn } from '../src/steps.ts';
+import { expect, test, useServer } from '../src/test.ts';
+import { approve, asks, block, isPhone, openSessions, said, say } from '../src/ui.ts';
+
+// The real program against the scripted model.
+const server = useServer({ agent: 'claude' });
+const COMMAND = 'printf "%s\\n" released > release.txt && cat release.txt';
+
+test.beforeAll(async () => {
+  await server().model.rules(
+    {
+      match: 'Ship the release',
+      steps: [
+        spawn(
+          { title: 'Pick the grey', prompt: 'Which grey shall it be?' },
+          { title: 'Make the release', prompt: 'Release it now.' },
+        ),
+        { text: 'Two sessions are on it.' },
+      ],
+    },
+    {
+      match: 'Which grey shall it be',
+      steps: [ask('Which grey?', 'c9d1cd', '8a938f'), { text: 'The answer was: {{result}}' }],
+    },
+    {
+      match: 'Release it now',
+      steps: [bash(COMMAND, 'Write the release'), { text: 'It said {{result}}' }],
+    },
+    {
+      match: 'Delete the old logs',
+      steps: [bash('rm -r logs'), { text: 'I was told: {{result}}' }],
+    },
+    {
+      match: 'Move the database',
+      steps: [
+        ...plan('# Move to 17\n\n1. Dump\n2. Restore\n'),
+        ...plan('# Move to 17, slowly\n\n1. Copy\n2. Compare\n3. Switch\n').slice(1),
+        { text: 'The plan holds: {{result}}' },
+      ],
+    },
+    {
+      match: 'Ask twice',
+      steps: [ask('Which name?', 'Ada', 'Grace'), { text: 'So it is {{result}}' }],
+    },
+  );
+});
+
+// spec: inbox-1, inbox-2, inbox-4, inbox-6, inbox-8, inbox-11, layout-13
+test(
+  'a question is answered in the timeline and a permission in the list, and both leave every browser',
+  {
+    tag: '@both',
+  },
+  async ({ visit }) => {
+    const page = await visit(server());
+    const other = await visit(server(), { path: '/sessions' });
+    await say(page, 'Ship the release');
+    const grey = block(page, 'Pick the grey');
+    const release = block(page, 'Make the release');
+    const list = other.getByRole('main');
+    await expect(asks(grey, 'Which grey?')).toBeVisible();
+    await expect(asks(release, 'Run printf')).toBeVisible();
+    await expect(grey).toHaveAttribute('data-state', 'waiting');
+    await expect(page).toHaveTitle('(2) mainloop');
+    await expect(list.locator('[data-count=needs]')).toHaveText('2');
+    if (isPhone(page)) await expect(page.locator('[data-badge]')).toHaveText('2');
+
+    await asks(grey, 'Which grey?').getByRole('radio', { name: 'c9d1cd' }).click();
+    await expect(grey.getByText('You said: c9d1cd')).toBeVisible();
+    await expect(asks(list, 'Which grey?')).toHaveCount(0);
+    await expect(grey).toHaveAttribute('data-state', 'idle');
+    await expect(grey).toContainText('c9d1cd');
+    await expect(list.locator('[data-count=needs]')).toHaveText('1');
+    await expect(page).toHaveTitle('(1) mainloop');
+
+    const sessions = await openSessions(page);
+    await expect(sessions.getByRole('heading', { name: /^Needs you/ })).toBeVisible();
+    const waiting = asks(list, 'Run printf');
+    await expect(waiting.locator('[data-command]')).toHaveText(`$ ${COMMAND}`);
+    await expect(waiting).toContainText("Runs a command in the session's workspace");
+    await approve(waiting, /^Allow once/);
+    await expect(waiting).toHaveCount(0);
+    await expect(page).toHaveTitle('mainloop');
+    await expect(list.locator('[data-count=needs]')).toHaveCount(0);
+
+    await page.goto(server().url);
+    await expect(release).toHaveAttribute('data-state', 'idle');
+    await expect(release).toContainText('It said released');
+  },
+);
+
+// spec: inbox-9
+test(
+  'a refused command does not run, and the agent reads why',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    await server().api('POST', '/api/sessions', {
+      id,
+      title: 'Tidy',
+      prompt: 'Delete the old logs.',
+    });
+    const page = await visit(server(), { path: `/s/${id}` });
+    const waiting = asks(page, 'Run rm -r logs');
+    await expect(waiting.locator('[data-command]')).toHaveText('$ rm -r logs');
+    await waiting.getByRole('button', { name: 'Deny and say why' }).click();
+    await waiting.getByRole('textbox').fill('They are still needed for the audit');
+    await waiting.getByRole('button', { name: 'Deny', exact: true }).click();
+    await expect(said(page, /I was told: .*still needed for the audit/s)).toBeVisible();
+  },
+);
+
+// spec: inbox-12, layout-13
+test(
+  'a plan is sent back with a comment, comes again, and is approved',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    await server().api('POST', '/api/sessions', {
+      id,
+      title: 'Database',
+      prompt: 'Move the database.',
+    });
+    const page = await visit(server(), { path: `/s/${id}` });
+    const first = asks(page, /^Move to 17$/);
+    await expect(first.getByRole('heading', { name: 'Move to 17' })).toBeVisible();
+    await first.getByRole('button', { name: /^Ask for changes/ }).click();
+    await first.getByRole('textbox').fill('Compare before you switch');
+    await first.getByRole('button', { name: 'Send back' }).click();
+
+    const second = asks(page, 'Move to 17, slowly');
+    await expect(second.getByRole('heading', { name: 'Move to 17, slowly' })).toBeVisible();
+    const heard = JSON.stringify((await server().model.heard()).map((request) => request.body));
+    expect(heard).toContain('Compare before you switch');
+    await approve(second, /^Approve plan/);
+    await expect(
+      page.locator('[data-session-header]').getByText('answered', { exact: true }),
+    ).toBeVisible();
+    if (isPhone(page)) await page.getByRole('tab', { name: 'Chat' }).click();
+    await expect(said(page, 'The plan holds:')).toBeVisible();
+  },
+);
+
+// spec: inbox-7
+test('an answer can be taken back for a moment, and is free text where one wants', async ({
+  visit,
+}) => {
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', { id, title: 'Naming', prompt: 'Ask twice.' });
+  const page = await visit(server(), { path: `/s/${id}` });
+  const waiting = asks(page, 'Which name?');
+  await waiting.getByRole('radio', { name: 'Ada' }).click();
+  await waiting.getByRole('button', { name: 'Undo' }).click();
+  await expect(waiting.getByRole('radio', { name: 'Grace' })).toBeVisible();
+  await waiting.getByRole('button', { name: 'Or in your own words…' }).click();
+  await waiting.getByRole('textbox').fill('Call it Hopper');
+  await waiting.getByRole('button', { name: 'Send answer' }).click();
+  await expect(said(page, /So it is .*Call it Hopper/s)).toBeVisible();
+  await expect(said(page, 'Ada')).toHaveCount(0);
+});

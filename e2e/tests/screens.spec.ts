@@ -1,0 +1,214 @@
+/**
+ * Every screen in both themes: no accessibility violation, nothing to scroll sideways, on the phone targets one can
+ * hit; and a picture of each in e2e/screens, for looking at.
+ */
+import AxeBuilder from '@axe-core/playwright';
+import { Server, type Device } from '../src/server.ts';
+import { expect, test, type Page } from '../src/test.ts';
+import { block, composer, isPhone, say } from '../src/ui.ts';
+import { fill, type World } from '../src/world.ts';
+
+let full: Server;
+let empty: Server;
+let world: World;
+
+test.beforeAll(async () => {
+  test.setTimeout(300_000);
+  [full, empty] = await Promise.all([
+    Server.start({ agent: 'claude' }),
+    Server.start({ agent: 'none' }),
+  ]);
+  world = await fill(full);
+});
+
+test.afterAll(async () => {
+  await Promise.all([full?.stop(), empty?.stop()]);
+});
+
+/** What one could press but hardly hit: links in the flow of a text are as high as the text. */
+async function smallTargets(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    const pressable =
+      'a[href], button, input, select, textarea, [role=button], [role=tab], [role=menuitem]';
+    for (const element of document.querySelectorAll<HTMLElement>(pressable)) {
+      const box = element.getBoundingClientRect();
+      if (!element.checkVisibility() || box.width === 0 || box.bottom < 0 || box.right < 0)
+        continue;
+      if (element.matches('p a, li a, td a') && getComputedStyle(element).display === 'inline')
+        continue;
+      if (element.matches('textarea') && element.closest('[data-composer]')) continue;
+      if (box.height < 43.5) {
+        found.push(
+          `${element.ariaLabel ?? element.innerText} ${Math.round(box.width)}×${Math.round(box.height)}`,
+        );
+      }
+    }
+    return found;
+  });
+}
+
+async function examine(page: Page, name: string): Promise<void> {
+  const size = isPhone(page) ? 'phone' : 'desktop';
+  for (const theme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+    await page.screenshot({ path: `screens/${size}-${name}-${theme}.png` });
+    const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze();
+    const words = violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join('\n')}`,
+    );
+    expect.soft(words, `${name}, ${theme}`).toEqual([]);
+  }
+  const wide = await page.evaluate(() => {
+    const scrollers = [document.documentElement, ...document.querySelectorAll('main, main *')];
+    const over = scrollers.filter((element) => {
+      const { overflowX } = getComputedStyle(element);
+      const scrolls =
+        element === document.documentElement || overflowX === 'auto' || overflowX === 'scroll';
+      const meant = element.matches('pre, table, [role=tablist]');
+      return scrolls && !meant && element.scrollWidth > element.clientWidth + 1;
+    });
+    return over.map((element) => `${element.tagName} ${element.className} ${element.scrollWidth}`);
+  });
+  expect.soft(wide, `${name} scrolls sideways`).toEqual([]);
+  if (isPhone(page)) expect.soft(await smallTargets(page), `small targets on ${name}`).toEqual([]);
+}
+
+interface Screen {
+  name: string;
+  on?: () => Server;
+  path?: () => string;
+  device?: Device | null;
+  act?: (page: Page) => Promise<unknown>;
+  ready: (page: Page) => Promise<unknown>;
+}
+
+const heading = (name: string | RegExp) => (page: Page) =>
+  expect(page.getByRole('heading', { name }).first()).toBeVisible();
+const ask = (page: Page) => expect(page.locator('[data-ask]').first()).toBeVisible();
+const view = (page: Page) => expect(page.locator('[data-session-header]')).toBeVisible();
+
+const SCREENS: Screen[] = [
+  { name: 'chat', ready: (page) => expect(page.locator('[data-session]')).toHaveCount(5) },
+  {
+    name: 'chat-top',
+    act: (page) => page.getByRole('region', { name: 'Conversation' }).press('Home'),
+    ready: (page) => expect(page.getByText('Get the shop ready')).toBeVisible(),
+  },
+  {
+    name: 'chat-inline',
+    act: (page) =>
+      block(page, 'Compare two loggers')
+        .getByRole('button', { name: 'Show the conversation' })
+        .click(),
+    ready: (page) => expect(page.locator('[data-inline]')).toContainText('I measured both.'),
+  },
+  {
+    name: 'chat-menu',
+    act: (page) =>
+      block(page, 'Compare two loggers')
+        .getByRole('button', { name: /^What to do/ })
+        .click(),
+    ready: (page) => expect(page.getByRole('menu')).toBeVisible(),
+  },
+  { name: 'sessions', path: () => '/sessions', ready: ask },
+  {
+    name: 'session-working',
+    path: () => `/s/${world.working}`,
+    ready: (page) => expect(page.getByText('I read the release notes first.')).toBeVisible(),
+  },
+  { name: 'session-question', path: () => `/s/${world.question}`, ready: ask },
+  { name: 'session-permission', path: () => `/s/${world.permission}`, ready: ask },
+  { name: 'session-plan', path: () => `/s/${world.plan}`, ready: ask },
+  {
+    name: 'session-done',
+    path: () => `/s/${world.done}`,
+    ready: (page) => expect(page.getByText('I measured both.')).toBeVisible(),
+  },
+  { name: 'session-failed', path: () => `/s/${world.failed}`, ready: ask },
+  { name: 'session-cancelled', path: () => `/s/${world.cancelled}`, ready: view },
+  {
+    name: 'session-log',
+    path: () => `/s/${world.working}`,
+    act: (page) => page.getByRole('tab', { name: /^Log/ }).click(),
+    ready: (page) =>
+      expect(page.getByRole('tab', { name: /^Log/ })).toHaveAttribute('aria-selected', 'true'),
+  },
+  {
+    name: 'session-details',
+    path: () => `/s/${world.done}`,
+    act: (page) => page.getByRole('tab', { name: 'Details' }).click(),
+    ready: (page) => expect(page.getByRole('region', { name: 'Details' })).toBeVisible(),
+  },
+  {
+    name: 'unknown',
+    path: () => '/s/9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d',
+    ready: heading('There is no such session'),
+  },
+  {
+    name: 'settings',
+    path: () => '/settings',
+    ready: (page) => expect(page.getByText('Test browser').first()).toBeVisible(),
+  },
+  {
+    name: 'projects',
+    path: () => '/projects',
+    ready: (page) => expect(page.getByText('No projects yet')).toBeVisible(),
+  },
+  {
+    name: 'add-project',
+    path: () => '/projects',
+    act: (page) => page.getByRole('button', { name: 'Add a project' }).click(),
+    ready: (page) => expect(page.getByRole('dialog')).toBeVisible(),
+  },
+  {
+    name: 'start',
+    path: () => '/sessions',
+    act: (page) => page.getByRole('button', { name: 'New session' }).first().click(),
+    ready: (page) => expect(page.getByRole('dialog')).toBeVisible(),
+  },
+  {
+    name: 'keys',
+    act: async (page) => {
+      await expect(composer(page)).toBeVisible();
+      await page.keyboard.press('?');
+    },
+    ready: (page) => expect(page.getByRole('dialog')).toBeVisible(),
+  },
+  { name: 'welcome', on: () => empty, ready: heading('What should happen first?') },
+  {
+    name: 'no-sessions',
+    on: () => empty,
+    path: () => '/sessions',
+    ready: (page) => expect(page.getByText('No sessions yet').first()).toBeVisible(),
+  },
+  { name: 'signed-out', device: null, ready: heading('This browser is not signed in') },
+  {
+    name: 'bad-link',
+    device: null,
+    path: () => '/pair#nothing',
+    ready: heading('This link did not work.'),
+  },
+  { name: 'no-page', path: () => '/nowhere', ready: heading('There is no such page') },
+  {
+    name: 'offline',
+    on: () => empty,
+    act: async (page) => {
+      await expect(composer(page)).toBeVisible();
+      await page.context().setOffline(true);
+      await say(page, 'When the search is done, compare it with the numbers from March.');
+    },
+    ready: (page) => expect(page.getByText('1 message waits here')).toBeVisible(),
+  },
+];
+
+for (const { name, on = () => full, path = () => '/', device, act, ready } of SCREENS) {
+  // spec: layout-5, layout-6, layout-15
+  test(`${name} is readable in both themes and fits`, { tag: '@both' }, async ({ visit }) => {
+    const page = await visit(on(), { path: path(), ...(device === null && { device }) });
+    if (act) await act(page);
+    await ready(page);
+    await examine(page, name);
+  });
+}
