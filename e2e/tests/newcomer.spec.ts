@@ -24,6 +24,7 @@ test('a link signs one browser in, and says so when it was used before', async (
 
 // spec: access-2
 test('a link that is older than ten minutes says so', async ({ visit }) => {
+  await server().device();
   const { url } = await server().link();
   const database = new DatabaseSync(`${server().home}/mainloop.db`);
   database.exec("UPDATE pairing SET expires_at = '2020-01-01 00:00:00.000000'");

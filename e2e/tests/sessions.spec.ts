@@ -181,12 +181,12 @@ test(
   { tag: '@both' },
   async ({ visit }) => {
     for (const name of ['first', 'second']) {
-      await start(`The ${name}`, script(bash(`touch ${name}.txt; date`), { text: `${name} ran` }));
+      await start(`The ${name}`, script(bash(`date > ${name}.txt`), { text: `${name} ran` }));
     }
     const page = await visit(server(), { path: '/sessions' });
     const list = page.getByRole('main');
     for (const name of ['first', 'second']) {
-      const waiting = asks(list, `Run touch ${name}.txt; date`);
+      const waiting = asks(list, `Run date > ${name}.txt`);
       await approve(waiting, /^Allow once/);
       await expect(waiting).toHaveCount(0);
     }

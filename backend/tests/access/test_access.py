@@ -5,12 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from mainloop.access.service import CODE_LASTS, COOKIE, HEADER, new_code
 from mainloop.db import tables as t
 from mainloop.events.unit import Database, now
 from mainloop.testing.inprocess import InProcessServer
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Nothing here depends on the database."""
+    return request.param
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:

@@ -4,7 +4,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mainloop.testing.inprocess import InProcessServer
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Nothing here depends on the database."""
+    return request.param
 
 
 def repository(path: Path, *, commit: bool = True) -> Path:

@@ -192,7 +192,9 @@ class Person:
     def replies(self, thread: str = "main") -> list[str]:
         """What the agent of a thread said, in order."""
         return [
-            e["body"]["text"] for e in self.events(thread) if e["kind"] == "message" and e["body"]["role"] == "assistant"
+            e["body"]["text"]
+            for e in self.events(thread)
+            if e["kind"] == "message" and e["body"]["role"] == "assistant"
         ]
 
     def until_turn_ended(self, turn: int, thread: str = "main") -> dict[str, Any]:
