@@ -131,7 +131,8 @@ test('who wants no motion gets none, and still sees what works', async ({ visit 
 
 test('the theme follows the system, or is chosen and kept', async ({ visit }) => {
   const page = await visit(server(), { path: '/settings', options: { colorScheme: 'dark' } });
-  const canvas = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const canvas = () =>
+    page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   await expect(page.getByRole('radio', { name: 'System' })).toBeChecked();
   const dark = await canvas();
   await page.getByRole('radio', { name: 'Light' }).click();
