@@ -116,7 +116,7 @@ test(
     const page = await visit(server());
     const error = { status: 429, message: 'usage limit reached', times: 1 };
     await say(page, `Sum it up ${script({ error, text: 'Here is the sum.' })}`);
-    const failure = page.getByRole('region', { name: 'Conversation' }).locator('[data-ask]');
+    const failure = page.locator('[data-ask]').filter({ hasText: 'usage limit reached' });
     await expect(failure).toContainText('allows no more requests for now: usage limit reached');
     await expect(failure).toContainText('Wait until the limit resets');
     await failure.getByRole('button', { name: 'Retry' }).click();

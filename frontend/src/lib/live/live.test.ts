@@ -44,8 +44,12 @@ class FakeServer {
       } as unknown as State;
     },
     stream: (_: string, signal: AbortSignal) => {
+      if (this.refusal) return Promise.reject(this.refusal);
       const body = new ReadableStream<Uint8Array>({ start: (line) => (this.line = line) });
-      signal.addEventListener('abort', () => (this.line = null));
+      signal.addEventListener('abort', () => {
+        this.line?.error(new DOMException('aborted', 'AbortError'));
+        this.line = null;
+      });
       return Promise.resolve(new Response(body));
     },
     events: async (_: string, { after }: { after?: number }) => ({
@@ -145,6 +149,25 @@ test('a message waits while the server is away, and is sent once when it is back
   await settle();
   expect(server.sent).toMatchObject([{ text: 'hello', mode: 'queue' }]);
   expect(store.kept.size).toBe(0);
+});
+
+test('a message that does not get through says that the line is gone, though the stream still stands', async () => {
+  const server = new FakeServer();
+  const { live, links } = await follow(server);
+  expect(live.link.state).toBe('open');
+  server.refusal = new Unreachable(new TypeError('no network'));
+  await live.sendMessage(MAIN, 'hello', 'queue');
+  await settle();
+  expect(links.at(-1)?.state).toBe('down');
+});
+
+test('a browser that goes offline while the stream is opening has no line', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  dispatchEvent(new Event('offline'));
+  server.refusal = new Unreachable(new TypeError('no network'));
+  await settle();
+  expect(live.link.state).toBe('down');
 });
 
 test('a message written before the line is up goes out when it is', async () => {

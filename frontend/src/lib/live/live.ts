@@ -280,7 +280,11 @@ export class Live {
       }
       return { outcome: 'sent' };
     } catch (error) {
-      if (error instanceof Unreachable) return { outcome: 'later' };
+      if (error instanceof Unreachable) {
+        // A stream over a line that is gone stays silent for long; what can't be sent says it at once.
+        this.#stream.drop();
+        return { outcome: 'later' };
+      }
       if (!(error instanceof Problem)) throw error;
       if (error.passing || error.status === 401) return { outcome: 'later' };
       this.#options.onrefused(entry, error);
@@ -442,7 +446,8 @@ export class Live {
   };
 
   #offline = (): void => {
-    if (this.#leadership.leading) this.#lostLine();
+    // Also an opening that is under way: its answer would say that there is a line.
+    if (this.#leadership.leading) this.#stream.drop();
   };
 
   #visible = (): void => {

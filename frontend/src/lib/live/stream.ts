@@ -61,6 +61,11 @@ export class EventStream {
     this.#wake?.();
   }
 
+  /** This connection is not to be trusted any more: end it and open another. */
+  drop(): void {
+    this.#attempt?.abort();
+  }
+
   async #run(life: number): Promise<void> {
     while (this.#life === life) {
       this.#options.onstatus({ state: 'connecting' });
