@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from psycopg import sql
 
 from mainloop.db.engine import make_engine
@@ -19,6 +20,10 @@ from mainloop.events.unit import Database
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.postgres import Postgres
 from mainloop.testing.server import ServerProcess
+
+# A test never fails because a machine was slow.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from mainloop.testing.runner_server import ProtocolServer
 from mainloop.testing.scripted_model import ScriptedModelServer
@@ -14,6 +15,10 @@ from mainloop_agent.__main__ import read_token
 from mainloop_agent.runner import live
 from mainloop_agent.server import Server
 from mainloop_models.runner import RunFile, Tool
+
+# A test never fails because a machine was slow.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 # Generous: a loaded machine is slow, a hang is a failure all the same.
 SECONDS = 60

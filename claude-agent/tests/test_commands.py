@@ -290,7 +290,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=9), glue=st.sampled_from([" ", ""]))
 def test_what_passes_runs_nothing_but_what_it_seems_to_in_the_real_shell(
     parts: list[str], glue: str, stubs: Path, tmp_path: Path
@@ -325,7 +325,7 @@ def test_other_scripts_are_letters_like_all_others() -> None:
     assert not only_reads("é=1 ls", ANYWHERE)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(max_size=60))
 def test_any_text_is_judged_without_an_error(text: str) -> None:
     if only_reads(text, ANYWHERE, writes=False):

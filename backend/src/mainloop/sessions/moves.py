@@ -62,12 +62,13 @@ class Moves:
         return body
 
     def notice(self, unit: UnitOfWork, session_id: str, about: str, text: str, turn: int) -> None:
-        """One line in the thread that started the session, leading into it."""
+        """One line in the thread that started the session, leading into it: how `text` begins."""
         session = store.find(unit.connection, session_id)
         if session is None or session.parent is None:
             return
+        beginning = text.strip().split("\n\n", 1)[0]
         notice = NoticeBody.model_validate(
-            {"session_id": session_id, "about": about, "text": one_line(text)[:LONGEST_NOTICE], "turn": turn}
+            {"session_id": session_id, "about": about, "text": one_line(beginning)[:LONGEST_NOTICE], "turn": turn}
         )
         unit.append(session.parent, "notice", notice)
 

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { brief } from './text';
+
+test.each([
+  ['Use **pino** for the service.\n\n| a | b |', 'Use pino for the service.'],
+  ['\n\n## What I found\ntext', 'What I found'],
+  ['- run `npm test` first', 'run npm test first'],
+  [
+    'see [the notes](https://example.org/a_b) and ![a picture](x.png)',
+    'see the notes and a picture',
+  ],
+  ['*soon* and _now_, ~~never~~', 'soon and now, never'],
+  ['the file a_b_c and 2 * 3 * 4 stay', 'the file a_b_c and 2 * 3 * 4 stay'],
+  ['1. first', 'first'],
+  ['', ''],
+])('%j is shortened to %j', (text, words) => {
+  expect(brief(text)).toBe(words);
+});
