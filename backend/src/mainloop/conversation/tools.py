@@ -11,7 +11,7 @@ from mainloop.errors import NotAllowedNow, UnknownSession
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.permissions.ceilings import Ceilings
-from mainloop.runs import mailbox
+from mainloop.runs import calls, mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Call, Registry
 from mainloop.runs.service import Runs
@@ -105,7 +105,7 @@ class DeskTools:
         """A session that an earlier run of this very turn started with the same words."""
         if not call.thread.cut_off:
             return None
-        earlier = runs_store.tool_requests(unit.connection, call.thread_id, "spawn_session", since_turn=call.turn - 1)
+        earlier = calls.carried_out(unit.connection, call.thread_id, "spawn_session", since_turn=call.turn - 1)
         wanted = given.model_dump()
         for row in earlier:
             if SpawnSession.model_validate(row.arguments).model_dump() == wanted:

@@ -4,15 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-import sqlalchemy as sa
 from dbos import DBOS
 
-from mainloop.db import tables as t
-from mainloop.db.engine import upsert
+from mainloop.durable import store
 from mainloop.durable.phases import QUEUE, Phases
-from mainloop.events.unit import Database, UnitOfWork, now
+from mainloop.events.unit import Database, now
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +22,6 @@ HEAL_EVERY: Final = 30.0
 TIDY_EVERY: Final = 3600.0
 KEEP: Final = timedelta(days=7)
 PORTION: Final = 500
-JUDGE_LOCK: Final = 0x6D61696E  # an advisory lock of ours on PostgreSQL
 
 Check = Callable[[], None]
 
@@ -61,7 +58,7 @@ class Janitor:
     def beat(self, clock: float) -> None:
         """One round. `clock`: seconds of a clock that only goes forward."""
         if self._several:
-            self._database.write(self._beat)
+            self._database.write(lambda unit: store.beat(unit, self._phases.executor, self._host))
         if self._beating_since is None:
             self._beating_since = clock
         if self._several and clock - self._beating_since > DEAD:
@@ -76,16 +73,9 @@ class Janitor:
             self._tidied = clock
             self._tidy()
 
-    def _beat(self, unit: UnitOfWork) -> None:
-        seen = _database_clock(unit.connection)
-        row = upsert(unit.connection, t.executor).values(
-            id=self._phases.executor, host=self._host, seen=seen, dead=False
-        )
-        unit.execute(row.on_conflict_do_update(index_elements=["id"], set_={"seen": seen, "dead": False}))
-
     def _judge(self) -> None:
-        """Take over the phases of servers that have gone silent. One judge at a time."""
-        for dead in self._database.write(_declare_dead):
+        """Take over the phases of servers that have gone silent."""
+        for dead in self._database.write(lambda unit: store.declare_dead(unit, DEAD)):
             workflows = DBOS.list_workflows(status="PENDING", executor_id=dead)
             DBOS.resume_workflows([w.workflow_id for w in workflows], queue_name=QUEUE)
             log.warning("Server %s is gone; %d of its phases go on here", dead, len(workflows))
@@ -113,24 +103,4 @@ class Janitor:
             if not old:
                 break
             DBOS.delete_workflows([w.workflow_id for w in old])
-        done = sa.delete(t.phase).where(t.phase.c.state == "done", t.phase.c.created_at < before)
-        self._database.write(lambda unit: unit.execute(done) and None)
-
-
-def _database_clock(connection: sa.Connection) -> float:
-    """Seconds since 1970 by the clock that all servers share."""
-    if connection.dialect.name == "postgresql":
-        return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
-    return float(connection.execute(sa.text("SELECT (julianday('now') - 2440587.5) * 86400.0")).scalar_one())
-
-
-def _declare_dead(unit: UnitOfWork) -> list[Any]:
-    if not unit.execute(sa.select(sa.func.pg_try_advisory_xact_lock(JUDGE_LOCK))).scalar_one():
-        return []
-    silent = (
-        sa.update(t.executor)
-        .where(t.executor.c.seen < _database_clock(unit.connection) - DEAD, t.executor.c.dead.is_(False))
-        .values(dead=True)
-        .returning(t.executor.c.id)
-    )
-    return list(unit.execute(silent).scalars())
+        self._database.write(lambda unit: store.forget_done(unit, before))

@@ -4,13 +4,13 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
-from mainloop.db import tables as t
-from mainloop.db.engine import Row, upsert
+from mainloop.durable import store
 from mainloop.events.unit import Database, UnitOfWork, now
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ AT_A_TIME: Final = 8
 ATTEMPTS: Final = 1000
 # Tries of one phase before it gives up in words.
 TRIES: Final = 3
+
+# A phase that was wanted this long ago should be in DBOS' hands.
+HEAL_AFTER: Final = timedelta(seconds=30)
 
 ENDED_BADLY: Final = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -80,7 +83,7 @@ class Phases:
             self.running.add(phase_id)
             try:
                 step(subject)
-                self.database.write(lambda unit: _done(unit, phase_id))
+                self.database.write(lambda unit: store.phase_done(unit, phase_id))
             finally:
                 self.running.discard(phase_id)
 
@@ -122,10 +125,7 @@ class Phases:
         if name not in self._names:
             raise ValueError(f"no phase is called {name}")
         phase_id = f"{name}:{subject}:{key}"
-        row = upsert(unit.connection, t.phase).values(
-            id=phase_id, name=name, subject=subject, state="todo", created_at=unit.now
-        )
-        if unit.execute(row.on_conflict_do_nothing().returning(t.phase.c.id)).first() is not None:
+        if store.add_phase(unit, phase_id, name, subject):
             self._hand_over(unit, phase_id, name, subject)
 
     def _hand_over(self, unit: UnitOfWork, phase_id: str, name: str, subject: str) -> None:
@@ -143,13 +143,17 @@ class Phases:
             subject,
         )
 
+    def subjects_to_do(self, connection: sa.Connection) -> set[str]:
+        """What some phase is still to be carried out for."""
+        return store.subjects_to_do(connection)
+
     def heal(self) -> None:
         """Hand over again what our rows want and DBOS does not have in hand.
 
         It does not know it, after its tables were lost or emptied; or it counts it as ended, after a fault so bad
         that the phase could not even give up.
         """
-        todo = self.database.read(_todo)
+        todo = self.database.read(lambda c: store.to_do(c, now() - HEAL_AFTER, limit=500))
         known = DBOS.list_workflows(workflow_ids=[p.id for p in todo]) if todo else []
         ended = [w.workflow_id for w in known if w.status in ENDED_BADLY]
         if ended:
@@ -158,13 +162,3 @@ class Phases:
         for phase in todo:
             if phase.id not in in_hand:
                 self.database.write(lambda unit, p=phase: self._hand_over(unit, p.id, p.name, p.subject))
-
-
-def _done(unit: UnitOfWork, phase_id: str) -> None:
-    unit.execute(sa.update(t.phase).where(t.phase.c.id == phase_id).values(state="done"))
-
-
-def _todo(connection: sa.Connection) -> list[Row]:
-    old = now().timestamp() - 30
-    rows = connection.execute(sa.select(t.phase).where(t.phase.c.state == "todo").order_by(t.phase.c.created_at))
-    return [row for row in rows.fetchmany(500) if row.created_at.timestamp() < old]

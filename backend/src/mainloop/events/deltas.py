@@ -10,9 +10,8 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from mainloop.db import tables as t
-from mainloop.db.engine import upsert
 from mainloop.errors import MainloopError
+from mainloop.events import chunks
 from mainloop.events.bell import DELTAS
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop_models.runner import Delta
@@ -60,7 +59,7 @@ class OpenMessages:
 
     def load(self) -> None:
         """Read what an earlier server left half-written. Call before the first runner reports."""
-        self._database.write(_drop_what_is_over)
+        self._database.write(chunks.forget_what_is_over)
         with self._lock:
             self._growing = self._database.read(_stored)
 
@@ -89,7 +88,7 @@ class OpenMessages:
     def landed(self, unit: UnitOfWork, message_id: str) -> None:
         """The message has become an event in `unit`: its pieces go with the same commit."""
         unit.landed.add(message_id)
-        unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id == message_id))
+        chunks.forget(unit, [message_id])
         unit.after_commit(lambda: self._forget(message_id))
 
     def _forget(self, message_id: str) -> None:
@@ -178,22 +177,14 @@ class OpenMessages:
 
 def _store(unit: UnitOfWork, rows: Sequence[Mapping[str, object]], landed: list[str]) -> None:
     if rows:
-        unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
+        chunks.add(unit, rows)
     if landed:
-        unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(landed)))
-
-
-def _drop_what_is_over(unit: UnitOfWork) -> None:
-    """A turn that has ended has nothing half-written: these pieces outlived their server by an instant."""
-    open_turns = sa.exists().where(
-        t.agent.c.thread_id == t.chunk.c.thread_id, t.agent.c.turn == t.chunk.c.turn, t.agent.c.working
-    )
-    unit.execute(sa.delete(t.chunk).where(~open_turns))
+        chunks.forget(unit, landed)
 
 
 def _stored(connection: sa.Connection) -> dict[str, _Growing]:
     growing: dict[str, _Growing] = {}
-    for row in connection.execute(sa.select(t.chunk).order_by(t.chunk.c.message_id, t.chunk.c.offset)):
+    for row in chunks.in_order(connection):
         g = growing.setdefault(row.message_id, _Growing(row.thread_id, row.turn, row.what))
         if row.offset != g.length:  # a torn tail: the runner sends it again from here
             continue

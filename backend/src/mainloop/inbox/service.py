@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from mainloop.db import tables as t
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox import store
@@ -48,7 +47,7 @@ class Inbox:
     def register(self, registry: Registry) -> None:
         """Take part in what runners report."""
         registry.on(r.AskOpened, self._ask_opened)
-        registry.on(r.AnswerTaken, lambda unit, said, body: _taken(unit, said, body.ask_id))
+        registry.on(r.AnswerTaken, lambda unit, said, body: store.answer_taken(unit, said.thread_id, body.ask_id))
         registry.on(r.AskWithdrawn, self._withdrawn)
         registry.on(r.Released, self._released)
         registry.on(r.TurnEnded, self._turn_ended)
@@ -61,21 +60,21 @@ class Inbox:
         if opened is not None:
             self._tell(self._opened, unit, opened)
 
-    def close(self, unit: UnitOfWork, item_id: str, reason: str) -> None:
+    def close(self, unit: UnitOfWork, thread_id: str, item_id: str, reason: str) -> None:
         """Its cause is gone: it leaves the list by itself and says why."""
-        closed = store.close(unit, item_id, state="closed", closed_by=reason, taken=True)
+        closed = store.close(unit, thread_id, item_id, state="closed", closed_by=reason, taken=True)
         if closed is not None:
             self._tell(self._done, unit, closed)
 
     def close_all(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
         """The thread was stopped or closed: nothing of it waits any more."""
-        for row in store.open_of(unit.connection, t.item.c.thread_id == thread_id):
-            self.close(unit, row.id, reason)
+        for item_id in store.open_in(unit.connection, thread_id):
+            self.close(unit, thread_id, item_id, reason)
 
     def close_notices(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
         """The person acted on what went wrong in a thread."""
-        for row in store.open_of(unit.connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None)):
-            self.close(unit, row.id, reason)
+        for item_id in store.open_notices(unit.connection, thread_id):
+            self.close(unit, thread_id, item_id, reason)
 
     def answer(self, unit: UnitOfWork, item_id: str, answer: Answer, answer_id: str, by: str) -> ItemBody:
         """Give an item its one answer. The same `answer_id` again gets the same answer.
@@ -98,6 +97,7 @@ class Inbox:
         _check(item, answer)
         answered = store.close(
             unit,
+            row.thread_id,
             item_id,
             state="answered",
             answer=answer.model_dump(mode="json"),
@@ -133,25 +133,23 @@ class Inbox:
 
     def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
         if body.ask_id is not None:
-            _taken(unit, said, body.ask_id)
+            store.answer_taken(unit, said.thread_id, body.ask_id)
 
     def _withdrawn(self, unit: UnitOfWork, said: Said, body: r.AskWithdrawn) -> None:
-        for row in store.open_of(unit.connection, t.item.c.id == body.ask_id, t.item.c.thread_id == said.thread_id):
-            self.close(unit, row.id, body.reason)
+        self.close(unit, said.thread_id, body.ask_id, body.reason)
 
     def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
         if body.outcome == "deferred":
             return
-        mine = (t.item.c.thread_id == said.thread_id, t.item.c.turn == body.turn)
-        for row in store.open_of(unit.connection, *mine, t.item.c.ask.is_not(None)):
-            self.close(unit, row.id, "The turn that asked has ended.")
+        for item_id in store.open_asks(unit.connection, said.thread_id, body.turn):
+            self.close(unit, said.thread_id, item_id, "The turn that asked has ended.")
         if body.outcome in ("completed", "interrupted"):
-            store.taken(unit, t.item.c.thread_id == said.thread_id, t.item.c.turn <= body.turn)
+            store.answers_taken(unit, said.thread_id, body.turn)
 
     def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
         thread = runs_store.agent(unit.connection, thread_id)
         kind = "sign_in" if error.code in SIGN_IN else "failure"
-        if store.open_of(unit.connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None)):
+        if store.open_notices(unit.connection, thread_id):
             return  # it is said already, and the person has not acted yet
         self.open(
             unit,
@@ -166,10 +164,6 @@ class Inbox:
                 opened_at=unit.now,
             ),
         )
-
-
-def _taken(unit: UnitOfWork, said: Said, ask_id: str) -> None:
-    store.taken(unit, t.item.c.id == ask_id, t.item.c.thread_id == said.thread_id)
 
 
 def in_words(item: ItemBody) -> str:

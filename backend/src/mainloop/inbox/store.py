@@ -29,8 +29,23 @@ def find(connection: sa.Connection, item_id: str) -> Row | None:
     return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()
 
 
-def open_of(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Row]:
-    return list(connection.execute(sa.select(t.item).where(t.item.c.state == "open", *which)))
+def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
+    """What waits in a thread."""
+    return _open(connection, t.item.c.thread_id == thread_id)
+
+
+def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
+    """What waits in a thread and was not asked by its agent."""
+    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None))
+
+
+def open_asks(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
+    """What the agent asked in a turn and has no answer for."""
+    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.turn == turn, t.item.c.ask.is_not(None))
+
+
+def _open(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[str]:
+    return list(connection.execute(sa.select(t.item.c.id).where(t.item.c.state == "open", *which)).scalars())
 
 
 def open(unit: UnitOfWork, **values: Any) -> ItemBody | None:
@@ -40,15 +55,24 @@ def open(unit: UnitOfWork, **values: Any) -> ItemBody | None:
     return None if added is None else _say(unit, added)
 
 
-def close(unit: UnitOfWork, item_id: str, **values: Any) -> ItemBody | None:
-    """Close an open item; None if it is not open any more."""
-    mine = (t.item.c.id == item_id, t.item.c.state == "open")
+def close(unit: UnitOfWork, thread_id: str, item_id: str, **values: Any) -> ItemBody | None:
+    """Close an open item of a thread; None if it is not open any more."""
+    mine = (t.item.c.id == item_id, t.item.c.thread_id == thread_id, t.item.c.state == "open")
     row = unit.execute(sa.update(t.item).where(*mine).values(closed_at=unit.now, **values).returning(t.item)).first()
     return None if row is None else _say(unit, row)
 
 
-def taken(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> None:
-    """The answers of these items need no further delivery."""
+def answer_taken(unit: UnitOfWork, thread_id: str, item_id: str) -> None:
+    """The answer of an item needs no further delivery."""
+    _taken(unit, t.item.c.thread_id == thread_id, t.item.c.id == item_id)
+
+
+def answers_taken(unit: UnitOfWork, thread_id: str, until_turn: int) -> None:
+    """What was answered in a thread up to a turn needs no further delivery."""
+    _taken(unit, t.item.c.thread_id == thread_id, t.item.c.turn <= until_turn)
+
+
+def _taken(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> None:
     unit.execute(sa.update(t.item).where(t.item.c.state == "answered", *which).values(taken=True))
 
 

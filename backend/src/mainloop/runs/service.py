@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
 from mainloop.errors import RunRefused, TurnOver, UnknownRun
 from mainloop.events.bell import work_of
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.unit import Database, UnitOfWork
-from mainloop.runs import mailbox, store
+from mainloop.runs import calls, mailbox, store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.turns import Turns
 from mainloop.settings import Settings
@@ -83,17 +82,7 @@ class Runs:
         if not (store.has_work(unit.connection, row) or self._owes(unit.connection, row)):
             return None
         number, token = row.run + 1, secrets.token_urlsafe(32)
-        unit.execute(
-            t.run.insert().values(
-                thread_id=thread_id,
-                number=number,
-                state="starting",
-                kind=row.kind,
-                token_hash=_hash(token),
-                host=HOST,
-                started_at=unit.now,
-            )
-        )
+        store.add_run(unit, thread_id, number, kind=row.kind, token_hash=_hash(token), host=HOST)
         store.update(unit, thread_id, run=number, wanted="run")
         return NewRun(thread_id, number, token, row.role)
 
@@ -105,18 +94,7 @@ class Runs:
         """The newest run is gone without a word: nobody holds its lock."""
         thread_id = str(row.thread_id)
         store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
-        unit.execute(
-            sa.update(t.item)
-            .where(
-                t.item.c.thread_id == thread_id,
-                t.item.c.ask.is_not(None),
-                t.item.c.taken.is_(False),
-                t.item.c.state.in_(("open", "answered")),
-                # A deferred call is resumed by the next run as it would have been by this one.
-                t.item.c.call_id != (row.deferred_call or ""),
-            )
-            .values(orphaned=True)
-        )
+        store.orphan_asks(unit, thread_id, row.deferred_call or "")
         store.update(unit, thread_id, restarts=row.restarts + 1)
         if row.working:
             unit.append(thread_id, "run", RunBody(run=newest.number, what="lost", text="Its process ended."))
@@ -192,7 +170,7 @@ class Runs:
             open_messages=[m.id for m in mailbox.delivered(unit.connection, caller.thread_id) if m.turn == row.turn]
             if row.deferred_call
             else [],
-            released=store.released_calls(unit.connection, caller.thread_id, row.turn),
+            released=calls.released(unit.connection, caller.thread_id, row.turn),
             approved=approved,
             deferred_call=row.deferred_call,
             spent_usd=row.spent_usd,
@@ -224,7 +202,7 @@ class Runs:
             if done is None or report.run > caller.run:
                 raise RunRefused
             if isinstance(report.body, r.ToolRequest):
-                answer = self._answered(unit, caller.thread_id, report.body)
+                answer = calls.answered(unit.connection, caller.thread_id, report.body.call_id)
                 if answer is not None:
                     answers[report.body.call_id] = answer
             if report.number != done + 1:
@@ -243,28 +221,11 @@ class Runs:
             self.request(unit, caller.thread_id)  # a run that just ended left something to do
         return r.Receipt(acked=acked, answers=answers)
 
-    def _answered(self, unit: UnitOfWork, thread_id: str, request: r.ToolRequest) -> r.ToolAnswer | None:
-        mine = (t.tool_request.c.thread_id == thread_id, t.tool_request.c.call_id == request.call_id)
-        row = unit.execute(sa.select(t.tool_request).where(*mine)).first()
-        return None if row is None else r.ToolAnswer(text=row.text, is_error=row.is_error)
-
     def _answer(self, unit: UnitOfWork, said: Said, request: r.ToolRequest) -> r.ToolAnswer:
-        answer = self._answered(unit, said.thread_id, request)
-        if answer is not None:
-            return answer
-        answer = self.registry.call(unit, said.thread, request)
-        unit.execute(
-            t.tool_request.insert().values(
-                thread_id=said.thread_id,
-                call_id=request.call_id,
-                turn=request.turn,
-                tool=request.tool,
-                arguments=request.arguments,
-                text=answer.text,
-                is_error=answer.is_error,
-                at=unit.now,
-            )
-        )
+        answer = calls.answered(unit.connection, said.thread_id, request.call_id)
+        if answer is None:
+            answer = self.registry.call(unit, said.thread, request)
+            calls.answer(unit, said.thread_id, request, answer)
         return answer
 
     def take_deltas(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:

@@ -1,5 +1,6 @@
 """Rows of agents and their runs. Whoever changes anything about a thread locks its agent row first."""
 
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -62,6 +63,20 @@ def update(unit: UnitOfWork, thread_id: str, **values: object) -> None:
     unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(**values))
 
 
+def add_run(unit: UnitOfWork, thread_id: str, number: int, *, kind: str, token_hash: str, host: str) -> None:
+    unit.execute(
+        t.run.insert().values(
+            thread_id=thread_id,
+            number=number,
+            state="starting",
+            kind=kind,
+            token_hash=token_hash,
+            host=host,
+            started_at=unit.now,
+        )
+    )
+
+
 def run(connection: sa.Connection, thread_id: str, number: int) -> Row | None:
     mine = (t.run.c.thread_id == thread_id, t.run.c.number == number)
     return connection.execute(sa.select(t.run).where(*mine)).first()
@@ -104,21 +119,19 @@ def untaken_answers(connection: sa.Connection, thread_id: str) -> list[Row]:
     return list(connection.execute(sa.select(t.item).where(*mine).order_by(t.item.c.closed_at)))
 
 
-def released_calls(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
-    """Calls that were let run in `turn`."""
-    mine = (t.released.c.thread_id == thread_id, t.released.c.turn == turn)
-    return list(connection.execute(sa.select(t.released.c.call_id).where(*mine)).scalars())
-
-
-def tool_requests(connection: sa.Connection, thread_id: str, tool: str, *, since_turn: int) -> list[Row]:
-    """Calls of one of our tools that were carried out, oldest first."""
-    mine = (
-        t.tool_request.c.thread_id == thread_id,
-        t.tool_request.c.tool == tool,
-        t.tool_request.c.turn >= since_turn,
-        t.tool_request.c.is_error.is_(False),
+def orphan_asks(unit: UnitOfWork, thread_id: str, deferred_call: str) -> None:
+    """No runner holds the calls that asked any more; a deferred one is resumed by the next run as by the last."""
+    unit.execute(
+        sa.update(t.item)
+        .where(
+            t.item.c.thread_id == thread_id,
+            t.item.c.ask.is_not(None),
+            t.item.c.taken.is_(False),
+            t.item.c.state.in_(("open", "answered")),
+            t.item.c.call_id != deferred_call,
+        )
+        .values(orphaned=True)
     )
-    return list(connection.execute(sa.select(t.tool_request).where(*mine).order_by(t.tool_request.c.at)))
 
 
 def has_work(connection: sa.Connection, row: Row) -> bool:
@@ -134,6 +147,18 @@ def has_work(connection: sa.Connection, row: Row) -> bool:
         t.message.c.thread_id == thread_id, t.message.c.status.in_(("queued", "delivered"))
     )
     return connection.execute(waiting.limit(1)).first() is not None
+
+
+def quiet_since(connection: sa.Connection, moment: datetime) -> list[Row]:
+    """Agents with a living runner that have done nothing since `moment` and are wanted to."""
+    newest = sa.and_(t.run.c.thread_id == t.agent.c.thread_id, t.run.c.number == t.agent.c.run)
+    mine = (
+        t.run.c.state == "live",
+        t.agent.c.working.is_(False),
+        t.agent.c.wanted == "run",
+        t.agent.c.quiet_since < moment,
+    )
+    return list(connection.execute(sa.select(t.agent).join(t.run, newest).where(*mine)))
 
 
 def threads_with_messages(connection: sa.Connection) -> list[Row]:

@@ -3,13 +3,10 @@
 import json
 from typing import cast
 
-import sqlalchemy as sa
-
-from mainloop.db import tables as t
-from mainloop.db.engine import Row, upsert
+from mainloop.db.engine import Row
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.unit import UnitOfWork
-from mainloop.runs import mailbox, store
+from mainloop.runs import calls, mailbox, store
 from mainloop.runs.registry import Registry, Said
 from mainloop_models import runner as r
 from mainloop_models.events import (
@@ -88,27 +85,22 @@ class Turns:
             input=_short_input(unit, said.thread_id, body.input),
             parent_id=body.parent_id,
         )
-        row = upsert(unit.connection, t.tool_call).values(
-            thread_id=said.thread_id, call_id=body.id, turn=body.turn, body=call.model_dump(mode="json")
-        )
-        if unit.execute(row.on_conflict_do_nothing().returning(t.tool_call.c.call_id)).first() is not None:
+        if calls.started(unit, said.thread_id, call):
             unit.append(said.thread_id, "tool_call", call)
 
     def _tool_ended(self, unit: UnitOfWork, said: Said, body: r.ToolEnded) -> None:
-        mine = (t.tool_call.c.thread_id == said.thread_id, t.tool_call.c.call_id == body.id)
-        row = unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).first()
-        if row is None:
+        began = calls.ended(unit, said.thread_id, body.id)
+        if began is None:
             return
         output, ref = unit.shorten(said.thread_id, body.output)
-        ended = ToolCallBody.model_validate({**row.body, "status": body.status, "output": output, "blob": ref})
+        ended = ToolCallBody.model_validate({**began, "status": body.status, "output": output, "blob": ref})
         unit.append(said.thread_id, "tool_call", ended)
 
     def _todo(self, unit: UnitOfWork, said: Said, body: r.Todo) -> None:
         unit.append(said.thread_id, "todo", TodoBody(turn=body.turn, entries=body.entries))
 
     def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
-        row = upsert(unit.connection, t.released).values(thread_id=said.thread_id, call_id=body.call_id, turn=body.turn)
-        unit.execute(row.on_conflict_do_nothing())
+        calls.release(unit, said.thread_id, body.call_id, body.turn)
 
     def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
         mailbox.finish(unit, said.thread_id, body.finished)
@@ -212,9 +204,8 @@ class Turns:
             self._open.landed(unit, growing.message_id)
         if keep_calls:
             return
-        mine = (t.tool_call.c.thread_id == thread_id, t.tool_call.c.turn == turn)
-        for row in unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).all():
-            unit.append(thread_id, "tool_call", ToolCallBody.model_validate({**row.body, "status": "unknown"}))
+        for began in calls.all_ended(unit, thread_id, turn):
+            unit.append(thread_id, "tool_call", ToolCallBody.model_validate({**began, "status": "unknown"}))
 
 
 def _short_input(unit: UnitOfWork, thread_id: str, given: dict[str, object]) -> dict[str, object]:

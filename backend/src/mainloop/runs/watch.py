@@ -4,9 +4,6 @@ import os
 from datetime import timedelta
 from typing import Final
 
-import sqlalchemy as sa
-
-from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.durable.phases import Phases
 from mainloop.events.unit import UnitOfWork, now
@@ -54,23 +51,13 @@ class Watch:
 
     def _park_idle(self, unit: UnitOfWork) -> None:
         """Give memory back: an agent that has been quiet for a while is ended; the next message resumes it."""
-        quiet = (
-            sa.select(t.agent)
-            .join(t.run, sa.and_(t.run.c.thread_id == t.agent.c.thread_id, t.run.c.number == t.agent.c.run))
-            .where(
-                t.run.c.state == "live",
-                t.agent.c.working.is_(False),
-                t.agent.c.wanted == "run",
-                t.agent.c.quiet_since < unit.now - self._park_after,
-            )
-        )
-        for row in unit.execute(quiet).all():
+        for row in store.quiet_since(unit.connection, unit.now - self._park_after):
             if not store.has_work(unit.connection, row):
                 self._runs.want(unit, row.thread_id, "park")
 
     def _restart_forgotten(self, unit: UnitOfWork) -> None:
         """Open work without a runner, a phase or a reason: the request for one was lost with a dead server."""
-        asked = set(unit.execute(sa.select(t.phase.c.subject).where(t.phase.c.state == "todo")).scalars())
+        asked = self._phases.subjects_to_do(unit.connection)
         for row in store.threads_with_messages(unit.connection):
             if row.thread_id not in asked and store.has_work(unit.connection, row):
                 self._runs.request(unit, row.thread_id)

@@ -1,0 +1,31 @@
+"""Rows of chunks: the pieces of messages that are still being written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import Row, upsert
+from mainloop.events.unit import UnitOfWork
+
+
+def add(unit: UnitOfWork, rows: Sequence[Mapping[str, object]]) -> None:
+    unit.connection.execute(upsert(unit.connection, t.chunk).on_conflict_do_nothing(), rows)
+
+
+def forget(unit: UnitOfWork, message_ids: Iterable[str]) -> None:
+    """Nobody needs the pieces of these messages any more."""
+    unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(list(message_ids))))
+
+
+def forget_what_is_over(unit: UnitOfWork) -> None:
+    """A turn that has ended has nothing half-written: these pieces outlived their server by an instant."""
+    open_turns = sa.exists().where(
+        t.agent.c.thread_id == t.chunk.c.thread_id, t.agent.c.turn == t.chunk.c.turn, t.agent.c.working
+    )
+    unit.execute(sa.delete(t.chunk).where(~open_turns))
+
+
+def in_order(connection: sa.Connection) -> list[Row]:
+    """Every piece, message by message, by its offset."""
+    return list(connection.execute(sa.select(t.chunk).order_by(t.chunk.c.message_id, t.chunk.c.offset)))

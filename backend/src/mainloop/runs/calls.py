@@ -1,0 +1,77 @@
+"""Rows of calls: those of the agent's tools that run right now or were let run, and those of ours with their answer."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import Row, upsert
+from mainloop.events.unit import UnitOfWork
+from mainloop_models.events import ToolCallBody
+from mainloop_models.runner import ToolAnswer, ToolRequest
+
+
+def started(unit: UnitOfWork, thread_id: str, call: ToolCallBody) -> bool:
+    """A tool of the agent runs; False if that was known."""
+    row = upsert(unit.connection, t.tool_call).values(
+        thread_id=thread_id, call_id=call.id, turn=call.turn, body=call.model_dump(mode="json")
+    )
+    return unit.execute(row.on_conflict_do_nothing().returning(t.tool_call.c.call_id)).first() is not None
+
+
+def ended(unit: UnitOfWork, thread_id: str, call_id: str) -> dict[str, Any] | None:
+    """A call runs no longer: the body it began with; None if it was not running."""
+    mine = (t.tool_call.c.thread_id == thread_id, t.tool_call.c.call_id == call_id)
+    return unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).scalar()
+
+
+def all_ended(unit: UnitOfWork, thread_id: str, turn: int) -> list[dict[str, Any]]:
+    """No call of a turn runs any longer: the bodies they began with."""
+    mine = (t.tool_call.c.thread_id == thread_id, t.tool_call.c.turn == turn)
+    return list(unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).scalars())
+
+
+def release(unit: UnitOfWork, thread_id: str, call_id: str, turn: int) -> None:
+    """The policy let a call run."""
+    row = upsert(unit.connection, t.released).values(thread_id=thread_id, call_id=call_id, turn=turn)
+    unit.execute(row.on_conflict_do_nothing())
+
+
+def released(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
+    """Calls that were let run in `turn`."""
+    mine = (t.released.c.thread_id == thread_id, t.released.c.turn == turn)
+    return list(connection.execute(sa.select(t.released.c.call_id).where(*mine)).scalars())
+
+
+def answered(connection: sa.Connection, thread_id: str, call_id: str) -> ToolAnswer | None:
+    """What a call of one of our tools was answered; None if it was not carried out yet."""
+    mine = (t.tool_request.c.thread_id == thread_id, t.tool_request.c.call_id == call_id)
+    row = connection.execute(sa.select(t.tool_request).where(*mine)).first()
+    return None if row is None else ToolAnswer(text=row.text, is_error=row.is_error)
+
+
+def answer(unit: UnitOfWork, thread_id: str, request: ToolRequest, given: ToolAnswer) -> None:
+    """A call of one of our tools was carried out: asked again it is answered the same."""
+    unit.execute(
+        t.tool_request.insert().values(
+            thread_id=thread_id,
+            call_id=request.call_id,
+            turn=request.turn,
+            tool=request.tool,
+            arguments=request.arguments,
+            text=given.text,
+            is_error=given.is_error,
+            at=unit.now,
+        )
+    )
+
+
+def carried_out(connection: sa.Connection, thread_id: str, tool: str, *, since_turn: int) -> list[Row]:
+    """Calls of one of our tools that did what they should, oldest first."""
+    mine = (
+        t.tool_request.c.thread_id == thread_id,
+        t.tool_request.c.tool == tool,
+        t.tool_request.c.turn >= since_turn,
+        t.tool_request.c.is_error.is_(False),
+    )
+    return list(connection.execute(sa.select(t.tool_request).where(*mine).order_by(t.tool_request.c.at)))
