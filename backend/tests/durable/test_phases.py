@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from mainloop.db import tables as t
-from mainloop.durable.phases import Phases
+from mainloop.durable.phases import AT_A_TIME, Phases
 from mainloop.events.unit import Database, UnitOfWork, now
 from mainloop.testing.inprocess import InProcessServer, wait_until_at_rest
 from mainloop.testing.waiting import eventually
@@ -23,8 +23,10 @@ class Desk:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.phases = Phases(database, "test")
+        # Looks of its own are an hour apart: whatever is carried out here was told to the worker.
+        self.phases = Phases(database, "test", rest=3600)
         self.done: list[str] = []
+        self.held: dict[str, threading.Event] = {}
         self.failures: dict[str, int] = {}
         self.given_up: list[tuple[str, str]] = []
         self.give_up_fails = 0
@@ -33,6 +35,8 @@ class Desk:
         self.phases.launch()
 
     def note(self, subject: str) -> None:
+        if subject in self.held:
+            assert self.held[subject].wait(40)
         if self.failures.get(subject, 0) > 0:
             self.failures[subject] -= 1
             raise RuntimeError("the outside world is away")
@@ -102,6 +106,23 @@ def test_the_same_key_is_carried_out_once_and_another_again(desk: Desk) -> None:
     desk.ask("a", key="2")
     desk.ask("b")
     desk.until("a", "a", "b")
+
+
+def test_a_phase_that_waits_for_another_of_its_subject_begins_when_that_has_ended(desk: Desk) -> None:
+    desk.held["a"] = threading.Event()
+    desk.ask("a")
+    desk.ask("a", key="2")
+    desk.ask("b")
+    desk.until("b")
+    desk.held.pop("a").set()
+    desk.until("a", "a", "b")
+
+
+def test_more_phases_than_may_run_at_a_time_are_all_carried_out(desk: Desk) -> None:
+    subjects = [f"s{number}" for number in range(2 * AT_A_TIME + 1)]
+    for subject in subjects:
+        desk.ask(subject)
+    desk.until(*subjects)
 
 
 def test_a_phase_nobody_defined_is_refused(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from dbos import DBOS
 
 from mainloop.durable import store
-from mainloop.durable.phases import QUEUE, Phases
+from mainloop.durable.phases import Phases
 from mainloop.events.unit import Database, now
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Janitor:
         """Take over the phases of servers that have gone silent."""
         for dead in self._database.write(lambda unit: store.declare_dead(unit, DEAD)):
             workflows = DBOS.list_workflows(status="PENDING", executor_id=dead)
-            DBOS.resume_workflows([w.workflow_id for w in workflows], queue_name=QUEUE)
+            self._phases.resume([w.workflow_id for w in workflows])
             log.warning("Server %s is gone; %d of its phases go on here", dead, len(workflows))
 
     def _put_back_dropped(self) -> None:
@@ -90,7 +90,7 @@ class Janitor:
         }
         for workflow_id in pending & self._suspects:
             log.warning("Phase %s was dropped, it goes on", workflow_id)
-            DBOS.resume_workflow(workflow_id, queue_name=QUEUE)
+            self._phases.resume([workflow_id])
         self._suspects = pending
 
     def _tidy(self) -> None:

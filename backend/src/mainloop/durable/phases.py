@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
 from mainloop.durable import store
+from mainloop.durable.worker import Worker, quieten
 from mainloop.events.unit import Database, UnitOfWork, now
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,8 @@ QUEUE: Final = "phases"
 # Ours, not DBOS' hash of the source: an upgrade must not strand what is in flight. Raised on purpose only.
 VERSION: Final = "1"
 NAME: Final = "mainloop"
-# Each look of DBOS at an idle queue costs some milliseconds of CPU; a phase waits half of this on average.
-POLL: Final = 0.2
+# How often a server looks for phases that nobody told it about (seconds).
+REST: Final = 5.0
 AT_A_TIME: Final = 8
 # Each restart of the server counts as an attempt, so this is far beyond what a fault would need.
 ATTEMPTS: Final = 1000
@@ -52,12 +53,14 @@ class JsonSerializer(Serializer):
 class Phases:
     """All phases of this server. Features define theirs when the app is composed; then it launches once."""
 
-    def __init__(self, database: Database, executor: str) -> None:
+    def __init__(self, database: Database, executor: str, rest: float = REST) -> None:
         self.database = database
+        self._rest = rest
         self.executor = executor
         self.running: set[str] = set()
         self._names: set[str] = set()
         self._client: DBOSClient | None = None
+        self._worker: Worker | None = None
 
     def define(self, name: str, act: Act, give_up: GiveUp) -> None:
         """Make `act(subject)` a phase.
@@ -83,9 +86,12 @@ class Phases:
             self.running.add(phase_id)
             try:
                 step(subject)
-                self.database.write(lambda unit: store.phase_done(unit, phase_id))
+                others = self.database.write(lambda unit: store.phase_done(unit, phase_id))
             finally:
                 self.running.discard(phase_id)
+            # One of the same subject, or one too many until now, may be next.
+            if others and self._worker is not None:
+                self._worker.look_often()
 
         del workflow  # registered with DBOS under its name
 
@@ -106,15 +112,22 @@ class Phases:
             "max_executor_threads": 4 * AT_A_TIME,
             "notification_listener_polling_interval_sec": 0.5,
         }
-        DBOS(config=config)
+        dbos = DBOS(config=config)
+        quieten(dbos)
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=AT_A_TIME, partition_concurrency=1, polling_interval_sec=POLL)
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=AT_A_TIME, partition_concurrency=1, polling_interval_sec=self._rest
+        )
         self._client = DBOSClient(
             system_database_engine=self.database.engine, serializer=JsonSerializer(), application_name=NAME
         )
+        self._worker = Worker(dbos, QUEUE)
 
     def stop(self) -> None:
         """Stop taking up phases; those that run are finished by the next start."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
         if self._client is not None:
             self._client.destroy()
             self._client = None
@@ -142,6 +155,16 @@ class Phases:
             phase_id,
             subject,
         )
+        unit.after_commit(self._look)
+
+    def _look(self) -> None:
+        if self._worker is not None:
+            self._worker.look()
+
+    def resume(self, phase_ids: list[str]) -> None:
+        """Carry out phases again that a dead server, or a fault here, left behind."""
+        DBOS.resume_workflows(phase_ids, queue_name=QUEUE)
+        self._look()
 
     def subjects_to_do(self, connection: sa.Connection) -> set[str]:
         """What some phase is still to be carried out for."""

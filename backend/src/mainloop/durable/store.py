@@ -20,8 +20,10 @@ def add_phase(unit: UnitOfWork, phase_id: str, name: str, subject: str) -> bool:
     return unit.execute(row.on_conflict_do_nothing().returning(t.phase.c.id)).first() is not None
 
 
-def phase_done(unit: UnitOfWork, phase_id: str) -> None:
+def phase_done(unit: UnitOfWork, phase_id: str) -> bool:
+    """A phase was carried out; answers whether others still wait."""
     unit.execute(sa.update(t.phase).where(t.phase.c.id == phase_id).values(state="done"))
+    return unit.execute(sa.select(t.phase.c.id).where(t.phase.c.state == "todo").limit(1)).first() is not None
 
 
 def to_do(connection: sa.Connection, wanted_before: datetime, limit: int) -> list[Row]:
