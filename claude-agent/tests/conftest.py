@@ -45,6 +45,8 @@ class Thread:
         self.kind = kind
         self.server = server
         self.model = model
+        # How often the agent itself tries a request again.
+        self.retries = 0
         self._lives: list[tuple[asyncio.Task[None], asyncio.Event]] = []
 
     @property
@@ -56,7 +58,7 @@ class Thread:
         return {
             "ANTHROPIC_BASE_URL": self.model.url,
             "ANTHROPIC_API_KEY": "none",
-            "CLAUDE_CODE_MAX_RETRIES": "0",
+            "CLAUDE_CODE_MAX_RETRIES": str(self.retries),
             "SCRIPTED_GATES": self.model.url,
         }
 

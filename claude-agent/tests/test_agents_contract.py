@@ -433,3 +433,15 @@ async def test_the_main_thread_s_agent_has_our_tools_and_no_others(thread: Any) 
         (first, *_) = [r for r in await thread.model.requests() if r["path"] == "/v1/messages"]
         assert sorted(first["tools"]) == [f"{OURS}ask", f"{OURS}report"]
         assert "You are the main thread." in str(first["body"]["system"])
+
+
+async def test_a_service_that_refuses_for_now_is_told_with_each_try_and_when_it_is_over(thread: Any) -> None:
+    thread.retries = 3
+    thread.run()
+    overloaded = {"status": 529, "message": "overloaded", "times": 2}
+    thread.server.say(script({"error": overloaded, "text": "at last"}))
+    assert (await thread.turn()).text == "at last"
+    told = thread.server.bodies("retrying")
+    assert [(b.what, b.attempt, b.of) for b in told] == [("retrying", 1, 3), ("retrying", 2, 3), ("retrying", 0, 0)]
+    assert "overloaded; trying again" in told[0].text
+    assert told[-1].text == ""

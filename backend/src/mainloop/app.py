@@ -8,7 +8,6 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
@@ -33,6 +32,7 @@ from mainloop.errors import HomeInUse
 from mainloop.events.bell import Bell
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.feed import Feed
+from mainloop.events.status import Statuses
 from mainloop.events.unit import CHANNEL, Database
 from mainloop.http import docs, problems
 from mainloop.http.guard import Guard
@@ -78,6 +78,7 @@ class Parts:
         self.bell = Bell()
         self.database = Database(make_engine(settings.database), self.bell)
         self.open_messages = OpenMessages(self.database)
+        self.statuses = Statuses(self.bell)
         self.feed = Feed(self.database)
         # On SQLite one server at a time holds the home, so a fixed name lets it recover its own work. On PostgreSQL
         # each start is another executor; the janitors recover what a dead one left.
@@ -85,7 +86,7 @@ class Parts:
         self.phases = Phases(self.database, "local" if single else f"{HOST}-{uuid.uuid4().hex[:8]}")
         self.sandbox, self.sandbox_probe = plugins.choose_sandbox(settings.sandbox)
         self.registry = Registry()
-        self.runs = Runs(settings, self.database, self.open_messages, self.phases, self.registry)
+        self.runs = Runs(settings, self.database, self.open_messages, self.statuses, self.phases, self.registry)
         self.inbox = Inbox(self.runs)
         self.projects = Projects(self.database, self.phases, settings.home / "mirrors")
         self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
@@ -103,7 +104,7 @@ class Parts:
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
-        self.janitor.every_beat(Watch(self.runs, launcher, self.phases, timedelta(minutes=settings.park_minutes)))
+        self.janitor.every_beat(Watch(self.runs, launcher, self.phases))
         self.janitor.every_beat(moves.look_for_slots)
 
     def stop(self) -> None:

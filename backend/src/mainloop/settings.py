@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     # An unanswered ask holds its agent this long, then the agent is parked (minutes).
     hold_minutes: float = 30
     # An idle agent is parked after this time (minutes).
-    park_minutes: float = 15
+    park_minutes: float = 30
+    # A runner that was not heard of for this long becomes an item in the inbox (minutes).
+    unreachable_minutes: float = 10
     # Ceilings on fan-out.
     max_alive: int = 10
     max_depth: int = 1

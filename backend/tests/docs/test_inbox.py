@@ -152,8 +152,8 @@ def test_an_answer_that_does_not_fit_is_refused_with_what_fits(desk: Desk) -> No
     desk.me.post(f"/api/sessions/{session}/cancel")
 
 
-@pytest.mark.spec("inbox-15", "inbox-16")
-@pytest.mark.settings(hold_minutes=0.02)
+@pytest.mark.spec("inbox-15", "inbox-16", "waiting-1", "waiting-2")
+@pytest.mark.settings(hold_minutes=0.02, park_minutes=0.02)
 def test_an_ask_outlives_its_process_and_the_server(own: Desk) -> None:
     session = own.start(run("echo ran >> tally"), ANSWERED)
     item = own.item_of(session)
@@ -165,6 +165,8 @@ def test_an_ask_outlives_its_process_and_the_server(own: Desk) -> None:
     own.me.until_session(session, "idle")
     assert (own.workspace(session) / "tally").read_text() == "ran\n"
     assert {c["id"] for c in own.of(session, "tool_call")} == {item["call_id"]}
+    own.me.until("it to be parked again", lambda: own.me.get(f"/api/sessions/{session}")["parked"])
+    own.me.until("its process to end", lambda: own.runner_of(session) is None)
 
 
 @pytest.mark.spec("inbox-17")

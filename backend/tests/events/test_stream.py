@@ -33,7 +33,7 @@ def append(server: InProcessServer, count: int, thread: str = "main", text: str 
 
 @contextlib.contextmanager
 def frames(person: Person, **request: Any) -> Generator[Iterator[Frame]]:
-    """The frames of a stream as (event, id, data)."""
+    """The frames of a stream as (event, id, data), without announcements of what agents do."""
 
     def read(lines: Iterator[str]) -> Iterator[Frame]:
         name = ident = ""
@@ -44,7 +44,7 @@ def frames(person: Person, **request: Any) -> Generator[Iterator[Frame]]:
                     name = value
                 case "id":
                     ident = value
-                case "data":
+                case "data" if name != "status":
                     yield name, ident, json.loads(value)
                 case _:
                     pass

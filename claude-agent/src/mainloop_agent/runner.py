@@ -440,8 +440,14 @@ class Runner:
     def todo(self, entries: Sequence[TodoEntry]) -> None:
         self._reporter.report(Todo(turn=self._number, entries=list(entries)))
 
-    def retrying(self, text: str) -> None:
-        self._reporter.report(Retrying(turn=self._number, text=text))
+    def retrying(self, text: str, attempt: int = 0, of: int = 0) -> None:
+        self._reporter.report(Retrying(turn=self._number, text=text, attempt=attempt, of=of))
+
+    def compacting(self, text: str) -> None:
+        self._reporter.report(Retrying(turn=self._number, text=text, what="compacting"))
+
+    def going_on(self) -> None:
+        self._reporter.report(Retrying(turn=self._number))
 
     def taken(self, message_id: str) -> None:
         if self._turn is not None:

@@ -174,7 +174,8 @@ class RunBody(Model):
     """kind `run`: a runner of this thread came or went, in words where the person should know."""
 
     run: int
-    what: Literal["started", "parked", "ended", "lost"]
+    # `fresh`: the agent's own record was gone, it began a new one with what this log says.
+    what: Literal["started", "parked", "ended", "lost", "fresh"]
     text: str = ""
 
 
@@ -191,6 +192,30 @@ class SessionResult(Model):
     text: str
     outcome: Literal["done", "partial", "blocked"]
     at: datetime
+
+
+class Activity(Model):
+    """What an agent does right now, or what keeps it from going on."""
+
+    # `tool`: a call runs. `retrying`: its model's service can't be reached or refuses for now. `compacting`: it shortens
+    # its conversation. `restarting`: its process has ended and is started again.
+    kind: Literal["tool", "retrying", "compacting", "restarting"]
+    # One short line.
+    text: str
+    since: datetime
+    # How often it was tried so far, and how often it will be; 0: not known.
+    attempt: int = 0
+    of: int = 0
+
+
+class Status(Model):
+    """How it stands with a thread's agent: what changes too often to be an event, and is true when it is read."""
+
+    activity: Activity | None = None
+    # When the agent last said or did something.
+    heard_at: datetime | None = None
+    # When its runner last asked for work, while it is overdue: nobody knows what the agent does now.
+    last_seen: datetime | None = None
 
 
 class SessionBody(Model):
@@ -216,9 +241,11 @@ class SessionBody(Model):
     branch: str | None = None
     anchor: Anchor | None = None
     parked: bool = False
-    # One short line: what it does right now.
-    activity: str = ""
+    status: Status = Status()
+    # Messages that wait for it.
     queued: int = 0
+    # Since when it waits for one of the places at work, in state `starting`.
+    queued_at: datetime | None = None
     turn: int = 0
     result: SessionResult | None = None
     cost_usd: float | None = None

@@ -92,6 +92,8 @@ class Welcome(Model):
     approved: list["ApprovedCall"] = []
     # A call that was deferred by the last run and still waits to be run on resume.
     deferred_call: str | None = None
+    # What was said so far, for an agent that has no record of it: put before the first thing it is told.
+    before: str = ""
     # Dollars spent in the agent's own conversation so far (the CLI counts on from there).
     spent_usd: float = 0
     demo: bool = False
@@ -232,11 +234,17 @@ class TurnEnded(Model):
 
 
 class Retrying(Model):
-    """The agent waits for its model's service: shown as activity, never stored as an event."""
+    """The agent waits for its model's service, or shortens its conversation. Without a text it goes on again.
+
+    Shown as the thread's status, never stored as an event.
+    """
 
     kind: Literal["retrying"] = "retrying"
     turn: int
-    text: str
+    text: str = ""
+    what: Literal["retrying", "compacting"] = "retrying"
+    attempt: int = 0
+    of: int = 0
 
 
 class RunEnded(Model):

@@ -560,6 +560,34 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Activity
+         * @description What an agent does right now, or what keeps it from going on.
+         */
+        Activity: {
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tool" | "retrying" | "compacting" | "restarting";
+            /**
+             * Of
+             * @default 0
+             */
+            of: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Text */
+            text: string;
+        };
         /** AddProject */
         AddProject: {
             /** Id */
@@ -1136,7 +1164,7 @@ export interface components {
         };
         /**
          * LiveEvent
-         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent.
+         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
          *
          *     `bodies` is never sent: it lists what an Event's body is, kind by kind.
          */
@@ -1144,6 +1172,7 @@ export interface components {
             bodies?: components["schemas"]["EventBodies"] | null;
             delta?: components["schemas"]["DeltaEvent"] | null;
             event?: components["schemas"]["Event"] | null;
+            status?: components["schemas"]["StatusEvent"] | null;
         };
         /** MainThread */
         MainThread: {
@@ -1151,6 +1180,8 @@ export interface components {
             id: string;
             /** Seq */
             seq: number;
+            /** @default {} */
+            status: components["schemas"]["Status"];
             /** Turn */
             turn: number;
             /** Working */
@@ -1645,18 +1676,39 @@ export interface components {
         };
         /**
          * Retrying
-         * @description The agent waits for its model's service: shown as activity, never stored as an event.
+         * @description The agent waits for its model's service, or shortens its conversation. Without a text it goes on again.
+         *
+         *     Shown as the thread's status, never stored as an event.
          */
         Retrying: {
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "retrying";
-            /** Text */
+            /**
+             * Of
+             * @default 0
+             */
+            of: number;
+            /**
+             * Text
+             * @default
+             */
             text: string;
             /** Turn */
             turn: number;
+            /**
+             * What
+             * @default retrying
+             * @enum {string}
+             */
+            what: "retrying" | "compacting";
         };
         /**
          * RunBody
@@ -1674,7 +1726,7 @@ export interface components {
              * What
              * @enum {string}
              */
-            what: "started" | "parked" | "ended" | "lost";
+            what: "started" | "parked" | "ended" | "lost" | "fresh";
         };
         /**
          * RunEnded
@@ -1742,13 +1794,10 @@ export interface components {
          * @description A session, whole.
          */
         Session: {
-            /**
-             * Activity
-             * @default
-             */
-            activity: string;
             /** Agent */
             agent: string;
+            /** Ahead */
+            ahead?: number | null;
             anchor?: components["schemas"]["Anchor"] | null;
             /** Branch */
             branch?: string | null;
@@ -1795,6 +1844,8 @@ export interface components {
              * @default 0
              */
             queued: number;
+            /** Queued At */
+            queued_at?: string | null;
             /**
              * Reason
              * @default
@@ -1802,6 +1853,8 @@ export interface components {
             reason: string;
             result?: components["schemas"]["SessionResult"] | null;
             state: components["schemas"]["SessionState"];
+            /** @default {} */
+            status: components["schemas"]["Status"];
             /** Title */
             title: string;
             /**
@@ -1824,11 +1877,6 @@ export interface components {
          *     The first one also stands in the thread it was started from (kind `session_started`), where its block appears.
          */
         SessionBody: {
-            /**
-             * Activity
-             * @default
-             */
-            activity: string;
             /** Agent */
             agent: string;
             anchor?: components["schemas"]["Anchor"] | null;
@@ -1877,6 +1925,8 @@ export interface components {
              * @default 0
              */
             queued: number;
+            /** Queued At */
+            queued_at?: string | null;
             /**
              * Reason
              * @default
@@ -1884,6 +1934,8 @@ export interface components {
             reason: string;
             result?: components["schemas"]["SessionResult"] | null;
             state: components["schemas"]["SessionState"];
+            /** @default {} */
+            status: components["schemas"]["Status"];
             /** Title */
             title: string;
             /**
@@ -1986,6 +2038,30 @@ export interface components {
             settings: components["schemas"]["ShownSettings"];
             /** Version */
             version: string;
+        };
+        /**
+         * Status
+         * @description How it stands with a thread's agent: what changes too often to be an event, and is true when it is read.
+         */
+        Status: {
+            activity?: components["schemas"]["Activity"] | null;
+            /** Heard At */
+            heard_at?: string | null;
+            /** Last Seen */
+            last_seen?: string | null;
+        };
+        /**
+         * StatusEvent
+         * @description How it stands with an agent from now on, as `event: status` of the stream.
+         */
+        StatusEvent: {
+            activity?: components["schemas"]["Activity"] | null;
+            /** Heard At */
+            heard_at?: string | null;
+            /** Last Seen */
+            last_seen?: string | null;
+            /** Thread Id */
+            thread_id: string;
         };
         /** Todo */
         Todo: {
@@ -2298,6 +2374,11 @@ export interface components {
              * @default []
              */
             approved: components["schemas"]["ApprovedCall"][];
+            /**
+             * Before
+             * @default
+             */
+            before: string;
             /** Deferred Call */
             deferred_call?: string | null;
             /**

@@ -115,14 +115,11 @@ def change_message(
 
 
 @router.delete("/threads/{thread_id}/messages/{message_id}", name="withdraw_message")
-def withdraw_message(thread_id: str, message_id: str, database: CurrentDatabase, me: CurrentDevice) -> Message:
+def withdraw_message(
+    thread_id: str, message_id: str, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice
+) -> Message:
     """Take back a message that is still queued."""
-
-    def act(unit: UnitOfWork) -> Message:
-        runs_store.lock(unit, thread_id)
-        return Message.model_validate(mailbox.withdraw(unit, thread_id, message_id).model_dump())
-
-    return database.write(act)
+    return database.write(lambda unit: conversation.withdraw(unit, thread_id, message_id))
 
 
 @router.post("/threads/{thread_id}/interrupt", name="interrupt", status_code=202)

@@ -20,6 +20,7 @@ from mainloop_models.events import (
     RunBody,
     SessionBody,
     SessionStartedBody,
+    Status,
     TodoBody,
     ToolCallBody,
     TurnEndedBody,
@@ -65,6 +66,7 @@ class MainThread(BaseModel):
     working: bool
     # The newest event of the thread.
     seq: int
+    status: Status = Status()
 
 
 class QueuedMessage(BaseModel):
@@ -114,6 +116,12 @@ class DeltaEvent(BaseModel):
     text: str
 
 
+class StatusEvent(Status):
+    """How it stands with an agent from now on, as `event: status` of the stream."""
+
+    thread_id: str
+
+
 class EventBodies(BaseModel):
     """The shape of an event's `body` for each `kind`."""
 
@@ -132,11 +140,12 @@ class EventBodies(BaseModel):
 
 
 class LiveEvent(BaseModel):
-    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent.
+    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
 
     `bodies` is never sent: it lists what an Event's body is, kind by kind.
     """
 
     event: Event | None = None
     delta: DeltaEvent | None = None
+    status: StatusEvent | None = None
     bodies: EventBodies | None = None

@@ -32,10 +32,10 @@ from mainloop.runs import mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry
 from mainloop.runs.service import Runs
+from mainloop.runs.status import status_of
 from mainloop.sessions import store as sessions_store
 from mainloop.sessions.agents import AgentKinds, Default
-from mainloop.sessions.schemas import Session
-from mainloop.sessions.service import Sessions
+from mainloop.sessions.service import Sessions, as_session
 from mainloop.settings import Settings
 from mainloop_models.asks import Decision
 from mainloop_models.events import ItemBody, MessageBody
@@ -59,7 +59,7 @@ class Conversation:
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         """What went wrong in the main thread is tried again or given up, as the person said."""
-        if item.thread_id != MAIN or item.ask is not None or item.answer is None:
+        if item.thread_id != MAIN or item.ask is not None or item.answer is None or item.kind == "stall":
             return
         if item.answer.decision is Decision.RETRY:
             self._runs.go_on(unit, MAIN)
@@ -130,6 +130,13 @@ class Conversation:
             self._wake(unit, thread_id)
         return _message(body), new
 
+    def withdraw(self, unit: UnitOfWork, thread_id: str, message_id: str) -> Message:
+        """Take back a queued message. Raises UnknownThread, UnknownMessage, MessageDelivered."""
+        runs_store.lock(unit, thread_id)
+        body = mailbox.withdraw(unit, thread_id, message_id)
+        self._sessions.taken_back(unit, thread_id)
+        return _message(body)
+
     def _wake(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person wrote: whatever stood in the way of the thread's agent is out of it."""
         if thread_id == MAIN:
@@ -153,8 +160,10 @@ class Conversation:
                 version=version,
                 person=Person(name=self._settings.person),
                 device=DeviceName(id=device.id, name=device.name),
-                main=MainThread(id=MAIN, turn=main.turn, working=main.working, seq=store.last_seq(c, MAIN)),
-                sessions=[Session.model_validate(body.model_dump()) for body in sessions_store.shown(c)],
+                main=MainThread(
+                    id=MAIN, turn=main.turn, working=main.working, seq=store.last_seq(c, MAIN), status=status_of(main)
+                ),
+                sessions=[as_session(c, body) for body in sessions_store.shown(c)],
                 items=[Item.model_validate(body.model_dump()) for body in inbox_store.open_items(c)],
                 projects=[as_project(row) for row in projects_store.all_projects(c)],
                 queued=[QueuedMessage(thread_id=at, message=_message(body)) for at, body in mailbox.all_queued(c)],

@@ -1,6 +1,7 @@
 """The desk tools of the main thread's agent; a session has `spawn_session` too where the depth allows."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -115,7 +116,7 @@ class DeskTools:
     def list(self, unit: UnitOfWork, call: Call, given: ListSessions) -> str:
         """One line a session, newest first."""
         found = sessions_store.bodies(unit.connection, state=given.state, text=given.text)[:40]
-        return "\n".join(_line(body) for body in found) or "There is no such session."
+        return "\n".join(_line(unit, body) for body in found) or "There is no such session."
 
     def get(self, unit: UnitOfWork, call: Call, given: GetSession) -> str:
         """The real state of a session: a summary, its whole result, or the newest of its conversation."""
@@ -129,7 +130,7 @@ class DeskTools:
         asks = [row.title for row in runs_store.open_asks(unit.connection, body.id)]
         waits = f"\nIt waits for the person: {'; '.join(asks)}" if asks else ""
         result = f"\nResult: {body.result.text}" if body.result else ""
-        return _cut(_line(body) + waits + result)
+        return _cut(_line(unit, body) + waits + result)
 
     def message(self, unit: UnitOfWork, call: Call, given: MessageSession) -> str:
         """Say something to a session, once per call."""
@@ -157,7 +158,7 @@ class DeskTools:
             return f"{body.handle} is being interrupted."
         act = {"cancel": self._sessions.cancel, "close": self._sessions.close}.get(given.action)
         after = act(unit, body.id, given.reason) if act else self._sessions.resume(unit, body.id)
-        return _line(after)
+        return _line(unit, after)
 
     @staticmethod
     def _find(unit: UnitOfWork, name: str) -> SessionBody:
@@ -182,15 +183,33 @@ def _told(body: SessionBody, how: str) -> str:
     return f'Session "{body.handle}" ({body.title}) {how}. Its id is {body.id}. The person sees it below your message.'
 
 
-def _line(body: SessionBody) -> str:
-    parts = [body.handle, body.title, body.state.value + (f" ({body.reason})" if body.reason else "")]
+def _line(unit: UnitOfWork, body: SessionBody) -> str:
+    ahead = sessions_store.ahead(unit.connection, body)
+    reason = body.reason if ahead is None else f"{body.reason}, {ahead} ahead"
+    parts = [body.handle, body.title, body.state.value + (f" ({reason})" if reason else "")]
     if body.project:
         parts.append(f"in {body.project}")
-    if body.activity:
-        parts.append(f"doing: {body.activity}")
+    parts += _standing(body, unit.now)
     if body.result:
         parts.append(f"result of turn {body.result.turn}: {body.result.text[:200]}")
     return f"- {' · '.join(parts)} · id {body.id}"
+
+
+def _standing(body: SessionBody, now: datetime) -> list[str]:
+    """What is known of what its agent does right now."""
+    activity, seen = body.status.activity, body.status.last_seen
+    if seen is not None:
+        return [f"its runner was last seen {_lasting(now - seen)} ago, what it does now is not known"]
+    if activity is None:
+        return []
+    tries = f", attempt {activity.attempt} of {activity.of}" if activity.attempt else ""
+    doing = {"tool": "doing", "retrying": "its model does not answer", "compacting": "doing", "restarting": "doing"}
+    return [f"{doing[activity.kind]}: {activity.text} (for {_lasting(now - activity.since)}{tries})"]
+
+
+def _lasting(time: timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min" if minutes else "a moment"
 
 
 def _as_line(event: dict[str, Any]) -> str:

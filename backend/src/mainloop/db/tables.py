@@ -105,6 +105,12 @@ agent = sa.Table(
     sa.Column("cut_off", Words, nullable=False, server_default=""),
     sa.Column("turn_started_at", Instant),
     sa.Column("quiet_since", Instant),
+    # Its record is gone: the next run begins with what the log says.
+    sa.Column("record_lost", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What it does right now, when it last said or did something, and since when its runner has not been heard of.
+    sa.Column("activity", JSON),
+    sa.Column("heard_at", Instant),
+    sa.Column("last_seen", Instant),
 )
 
 run = sa.Table(
@@ -124,6 +130,7 @@ run = sa.Table(
     sa.Column("seen_at", Instant),
     sa.Column("ended_at", Instant),
     sa.Column("end", Words(32), nullable=False, server_default=""),
+    sa.Index("run_open", "state", "host"),
 )
 
 message = sa.Table(
@@ -142,6 +149,7 @@ message = sa.Table(
     _id("from_thread"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("message_open", "thread_id", "status", "place"),
+    sa.Index("message_to_do", "status", "thread_id"),
 )
 
 # What the agent is told with a message, once: results of sessions.
@@ -187,6 +195,7 @@ tool_call = sa.Table(
     sa.Column("call_id", Words(128), primary_key=True),
     sa.Column("turn", sa.Integer, nullable=False),
     sa.Column("body", JSON, nullable=False),
+    sa.Column("at", Instant),
 )
 
 session = sa.Table(
@@ -211,13 +220,14 @@ session = sa.Table(
     sa.Column("prompt_hash", Words(64), nullable=False),
     sa.Column("parked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("confined", sa.Boolean, nullable=False, server_default=sa.true()),
-    sa.Column("activity", Words, nullable=False, server_default=""),
+    # Since when it waits for a slot.
+    sa.Column("queued_at", Instant),
     sa.Column("result", JSON),
     sa.Column("cost_usd", sa.Float),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
-    sa.Index("session_state", "state"),
+    sa.Index("session_state", "state", "queued_at"),
 )
 
 # What a session's turn delivered: one per (session, turn).
@@ -257,6 +267,7 @@ item = sa.Table(
     sa.Column("taken", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("item_open", "state", "opened_at"),
     sa.Index("item_thread", "thread_id", "state"),
+    sa.Index("item_to_do", "state", "taken", "thread_id"),
 )
 
 project = sa.Table(

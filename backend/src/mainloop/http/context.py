@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from mainloop.events.bell import Bell
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.feed import Feed
+from mainloop.events.status import Statuses
 from mainloop.events.unit import Database
 from mainloop.sandboxes.base import Probe, Sandbox
 from mainloop.settings import Settings
@@ -20,6 +21,7 @@ class Parts(Protocol):
     bell: Bell
     feed: Feed
     open_messages: OpenMessages
+    statuses: Statuses
     version: str
     sandbox: Sandbox
     # What the sandbox did when it was tried at the start.

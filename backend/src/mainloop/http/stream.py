@@ -52,6 +52,7 @@ def stream(parts: Parts, cursor: int | None, threads: set[str] | None, guest: Gu
 async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, guest: Guest) -> AsyncIterator[bytes]:
     # Open messages are in the state the client has; it merges by offset, so sending them whole once is harmless.
     sent: dict[str, int] = {}
+    told = 0
     with parts.bell.listen(FEED, DELTAS, SHUTDOWN, guest.topic) as ear, parts.bell.listen(guest.topic) as doubt:
         distance = await parts.feed.distance(cursor or 0)
         if cursor is None:
@@ -75,6 +76,9 @@ async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, gu
             if clock() < deltas_at:
                 await heard(ear, deltas_at - clock())
                 continue
+            told, statuses = parts.statuses.news(told)
+            for status in statuses:
+                yield f"event: status\ndata: {json.dumps(status, ensure_ascii=False)}\n\n".encode()
             for piece in parts.open_messages.news(sent, threads):
                 deltas_at = clock() + BREATH
                 yield f"event: delta\ndata: {json.dumps(piece, ensure_ascii=False)}\n\n".encode()

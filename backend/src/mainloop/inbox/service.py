@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
@@ -52,6 +53,8 @@ class Inbox:
         registry.on(r.Released, self._released)
         registry.on(r.TurnEnded, self._turn_ended)
         registry.on_blocked(self._blocked)
+        registry.on_unreachable(self._unreachable)
+        registry.on_back(self._back)
 
     def open(self, unit: UnitOfWork, item: ItemBody) -> None:
         """Put something into the inbox; the same id is there once."""
@@ -72,7 +75,7 @@ class Inbox:
             self.close(unit, thread_id, item_id, reason)
 
     def close_notices(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
-        """The person acted on what went wrong in a thread."""
+        """The person acted on what went wrong in a thread. That its runner can't be reached is as true as before."""
         for item_id in store.open_notices(unit.connection, thread_id):
             self.close(unit, thread_id, item_id, reason)
 
@@ -107,6 +110,8 @@ class Inbox:
         )
         assert answered is not None
         self._tell(self._done, unit, answered)
+        if answered.kind == "stall" and answer.decision is Decision.RETRY:
+            self._runs.restart(unit, answered.thread_id)
         if answered.ask is not None:
             self._runs.request(unit, answered.thread_id)
         return answered
@@ -164,6 +169,33 @@ class Inbox:
                 opened_at=unit.now,
             ),
         )
+
+    def _unreachable(self, unit: UnitOfWork, thread_id: str, run: int, last_seen: datetime) -> None:
+        """Its runner holds its lock and asks for nothing: once per silence."""
+        thread = runs_store.agent(unit.connection, thread_id)
+        self.open(
+            unit,
+            ItemBody(
+                id=f"stall-{thread_id}-{run}-{int(last_seen.timestamp())}",
+                kind="stall",
+                thread_id=thread_id,
+                session_id=thread_id if thread.role == "session" else None,
+                title="Its runner can't be reached.",
+                notice=NoticeItem(
+                    kind="stall",
+                    text="Its process is there, but has not been heard of for a while. It may be frozen, or cut off from "
+                    "the server.",
+                    hint="It goes on by itself when it is back. Retry ends it and goes on in a new process.",
+                    decisions=["retry", "dismiss"],
+                ),
+                turn=thread.turn,
+                opened_at=unit.now,
+            ),
+        )
+
+    def _back(self, unit: UnitOfWork, thread_id: str, why: str) -> None:
+        for item_id in store.open_stalls(unit.connection, thread_id):
+            self.close(unit, thread_id, item_id, why)
 
 
 def in_words(item: ItemBody) -> str:

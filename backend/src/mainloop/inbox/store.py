@@ -35,8 +35,14 @@ def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
 
 
 def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
-    """What waits in a thread and was not asked by its agent."""
-    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.ask.is_(None))
+    """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself."""
+    mine = (t.item.c.thread_id == thread_id, t.item.c.ask.is_(None), t.item.c.kind != "stall")
+    return _open(connection, *mine)
+
+
+def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:
+    """What says that a thread's runner can't be reached."""
+    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.kind == "stall")
 
 
 def open_asks(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:

@@ -34,5 +34,10 @@ class Ceilings:
             )
 
     def has_slot(self, unit: UnitOfWork) -> bool:
-        """Whether one more session may work right now. Those that wait for a slot hold none."""
+        """Whether one more session may work right now. Those that wait for a slot, or for the person, hold none."""
+        unit.alone(store.SLOTS)
         return store.alive(unit.connection) < self._settings.max_alive
+
+    def has_slot_for_newcomer(self, unit: UnitOfWork) -> bool:
+        """The same for one that has not queued: nobody who waits is overtaken."""
+        return self.has_slot(unit) and not store.is_anybody_queued(unit.connection)

@@ -14,7 +14,7 @@ from mainloop_models.runner import ToolAnswer, ToolRequest
 def started(unit: UnitOfWork, thread_id: str, call: ToolCallBody) -> bool:
     """A tool of the agent runs; False if that was known."""
     row = upsert(unit.connection, t.tool_call).values(
-        thread_id=thread_id, call_id=call.id, turn=call.turn, body=call.model_dump(mode="json")
+        thread_id=thread_id, call_id=call.id, turn=call.turn, body=call.model_dump(mode="json"), at=unit.now
     )
     return unit.execute(row.on_conflict_do_nothing().returning(t.tool_call.c.call_id)).first() is not None
 
@@ -29,6 +29,12 @@ def all_ended(unit: UnitOfWork, thread_id: str, turn: int) -> list[dict[str, Any
     """No call of a turn runs any longer: the bodies they began with."""
     mine = (t.tool_call.c.thread_id == thread_id, t.tool_call.c.turn == turn)
     return list(unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).scalars())
+
+
+def newest(connection: sa.Connection, thread_id: str) -> Row | None:
+    """The call that began last, of those that run."""
+    mine = sa.select(t.tool_call).where(t.tool_call.c.thread_id == thread_id)
+    return connection.execute(mine.order_by(t.tool_call.c.at.desc()).limit(1)).first()
 
 
 def release(unit: UnitOfWork, thread_id: str, call_id: str, turn: int) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import store
-from mainloop.runs.service import END_RUN, ENSURE_RUN, NewRun, Runs
+from mainloop.runs.service import END_RUN, ENSURE_RUN, KILL_RUN, NewRun, Runs
 from mainloop_models.events import AgentError
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,11 @@ def define(runs: Runs, starter: Starter) -> None:
         words = AgentError(code="crashed", message=f"The agent's process could not be started: {error}")
         runs.database.write(lambda unit: runs.turns.block(unit, thread_id, words))
 
+    def kill(thread_id: str) -> None:
+        # The watch sees that its lock is free, and starts another.
+        starter.kill(thread_id)
+
+    runs.phases.define(KILL_RUN, kill, lambda thread_id, error: log.error("%s was not killed: %s", thread_id, error))
     runs.phases.define(ENSURE_RUN, ensure, give_up)
     runs.phases.define(END_RUN, end, lambda thread_id, error: log.error("%s was not ended: %s", thread_id, error))
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -67,6 +68,14 @@ class Registry:
         default_factory=list[Callable[[UnitOfWork, str, AgentError], None]]
     )
     cut_off: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
+    work: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
+    overdue: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
+    unreachable: list[Callable[[UnitOfWork, str, int, datetime], None]] = field(
+        default_factory=list[Callable[[UnitOfWork, str, int, datetime], None]]
+    )
+    back: list[Callable[[UnitOfWork, str, str], None]] = field(
+        default_factory=list[Callable[[UnitOfWork, str, str], None]]
+    )
     tools: dict[str, _Tool] = field(default_factory=dict[str, _Tool])
 
     def on(self, kind: type[B], handle: Callable[[UnitOfWork, Said, B], None]) -> None:
@@ -84,6 +93,22 @@ class Registry:
     def on_cut_off(self, handle: Callable[[UnitOfWork, str], None]) -> None:
         """Call `handle(unit, thread_id)` when a turn ended because its runner died or was ended."""
         self.cut_off.append(handle)
+
+    def on_work(self, handle: Callable[[UnitOfWork, str], None]) -> None:
+        """Call `handle(unit, thread_id)` when a thread has something to do, before a runner gets to know of it."""
+        self.work.append(handle)
+
+    def on_overdue(self, handle: Callable[[UnitOfWork, str], None]) -> None:
+        """Call `handle(unit, thread_id)` when a living runner has not been heard of for a minute."""
+        self.overdue.append(handle)
+
+    def on_unreachable(self, handle: Callable[[UnitOfWork, str, int, datetime], None]) -> None:
+        """Call `handle(unit, thread_id, run, last_seen)`, again and again, while that lasts for too long."""
+        self.unreachable.append(handle)
+
+    def on_back(self, handle: Callable[[UnitOfWork, str, str], None]) -> None:
+        """Call `handle(unit, thread_id, why)` when an overdue runner is heard of again, or is known to be gone."""
+        self.back.append(handle)
 
     def tool(
         self,

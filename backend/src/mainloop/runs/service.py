@@ -14,9 +14,11 @@ from mainloop.durable.phases import Phases
 from mainloop.errors import RunRefused, TurnOver, UnknownRun
 from mainloop.events.bell import work_of
 from mainloop.events.deltas import OpenMessages
+from mainloop.events.status import Statuses
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop.runs import calls, mailbox, store
 from mainloop.runs.registry import Registry, Said
+from mainloop.runs.status import Standing
 from mainloop.runs.turns import Turns
 from mainloop.settings import Settings
 from mainloop_models import runner as r
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ENSURE_RUN = "ensure_run"
 END_RUN = "end_run"
+KILL_RUN = "kill_run"
 HOST = socket.gethostname()
 
 
@@ -52,7 +55,13 @@ class Runs:
     """The server's side of the runner protocol. Everything here is called in request threads or phases."""
 
     def __init__(
-        self, settings: Settings, database: Database, open_messages: OpenMessages, phases: Phases, registry: Registry
+        self,
+        settings: Settings,
+        database: Database,
+        open_messages: OpenMessages,
+        statuses: Statuses,
+        phases: Phases,
+        registry: Registry,
     ) -> None:
         self.settings = settings
         self.database = database
@@ -61,7 +70,8 @@ class Runs:
         self.registry = registry
         # Set at shutdown: whoever waits is answered at once.
         self.stopping = False
-        self.turns = Turns(open_messages, registry, settings.max_restarts)
+        self.standing = Standing(database, statuses, registry)
+        self.turns = Turns(open_messages, registry, self.standing, settings.max_restarts)
 
     # -- who lives ---------------------------------------------------------------------------------------------
     def request(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -69,7 +79,7 @@ class Runs:
         unit.ring(work_of(thread_id))
         row = store.agent(unit.connection, thread_id)
         newest = store.run(unit.connection, thread_id, row.run)
-        if row.wanted != "hold" and (newest is None or newest.state == "ended"):
+        if row.wanted not in ("hold", "queue") and (newest is None or newest.state == "ended"):
             self.phases.enqueue(unit, ENSURE_RUN, thread_id, uuid.uuid4().hex[:12])
 
     def begin(self, unit: UnitOfWork, thread_id: str) -> NewRun | None:
@@ -96,13 +106,18 @@ class Runs:
         store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
         store.orphan_asks(unit, thread_id, row.deferred_call or "")
         store.update(unit, thread_id, restarts=row.restarts + 1)
+        self.standing.back(unit, thread_id, "Its runner has ended.")
+        if row.working:
+            self.standing.restarting(unit, thread_id, row.restarts + 1, self.settings.max_restarts)
+        else:
+            self.standing.at_rest(unit, thread_id)
         if row.working:
             unit.append(thread_id, "run", RunBody(run=newest.number, what="lost", text="Its process ended."))
         log.warning("Run %d of %s is gone without a word", newest.number, thread_id)
 
     def want(self, unit: UnitOfWork, thread_id: str, wanted: str) -> None:
         """Park or stop the runner; or hold: nothing may start before `release`."""
-        if wanted == "park" and store.agent(unit.connection, thread_id).wanted == "hold":
+        if wanted == "park" and store.agent(unit.connection, thread_id).wanted in ("hold", "queue"):
             return
         store.update(unit, thread_id, wanted=wanted)
         unit.ring(work_of(thread_id))
@@ -143,6 +158,7 @@ class Runs:
         agent_session = row.agent_session
         if mine is None or mine.state == "starting":  # a repeated hello changes nothing
             unit.append(caller.thread_id, "run", RunBody(run=caller.run, what="started"))
+            self.standing.at_rest(unit, caller.thread_id)
             # An id can't be used twice, not even where its first use recorded nothing.
             if not row.recorded and caller.run > 1:
                 agent_session = str(uuid.uuid4())
@@ -183,6 +199,11 @@ class Runs:
             raise RunRefused
         return row
 
+    def _seen(self, unit: UnitOfWork, caller: Caller) -> None:
+        run = store.run(unit.connection, caller.thread_id, caller.run)
+        if run is not None:
+            self.standing.seen(unit, run)
+
     # -- reports -----------------------------------------------------------------------------------------------
     def apply(self, caller: Caller, reports: r.Reports) -> r.Receipt:
         """Apply reports in order, each once; answers how far and, for calls of our tools, with what.
@@ -214,7 +235,8 @@ class Runs:
                 self.turns.apply(unit, said, report)
             acked[report.run] = report.number
             store.update_run(unit, caller.thread_id, report.run, acked=report.number)
-        store.update_run(unit, caller.thread_id, caller.run, seen_at=unit.now)
+        self._seen(unit, caller)
+        self.standing.heard(unit, caller.thread_id)
         after = store.agent(unit.connection, caller.thread_id)
         unit.ring(work_of(caller.thread_id))
         if store.has_work(unit.connection, after):
@@ -230,6 +252,7 @@ class Runs:
 
     def take_deltas(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:
         """Pieces of messages that are being written."""
+        self.standing.heard_pieces(caller.thread_id)
         return r.DeltasTaken(lengths=self.open_messages.take(caller.thread_id, deltas.deltas))
 
     # -- work --------------------------------------------------------------------------------------------------
@@ -239,17 +262,19 @@ class Runs:
 
     def _work(self, unit: UnitOfWork, caller: Caller) -> r.Work:
         row = self._fenced(unit, caller)
+        self._seen(unit, caller)
         if row.working and row.turn_run < caller.run:
             self.turns.cut_off(unit, row)
             row = store.lock(unit, caller.thread_id)
         mine = store.run(unit.connection, caller.thread_id, caller.run)
         if mine is not None and mine.kind != row.kind:  # another agent was chosen: this one has nothing more to do
             return r.Work(version="another-agent", wanted="park")
-        answers = [a for a in store.untaken_answers(unit.connection, caller.thread_id) if not a.orphaned]
+        untaken = [] if row.wanted == "queue" else store.untaken_answers(unit.connection, caller.thread_id)
+        answers = [a for a in untaken if not a.orphaned]
         messages = self._open_messages(unit, row)
         wanted = row.wanted
         idle = not (row.working or messages or answers)
-        if wanted in ("park", "hold"):
+        if wanted in ("park", "hold", "queue"):
             wanted = "park" if idle else "run"
         if wanted == "run" and idle and store.open_asks(unit.connection, caller.thread_id):
             wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
@@ -266,7 +291,7 @@ class Runs:
 
     def _open_messages(self, unit: UnitOfWork, row: Row) -> list[r.WorkMessage]:
         thread_id = str(row.thread_id)
-        if row.blocked or row.deferred_call or row.wanted == "hold":
+        if row.blocked or row.deferred_call or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
             return []
         if not row.working and store.open_asks(unit.connection, thread_id):
             return []
@@ -292,12 +317,18 @@ class Runs:
             for m in mailbox.delivered(unit.connection, thread_id)
         ]
 
+    def restart(self, unit: UnitOfWork, thread_id: str) -> None:
+        """End a runner that can't be reached; what is open then goes on in a new one."""
+        self.phases.enqueue(unit, KILL_RUN, thread_id, uuid.uuid4().hex[:12])
+
     # -- for features ------------------------------------------------------------------------------------------
     def take_up(self, unit: UnitOfWork, thread_id: str) -> None:
         """A message was queued: see that somebody takes it up, unless the thread is stopped or blocked."""
-        row = store.lock(unit, thread_id)
-        if row.wanted == "park":
+        if store.lock(unit, thread_id).wanted == "park":
             store.update(unit, thread_id, wanted="run")
+        for handle in self.registry.work:
+            handle(unit, thread_id)
+        row = store.agent(unit.connection, thread_id)
         if row.wanted not in store.NO_RUNNER and not row.blocked:
             self.request(unit, thread_id)
 
@@ -314,13 +345,14 @@ class Runs:
         mailbox.finish(unit, thread_id, [m.id for m in delivered])
         store.update(unit, thread_id, blocked=False, restarts=0, cut_off="")
         if mailbox.queued(unit.connection, thread_id):
-            self.request(unit, thread_id)
+            self.take_up(unit, thread_id)
 
     def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person acted: what was blocked or stopped may run again."""
-        wanted = "hold" if store.lock(unit, thread_id).wanted == "hold" else "run"
+        wanted = store.lock(unit, thread_id).wanted
+        wanted = wanted if wanted in ("hold", "queue") else "run"
         store.update(unit, thread_id, blocked=False, wanted=wanted, restarts=0)
-        self.request(unit, thread_id)
+        self.take_up(unit, thread_id)
 
 
 def _decisions(answers: list[Row]) -> str:

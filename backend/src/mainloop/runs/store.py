@@ -10,8 +10,9 @@ from mainloop.db.engine import Row
 from mainloop.errors import UnknownThread
 from mainloop.events.unit import UnitOfWork
 
-# What may be wanted of a thread's runner: run, park (until there is work), stop, or hold (its workspace is not ready).
-NO_RUNNER: Final = ("stop", "hold")
+# What may be wanted of a thread's runner: run, park (until there is work), stop, hold (its workspace is not ready), or
+# queue (all slots are taken).
+NO_RUNNER: Final = ("stop", "hold", "queue")
 
 
 def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:
@@ -136,8 +137,11 @@ def orphan_asks(unit: UnitOfWork, thread_id: str, deferred_call: str) -> None:
 
 def has_work(connection: sa.Connection, row: Row) -> bool:
     """Whether a runner of this thread would have something to do right now."""
-    if row.blocked or row.wanted in NO_RUNNER:
-        return False
+    return not row.blocked and row.wanted not in NO_RUNNER and is_open(connection, row)
+
+
+def is_open(connection: sa.Connection, row: Row) -> bool:
+    """Whether something is open that does not wait for the person."""
     thread_id = row.thread_id
     if any(not answer.orphaned for answer in untaken_answers(connection, thread_id)):
         return True
@@ -149,16 +153,22 @@ def has_work(connection: sa.Connection, row: Row) -> bool:
     return connection.execute(waiting.limit(1)).first() is not None
 
 
-def quiet_since(connection: sa.Connection, moment: datetime) -> list[Row]:
-    """Agents with a living runner that have done nothing since `moment` and are wanted to."""
-    newest = sa.and_(t.run.c.thread_id == t.agent.c.thread_id, t.run.c.number == t.agent.c.run)
-    mine = (
-        t.run.c.state == "live",
+def quiet(connection: sa.Connection, before: datetime) -> list[Row]:
+    """Agents that live and have done nothing since a moment."""
+    living = sa.select(t.run.c.thread_id).where(t.run.c.state == "live")
+    query = sa.select(t.agent).where(
+        t.agent.c.thread_id.in_(living),
         t.agent.c.working.is_(False),
         t.agent.c.wanted == "run",
-        t.agent.c.quiet_since < moment,
+        t.agent.c.quiet_since < before,
     )
-    return list(connection.execute(sa.select(t.agent).join(t.run, newest).where(*mine)))
+    return list(connection.execute(query))
+
+
+def overdue(connection: sa.Connection, before: datetime) -> list[Row]:
+    """Living runs that were last heard of before a moment, of every host."""
+    mine = (t.run.c.state == "live", t.run.c.seen_at < before)
+    return list(connection.execute(sa.select(t.run).where(*mine)))
 
 
 def threads_with_messages(connection: sa.Connection) -> list[Row]:
@@ -166,11 +176,12 @@ def threads_with_messages(connection: sa.Connection) -> list[Row]:
     living = sa.select(t.run.c.thread_id).where(t.run.c.state.in_(("starting", "live")))
     said = sa.select(t.message.c.thread_id).where(t.message.c.status.in_(("queued", "delivered")))
     answered = sa.select(t.item.c.thread_id).where(
-        t.item.c.state == "answered", t.item.c.ask.is_not(None), t.item.c.taken.is_(False)
+        t.item.c.state == "answered", t.item.c.taken.is_(False), t.item.c.ask.is_not(None)
     )
     query = sa.select(t.agent).where(
+        # One list: from two, joined by OR, a database would look at every agent there is.
+        t.agent.c.thread_id.in_(said.union(answered)),
         t.agent.c.thread_id.not_in(living),
-        sa.or_(t.agent.c.thread_id.in_(said), t.agent.c.thread_id.in_(answered)),
         t.agent.c.blocked.is_(False),
         t.agent.c.wanted.not_in(NO_RUNNER),
     )

@@ -8,6 +8,7 @@ from mainloop.events.deltas import OpenMessages
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import calls, mailbox, store
 from mainloop.runs.registry import Registry, Said
+from mainloop.runs.status import Standing
 from mainloop_models import runner as r
 from mainloop_models.events import (
     AgentError,
@@ -29,8 +30,9 @@ PASSING = {"network", "overloaded", "crashed"}
 class Turns:
     """Applies reports. One method per kind, found by the kind's name."""
 
-    def __init__(self, open_messages: OpenMessages, registry: Registry, max_restarts: int) -> None:
+    def __init__(self, open_messages: OpenMessages, registry: Registry, standing: Standing, max_restarts: int) -> None:
         self._open = open_messages
+        self._standing = standing
         self._registry = registry
         self._max_restarts = max_restarts
 
@@ -40,6 +42,7 @@ class Turns:
         ours = getattr(self, f"_{body.kind}", None)
         if ours is not None:
             ours(unit, said, body)
+        self._standing.reported(unit, said, report)
         for handle in self._registry.handlers.get(type(body), ()):
             handle(unit, said, body)
 
@@ -138,6 +141,7 @@ class Turns:
     def block(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
         """Nothing is delivered to this thread until the person acts."""
         store.update(unit, thread_id, blocked=True)
+        self._standing.at_rest(unit, thread_id)
         for handle in self._registry.blocked:
             handle(unit, thread_id, error)
 
@@ -164,6 +168,7 @@ class Turns:
             "lost, and the outcome of a call that was running is unknown. Check the state of things, then go on."
         )
         store.update(unit, thread_id, working=False, interrupt=None, cut_off=told, quiet_since=unit.now)
+        self._standing.at_rest(unit, thread_id)
         for handle in self._registry.cut_off:
             handle(unit, thread_id)
 
@@ -175,6 +180,7 @@ class Turns:
         self._close(unit, thread_id, turn, keep_calls=False)
         unit.append(thread_id, "turn_ended", TurnEndedBody(turn=turn, outcome="interrupted"))
         store.update(unit, thread_id, working=False, interrupt=None, deferred_call=None, quiet_since=unit.now)
+        self._standing.at_rest(unit, thread_id)
         for handle in self._registry.cut_off:
             handle(unit, thread_id)
 

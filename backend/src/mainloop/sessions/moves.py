@@ -1,27 +1,29 @@
 """The one way a session's state changes, and how the world is told."""
 
+import logging
 import re
 import uuid
 from typing import Final
 
 import sqlalchemy as sa
 
-from mainloop.errors import UnknownSession
+from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import UnitOfWork
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.store import QUEUED
+from mainloop.runs import store as runs_store
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.states import OVER, check_move
 from mainloop_models.events import NoticeBody, SessionBody
 from mainloop_models.events import SessionState as S
 
+log = logging.getLogger(__name__)
+
 PREPARE: Final = "prepare_session"
 SAVE: Final = "save_session"
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
-
-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -40,18 +42,23 @@ class Moves:
         if old is state or old in OVER:
             self.say(unit, session_id)
             return
-        if old is S.STARTING and state in (S.WAITING, S.IDLE):
-            self.move(unit, session_id, S.WORKING, "")
         self.move(unit, session_id, state, "")
 
-    def move(self, unit: UnitOfWork, session_id: str, state: S, reason: str) -> None:
+    def move(self, unit: UnitOfWork, session_id: str, state: S, reason: str, *, queued: bool = False) -> None:
         """Move, with the reason in words; raises NotAllowedNow where the table has no such move."""
         session = store.find(unit.connection, session_id)
         assert session is not None
         if S(session.state) is not state:
             check_move(S(session.state), state)
+        if not queued and runs_store.agent(unit.connection, session_id).wanted == "queue":
+            runs_store.update(unit, session_id, wanted="run")
         store.update(
-            unit, session_id, state=state, reason=reason[:LONGEST_REASON], ended_at=unit.now if state in OVER else None
+            unit,
+            session_id,
+            state=state,
+            reason=reason[:LONGEST_REASON],
+            queued_at=unit.now if queued else None,
+            ended_at=unit.now if state in OVER else None,
         )
         self.say(unit, session_id)
 
@@ -79,20 +86,76 @@ class Moves:
             raise UnknownSession(id=session_id)
         return body
 
-    def look_for_slots(self) -> None:
-        """The janitor's look, read-only unless somebody waits: nobody waits for a slot that is free."""
-        if self._runs.database.read(lambda c: store.next_queued(c, QUEUED)) is not None:
-            self._runs.database.write(self.free_slot)
+    # -- slots -------------------------------------------------------------------------------------------------
+    def take_up(self, unit: UnitOfWork, session_id: str) -> None:
+        """It has something to do: with a free slot it goes on now, else when its turn in the queue has come."""
+        session = store.find(unit.connection, session_id)
+        if session is None or S(session.state) in (S.STARTING, S.WORKING, *OVER):
+            return
+        if runs_store.has_work(unit.connection, runs_store.agent(unit.connection, session_id)):
+            self.enter(unit, session_id)
+
+    def enter(self, unit: UnitOfWork, session_id: str) -> None:
+        """Take a slot or queue for one. A workspace that is on hold for it is looked after first."""
+        if self._ceilings.has_slot_for_newcomer(unit):
+            self._go(unit, session_id)
+            return
+        if runs_store.agent(unit.connection, session_id).wanted != "hold":
+            runs_store.update(unit, session_id, wanted="queue")
+        self.move(unit, session_id, S.STARTING, QUEUED, queued=True)
+
+    def settle(self, unit: UnitOfWork, session_id: str) -> None:
+        """What it was to do was taken back: it waits for nothing and holds no slot."""
+        session = store.find(unit.connection, session_id)
+        if session is None or S(session.state) not in (S.STARTING, S.WORKING):
+            return
+        row = runs_store.lock(unit, session_id)
+        if row.working or row.blocked or row.wanted in ("hold", "stop") or runs_store.is_open(unit.connection, row):
+            return
+        self.move(unit, session_id, S.IDLE, "")
+        self.free_slot(unit)
 
     def free_slot(self, unit: UnitOfWork) -> None:
-        """Whoever has waited longest for a slot may have one now."""
+        """A slot may have come free: once that is certain, whoever has waited longest goes on."""
+        if store.next_queued(unit.connection) is not None:
+            unit.after_commit(self._look_now)
+
+    def _look_now(self) -> None:
+        try:
+            self.look_for_slots()
+        except MainloopError as error:  # the janitor looks again within a second
+            log.warning("Nobody was given the slot that came free: %s", error)
+
+    def look_for_slots(self) -> None:
+        """Nobody waits for a slot that is free, and nobody holds one for nothing. Reads only, unless there is one."""
+        database = self._runs.database
+        if database.read(store.next_queued) is not None:
+            database.write(self._give_out)
+        for session_id in database.read(store.at_a_standstill):
+            database.write(lambda unit, ident=session_id: self.settle(unit, ident))
+
+    def _give_out(self, unit: UnitOfWork) -> None:
         while self._ceilings.has_slot(unit):
-            waiting = store.next_queued(unit.connection, QUEUED)
+            waiting = store.next_queued(unit.connection)
             if waiting is None:
                 return
-            store.update(unit, waiting.id, reason="preparing")
-            self.say(unit, waiting.id)
-            self._runs.phases.enqueue(unit, PREPARE, waiting.id, uuid.uuid4().hex[:8])
+            runs_store.lock(unit, waiting.id)
+            session = store.find(unit.connection, waiting.id)
+            if session is not None and session.queued_at is not None:  # it may have been cancelled a moment ago
+                self._go(unit, waiting.id)
+
+    def _go(self, unit: UnitOfWork, session_id: str) -> None:
+        row = runs_store.agent(unit.connection, session_id)
+        if row.wanted == "hold":
+            self.move(unit, session_id, S.STARTING, "preparing")
+            self._runs.phases.enqueue(unit, PREPARE, session_id, uuid.uuid4().hex[:8])
+            return
+        newest = runs_store.run(unit.connection, session_id, row.run)
+        if row.working and newest is not None and newest.state == "live":  # its runner holds the call that was answered
+            self.move(unit, session_id, S.WORKING, "")
+        else:
+            self.move(unit, session_id, S.STARTING, "going on")
+        self._runs.request(unit, session_id)
 
 
 def one_line(text: str) -> str:

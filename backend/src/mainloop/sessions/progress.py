@@ -69,12 +69,13 @@ class Progress:
         registry.tool("report", REPORT, ReportArguments, self._report, roles={"session"})
         registry.ask_tool("ask", ASK, AskArguments, roles={"session"})
         registry.on(r.TurnStarted, self._turn_started)
-        registry.on(r.ToolCalled, self._tool_called)
-        registry.on(r.Retrying, self._retrying)
         registry.on(r.TurnEnded, self._turn_ended)
         registry.on(r.RunEnded, self._run_ended)
         registry.on_blocked(self._blocked)
         registry.on_cut_off(self._cut_off)
+        registry.on_work(self._moves.take_up)
+        registry.on_overdue(self._seen_or_not)
+        registry.on_back(lambda unit, thread_id, _why: self._seen_or_not(unit, thread_id))
         self._inbox.on_opened(self._item_opened)
         self._inbox.on_done(self._item_done)
 
@@ -84,14 +85,10 @@ class Progress:
         store.update(unit, said.thread_id, parked=False)
         self._moves.become(unit, said.thread_id, S.WORKING)
 
-    def _tool_called(self, unit: UnitOfWork, said: Said, body: r.ToolCalled) -> None:
-        if said.thread.role == "session":
-            store.set_activity(unit, said.thread_id, body.title[:200])
-
-    def _retrying(self, unit: UnitOfWork, said: Said, body: r.Retrying) -> None:
-        if said.thread.role == "session":
-            store.set_activity(unit, said.thread_id, body.text[:200])
-            self._moves.say(unit, said.thread_id)
+    def _seen_or_not(self, unit: UnitOfWork, thread_id: str) -> None:
+        """Its runner can't be reached, or can again: that is worth a word in its log."""
+        if store.find(unit.connection, thread_id) is not None:
+            self._moves.say(unit, thread_id)
 
     def _report(self, unit: UnitOfWork, call: Call, given: ReportArguments) -> str:
         store.add_report(unit, call.thread_id, call.turn, mailbox.clean(given.text), given.outcome)
@@ -105,25 +102,24 @@ class Progress:
         assert session is not None
         if body.cost_usd is not None:
             store.update(unit, session_id, cost_usd=(session.cost_usd or 0) + body.cost_usd)
-        store.set_activity(unit, session_id, "")
         if body.outcome == "completed" and body.text.strip():
             store.add_text_result(unit, session_id, body.turn, body.text)
         if body.outcome != "deferred":
             self._deliver(unit, session_id, body.turn)
         if body.outcome in ("completed", "interrupted"):
             more = mailbox.queued(unit.connection, session_id)
-            if S(session.state) is S.WORKING and not more:
+            if S(session.state) in (S.STARTING, S.WORKING) and not more:
                 self._moves.become(unit, session_id, S.IDLE)
             else:
                 self._moves.say(unit, session_id)
         if session.project_id is not None:
             self._runs.phases.enqueue(unit, SAVE, session_id, f"turn-{body.turn}-{said.run}")
+        self._moves.take_up(unit, session_id)
         self._moves.free_slot(unit)
 
     def _cut_off(self, unit: UnitOfWork, thread_id: str) -> None:
         """Its runner is gone; what it had reported until then counts."""
         if store.find(unit.connection, thread_id) is not None:
-            store.set_activity(unit, thread_id, "")
             self._deliver(unit, thread_id, runs_store.agent(unit.connection, thread_id).turn)
 
     def _deliver(self, unit: UnitOfWork, session_id: str, turn: int) -> None:
@@ -163,9 +159,9 @@ class Progress:
         session = store.find(unit.connection, thread_id)
         if session is None:
             return
-        if S(session.state) is S.STARTING:  # it never got as far as a turn
-            self._moves.move(unit, thread_id, S.FAILED, error.message)
-        elif S(session.state) is S.WORKING:
+        if S(session.state) is S.STARTING and runs_store.agent(unit.connection, thread_id).turn == 0:
+            self._moves.move(unit, thread_id, S.FAILED, error.message)  # it never got as far as a turn
+        elif S(session.state) in (S.STARTING, S.WORKING):
             self._moves.move(unit, thread_id, S.WAITING, error.message)
         self._moves.free_slot(unit)
 
@@ -178,7 +174,7 @@ class Progress:
         self._moves.free_slot(unit)
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
-        if item.session_id is None or runs_store.open_asks(unit.connection, item.session_id):
+        if item.session_id is None or item.kind == "stall" or runs_store.open_asks(unit.connection, item.session_id):
             return
         session = store.find(unit.connection, item.session_id)
         if session is None:
@@ -186,16 +182,22 @@ class Progress:
         state, answer = S(session.state), item.answer.decision if item.answer else None
         if item.ask is None and answer is Decision.RETRY and state in OVER:
             self._sessions.reopen(unit, item.session_id)
-        elif state is not S.WAITING:
+        elif state is S.WAITING:
+            self._go_on(unit, item.session_id, answer)
+
+    def _go_on(self, unit: UnitOfWork, session_id: str, answer: Decision | None) -> None:
+        """Nothing of it waits for the person any more."""
+        if runs_store.agent(unit.connection, session_id).working:
+            if answer is None:  # the call that asked is gone, its turn goes on without it
+                self._moves.become(unit, session_id, S.WORKING)
+            else:
+                self._moves.enter(unit, session_id)
             return
-        elif runs_store.agent(unit.connection, item.session_id).working:
-            self._moves.become(unit, item.session_id, S.WORKING)
-        elif item.ask is not None and answer is not None:
-            self._moves.move(unit, item.session_id, S.STARTING, "going on")
-        elif answer is Decision.RETRY:
-            self._moves.move(unit, item.session_id, S.STARTING, "trying again")
-            self._runs.go_on(unit, item.session_id)
-        else:
-            self._moves.become(unit, item.session_id, S.IDLE)
-            if answer is Decision.DISMISS:
-                self._runs.abandon(unit, item.session_id)
+        if answer is Decision.RETRY:
+            self._runs.go_on(unit, session_id)
+        elif answer is Decision.DISMISS:
+            self._runs.abandon(unit, session_id)
+        self._moves.take_up(unit, session_id)
+        session = store.find(unit.connection, session_id)
+        if session is not None and S(session.state) is S.WAITING:
+            self._moves.become(unit, session_id, S.IDLE)

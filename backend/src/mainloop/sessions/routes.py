@@ -2,15 +2,17 @@
 
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mainloop.access.service import CurrentDevice
 from mainloop.errors import UnknownSession
+from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase
 from mainloop.sessions import store
 from mainloop.sessions.schemas import Reason, Session, StartSession
 from mainloop.sessions.schemas import Sessions as SessionList
-from mainloop.sessions.service import Sessions, Start
+from mainloop.sessions.service import Sessions, Start, as_session
 from mainloop_models.events import Anchor, SessionBody, SessionState
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -32,8 +34,9 @@ def list_sessions(
     text: Annotated[str, Query()] = "",
 ) -> SessionList:
     """Sessions, newest first; of one state, or with a text in title or handle."""
-    found = database.read(lambda c: store.bodies(c, state=state, text=text))
-    return SessionList(sessions=[_session(body) for body in found])
+    return database.read(
+        lambda c: SessionList(sessions=[as_session(c, body) for body in store.bodies(c, state=state, text=text)])
+    )
 
 
 @router.post("", name="start_session", status_code=201)
@@ -44,18 +47,21 @@ def start_session(
     if database.read(lambda c: store.find(c, given.id)) is not None:
         response.status_code = 200
     start = Start(**given.model_dump())
-    return _session(
-        database.write(lambda unit: sessions.start(unit, start, anchor=Anchor(thread_id=MAIN), turn=0, depth=0))
-    )
+    anchor = Anchor(thread_id=MAIN)
+    return database.write(lambda unit: _session(unit, sessions.start(unit, start, anchor=anchor, turn=0, depth=0)))
 
 
 @router.get("/{session_id}", name="get_session")
 def get_session(session_id: str, database: CurrentDatabase, me: CurrentDevice) -> Session:
     """One session."""
-    body = database.read(lambda c: store.body(c, session_id))
-    if body is None:
-        raise UnknownSession(id=session_id)
-    return _session(body)
+
+    def look(connection: sa.Connection) -> Session:
+        body = store.body(connection, session_id)
+        if body is None:
+            raise UnknownSession(id=session_id)
+        return as_session(connection, body)
+
+    return database.read(look)
 
 
 @router.post("/{session_id}/cancel", name="cancel_session")
@@ -63,7 +69,7 @@ def cancel_session(
     session_id: str, given: Reason, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice
 ) -> Session:
     """Stop it now; its workspace stays."""
-    return _session(database.write(lambda unit: sessions.cancel(unit, session_id, given.reason)))
+    return database.write(lambda unit: _session(unit, sessions.cancel(unit, session_id, given.reason)))
 
 
 @router.post("/{session_id}/close", name="close_session")
@@ -71,20 +77,20 @@ def close_session(
     session_id: str, given: Reason, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice
 ) -> Session:
     """Done with it."""
-    return _session(database.write(lambda unit: sessions.close(unit, session_id, given.reason)))
+    return database.write(lambda unit: _session(unit, sessions.close(unit, session_id, given.reason)))
 
 
 @router.post("/{session_id}/park", name="park_session")
 def park_session(session_id: str, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice) -> Session:
     """End its agent's process until it is needed again."""
-    return _session(database.write(lambda unit: sessions.park(unit, session_id)))
+    return database.write(lambda unit: _session(unit, sessions.park(unit, session_id)))
 
 
 @router.post("/{session_id}/resume", name="resume_session")
 def resume_session(session_id: str, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice) -> Session:
     """Go on with it, whatever ended it."""
-    return _session(database.write(lambda unit: sessions.resume(unit, session_id)))
+    return database.write(lambda unit: _session(unit, sessions.resume(unit, session_id)))
 
 
-def _session(body: SessionBody) -> Session:
-    return Session.model_validate(body.model_dump())
+def _session(unit: UnitOfWork, body: SessionBody) -> Session:
+    return as_session(unit.connection, body)

@@ -8,6 +8,9 @@ from mainloop_models.events import SessionBody
 class Session(SessionBody):
     """A session, whole."""
 
+    # How many get a place at work before it, where it waits for one.
+    ahead: int | None = None
+
 
 class StartSession(BaseModel):
     # Chosen by the client: the same id again is the same session.

@@ -20,6 +20,7 @@ from mainloop.sessions import store
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.moves import PREPARE, SAVE, Moves, one_line
 from mainloop.sessions.names import handle_for, looks_for
+from mainloop.sessions.schemas import Session
 from mainloop.sessions.states import OVER
 from mainloop_models.events import (
     AgentError,
@@ -104,7 +105,7 @@ class Sessions:
         project = self._projects.named(unit.connection, start.project) if start.project else None
         title = (one_line(start.title or "") or one_line(prompt))[:LONGEST_TITLE]
         hue, creature = looks_for(store.taken_hues(unit.connection, unit.now))
-        has_slot = self._ceilings.has_slot(unit)
+        has_slot = self._ceilings.has_slot_for_newcomer(unit)
         runs_store.add_thread(unit, start.id, "session")
         runs_store.add_agent(
             unit,
@@ -125,6 +126,7 @@ class Sessions:
             creature=creature,
             state=S.STARTING,
             reason="preparing" if has_slot else QUEUED,
+            queued_at=None if has_slot else unit.now,
             workspace=workspace,
             project_id=project.id if project else None,
             anchor={**anchor.model_dump(), "turn": turn},
@@ -232,9 +234,8 @@ class Sessions:
 
     def reopen(self, unit: UnitOfWork, session_id: str) -> None:
         """It was over and has something to do again: its workspace is looked after first, then its agent starts."""
-        self._moves.move(unit, session_id, S.STARTING, QUEUED)
         runs_store.update(unit, session_id, wanted="hold", blocked=False, restarts=0)
-        self._moves.free_slot(unit)
+        self._moves.enter(unit, session_id)
 
     def said_to(self, unit: UnitOfWork, session_id: str) -> None:
         """A message was queued for it: what was over is open again, what was stuck may go on."""
@@ -248,9 +249,18 @@ class Sessions:
             runs_store.update(unit, session_id, blocked=False)
             self._moves.say(unit, session_id)
 
+    def taken_back(self, unit: UnitOfWork, thread_id: str) -> None:
+        """A message for it was withdrawn: with nothing else to do it works and waits no more."""
+        self._moves.settle(unit, thread_id)
+
     def _known(self, connection: sa.Connection, session_id: str) -> str:
         return self._moves.body(connection, session_id).id
 
 
 def _brief(prompt: str, done_when: str) -> str:
     return f"{prompt}\n\nDone when: {done_when}" if done_when.strip() else prompt
+
+
+def as_session(connection: sa.Connection, body: SessionBody) -> Session:
+    """A session as it stands now, its place in the queue included."""
+    return Session(**body.model_dump(), ahead=store.ahead(connection, body))

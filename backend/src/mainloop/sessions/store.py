@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
+from mainloop.runs.status import status_of
 from mainloop_models.events import Anchor, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")
@@ -34,10 +35,6 @@ def update(unit: UnitOfWork, session_id: str, **values: Any) -> None:
     unit.execute(sa.update(t.session).where(t.session.c.id == session_id).values(updated_at=unit.now, **values))
 
 
-def set_activity(unit: UnitOfWork, session_id: str, activity: str) -> None:
-    unit.execute(sa.update(t.session).where(t.session.c.id == session_id).values(activity=activity))
-
-
 def demo_chosen(connection: sa.Connection) -> bool:
     """Whether the person let the demo agent answer."""
     return bool(connection.execute(sa.select(t.installation.c.demo)).scalar_one())
@@ -53,10 +50,29 @@ def taken_hues(connection: sa.Connection, now: datetime) -> list[int]:
     return list(connection.execute(sa.select(t.session.c.hue).where(kept)).scalars())
 
 
-def next_queued(connection: sa.Connection, reason: str) -> Row | None:
+def next_queued(connection: sa.Connection) -> Row | None:
     """The session that has waited longest for a slot."""
-    mine = (t.session.c.state == "starting", t.session.c.reason == reason)
-    return connection.execute(sa.select(t.session).where(*mine).order_by(t.session.c.created_at)).first()
+    waiting = sa.select(t.session).where(t.session.c.state == "starting", t.session.c.queued_at.is_not(None))
+    return connection.execute(waiting.order_by(t.session.c.queued_at, t.session.c.id).limit(1)).first()
+
+
+def ahead(connection: sa.Connection, session: SessionBody) -> int | None:
+    """How many get a slot before this session; None where it does not wait for one."""
+    if session.queued_at is None:
+        return None
+    earlier = (t.session.c.state == "starting", t.session.c.queued_at < session.queued_at)
+    return connection.execute(sa.select(sa.func.count()).select_from(t.session).where(*earlier)).scalar_one()
+
+
+def at_a_standstill(connection: sa.Connection) -> list[str]:
+    """Sessions that hold a slot while no turn of theirs is open."""
+    query = (
+        sa.select(t.session.c.id)
+        .join(t.agent, t.agent.c.thread_id == t.session.c.id)
+        .where(t.session.c.state.in_(("starting", "working")), t.session.c.queued_at.is_(None))
+        .where(t.agent.c.working.is_(False))
+    )
+    return list(connection.execute(query).scalars())
 
 
 def add_report(unit: UnitOfWork, session_id: str, turn: int, text: str, outcome: str) -> None:
@@ -101,6 +117,9 @@ _whole = (
         t.agent.c.model,
         t.agent.c.turn,
         t.agent.c.demo,
+        t.agent.c.activity,
+        t.agent.c.heard_at,
+        t.agent.c.last_seen,
         t.project.c.name.label("project"),
         _queued.label("queued"),
     )
@@ -116,7 +135,7 @@ def body(connection: sa.Connection, session_id: str) -> SessionBody | None:
 
 
 def bodies(connection: sa.Connection, *, state: str | None = None, text: str | None = None) -> list[SessionBody]:
-    """Sessions, newest first, of a state and with a word in title, handle or activity."""
+    """Sessions, newest first, of a state and with a word in title, handle."""
     query = _whole.order_by(t.session.c.created_at.desc())
     if state:
         query = query.where(t.session.c.state == state)
@@ -152,8 +171,9 @@ def _body(row: Row) -> SessionBody:
         branch=row.branch,
         anchor=Anchor.model_validate(row.anchor) if row.anchor else None,
         parked=row.parked,
-        activity=row.activity,
+        status=status_of(row),
         queued=row.queued,
+        queued_at=row.queued_at,
         turn=row.turn,
         result=SessionResult.model_validate(row.result) if row.result else None,
         cost_usd=row.cost_usd,

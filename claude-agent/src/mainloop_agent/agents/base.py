@@ -135,7 +135,17 @@ class Host(Protocol):
 
     def todo(self, entries: Sequence[TodoEntry]) -> None: ...
 
-    def retrying(self, text: str) -> None: ...
+    def retrying(self, text: str, attempt: int = 0, of: int = 0) -> None:
+        """The model's service can't be reached, or refuses for now: the agent tries again, for the `attempt`th time."""
+        ...
+
+    def compacting(self, text: str) -> None:
+        """The agent makes its conversation shorter before it goes on."""
+        ...
+
+    def going_on(self) -> None:
+        """Whatever kept the agent from going on is over."""
+        ...
 
     def taken(self, message_id: str) -> None:
         """A steering message went into the running turn."""

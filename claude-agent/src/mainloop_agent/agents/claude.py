@@ -142,6 +142,8 @@ class ClaudeAgent:
         self._version = ""
         self._spent = setup.welcome.spent_usd
         self._mode_file = self._home / "claude-mode"
+        # It waits for the model's service, or shortens its conversation.
+        self._held_up = False
         # The message of the model that is being written.
         self._current = ""
         # The running turn.
@@ -463,6 +465,7 @@ class ClaudeAgent:
         """Pieces of a message that is being written."""
         match event.get("type"):
             case "message_start":
+                self._note_going_on()
                 self._current = str(event["message"]["id"])
                 self._streamed[self._current] = _Pieces()
             case "content_block_start":
@@ -526,14 +529,23 @@ class ClaudeAgent:
                 if isinstance(mode, str):
                     self._note_mode(mode)
                 if data.get("status") == "compacting":
-                    self._host.retrying("Shortening the conversation so that it fits.")
+                    self._held_up = True
+                    self._host.compacting("Shortening the conversation so that it fits.")
+                else:
+                    self._note_going_on()
             case "api_retry":
                 reason = {429: "allows no more requests for now", 529: "is overloaded", 401: "refused the key"}
                 why = reason.get(data.get("error_status") or 0, "can't be reached or answered with an error")
-                attempt, most = data.get("attempt"), data.get("max_retries")
-                self._host.retrying(f"The model's service {why}; trying again ({attempt} of {most}).")
+                attempt, most = int(data.get("attempt") or 0), int(data.get("max_retries") or 0)
+                self._held_up = True
+                self._host.retrying(f"The model's service {why}; trying again.", attempt, most)
             case _:
                 pass
+
+    def _note_going_on(self) -> None:
+        if self._held_up:
+            self._held_up = False
+            self._host.going_on()
 
     def _note_recorded(self) -> None:
         """The first answer of the model: from here on the conversation is in the program's own records."""

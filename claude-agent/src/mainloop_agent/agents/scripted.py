@@ -5,7 +5,8 @@ A message may carry its script, `[[script]] [ {step}, … ] [[/script]]`, in the
     text, thinking, tools     what is said and called; "{{result}}", "{{user}}", "{{step}}", "{{find:REGEX}}"
     chunks or words, chunk_delay, delay, tail_delay    how it is streamed
     gate, gate_mid            waits until the gate is open (a server's, named by SCRIPTED_GATES in the environment)
-    error                     {"status": 529, "message": "…", "times": 1}
+    error                     {"status": 529, "message": "…", "times": 1}; tried again by itself, as often as
+                              CLAUDE_CODE_MAX_RETRIES of its environment says, after "pause" seconds
 
 Its tools are real: they meet the same policy, and run inside the same sandbox. Its record lies in its home, so that a
 conversation is resumed, a deferred call goes on with the same id, and a message it knows is not taken twice.
@@ -193,9 +194,8 @@ class ScriptedAgent:
             await asyncio.sleep(step.get("delay", 0))
             await self._gate(step.get("gate"))
             error = step.get("error")
-            if error and turn.errors < error.get("times", 1):
-                turn.errors += 1
-                raise _Problem(api_problem(error.get("status"), str(error.get("message", "scripted error"))))
+            if error:
+                await self._fail(turn, error)
             known = self._known(turn)
             if step.get("thinking"):
                 self._host.reasoned(f"thought-{uuid.uuid4()}", fill(step["thinking"], known), 0)
@@ -219,6 +219,21 @@ class ScriptedAgent:
         for result in sorted(results, key=lambda r: isinstance(r, _Deferred)):
             if isinstance(result, BaseException):
                 raise result
+
+    async def _fail(self, turn: _Turn, error: Step) -> None:
+        """The service that this agent does not have refuses: it is tried again a number of times, as with a model."""
+        most = int(self._run.environment.get("CLAUDE_CODE_MAX_RETRIES", "0"))
+        attempt = 0
+        while turn.errors < error.get("times", 1):
+            turn.errors += 1
+            problem = api_problem(error.get("status"), str(error.get("message", "scripted error")))
+            attempt += 1
+            if attempt > most:
+                raise _Problem(problem)
+            self._host.retrying(f"{problem.message.rstrip('.')}; trying again.", attempt, most)
+            await asyncio.sleep(error.get("pause", 0))
+        if attempt:
+            self._host.going_on()
 
     async def _say(self, turn: _Turn, step: Step, text: str) -> None:
         name = f"said-{uuid.uuid4()}"

@@ -35,7 +35,7 @@ class FakeServer {
       await this.stateGate;
       return {
         cursor,
-        main: { id: MAIN, turn: 0, working: false, seq: 0 },
+        main: { id: MAIN, turn: 0, working: false, seq: 0, status: {} },
         sessions: [],
         items: [],
         projects: [],

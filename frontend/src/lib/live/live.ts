@@ -30,6 +30,7 @@ import {
   takeQueued,
   takeSession,
   takeState,
+  takeStatus,
 } from './reducer';
 import { EventStream, type Frame } from './stream';
 import type { Item, Project, Session } from './types';
@@ -372,6 +373,9 @@ export class Live {
       case 'delta':
         this.#changed(takeDelta(this.world, frame.delta));
         if (this.world.torn) void this.#once('torn', () => this.#patchOpenMessages());
+        break;
+      case 'status':
+        this.#changed(takeStatus(this.world, frame.status));
         break;
       case 'reset':
         void this.#reload();

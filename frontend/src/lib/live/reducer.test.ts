@@ -10,6 +10,7 @@ import {
   takePage,
   takeQueued,
   takeState,
+  takeStatus,
   type World,
 } from './reducer';
 import type { Event, Item, MessageBody, Session, State } from './types';
@@ -47,7 +48,7 @@ function state(more: Partial<State> = {}): State {
     version: '0',
     person: { name: 'sam' },
     device: { id: 'd', name: 'd' },
-    main: { id: 'main', turn: 0, working: false, seq: 0 },
+    main: { id: 'main', turn: 0, working: false, seq: 0, status: {} },
     sessions: [],
     items: [],
     projects: [],
@@ -238,6 +239,25 @@ describe('the rest of the world', () => {
     const old = { ...event('session', { id: 's', state: 'working' }, 1, 's'), cursor: '40' };
     takeEvent(world, old);
     expect(world.sessions.get('s')?.state).toBe('idle');
+  });
+
+  test('what an agent does is announced, for the main thread and for sessions, and is no event', () => {
+    const world = started({ sessions: [{ id: 's', state: 'working' } as Session] });
+    const activity = { kind: 'retrying', text: 'busy', since: '', attempt: 4, of: 6 } as const;
+    const cursor = world.cursor;
+    expect([...takeStatus(world, { thread_id: 's', activity })]).toEqual(['sessions']);
+    expect([...takeStatus(world, { thread_id: 'main', activity })]).toEqual(['main']);
+    expect(world.sessions.get('s')?.status?.activity?.attempt).toBe(4);
+    expect(world.main.status?.activity?.attempt).toBe(4);
+    expect(world.cursor).toBe(cursor);
+    // An event of the same state is older news of what it does.
+    takeEvent(
+      world,
+      event('session', { id: 's', state: 'working', queued: 1, status: {} }, 1, 's'),
+    );
+    expect(world.sessions.get('s')).toMatchObject({ queued: 1, status: { activity } });
+    takeEvent(world, event('session', { id: 's', state: 'idle', status: {} }, 2, 's'));
+    expect(world.sessions.get('s')?.status).toEqual({});
   });
 
   test('an item leaves when it is answered or closes itself', () => {

@@ -13,6 +13,7 @@ import type {
   Project,
   Session,
   State,
+  StatusNews,
 } from './types';
 
 export const MAIN = 'main';
@@ -82,7 +83,7 @@ export function emptyWorld(): World {
   return {
     state: null,
     cursor: '',
-    main: { id: MAIN, turn: 0, working: false, seq: 0 },
+    main: { id: MAIN, turn: 0, working: false, seq: 0, status: {} },
     sessions: new Map(),
     items: new Map(),
     projects: new Map(),
@@ -221,7 +222,7 @@ function takeEffect(world: World, event: Event, changes: Changes): void {
   const thread = event.thread_id;
   switch (event.kind) {
     case 'session':
-      world.sessions.set(event.body.id, event.body);
+      world.sessions.set(event.body.id, withNewestStatus(world, event.body));
       changes.add('sessions');
       break;
     case 'item':
@@ -282,6 +283,25 @@ export function takeDelta(world: World, delta: Delta): Changes {
     points: have + pointsIn(fresh),
   });
   return new Set<Topic>([`open:${delta.thread_id}`]);
+}
+
+/** What an agent does right now: announced, never in the log. */
+export function takeStatus(world: World, news: StatusNews): Changes {
+  const { thread_id, ...status } = news;
+  if (thread_id === MAIN) {
+    world.main = { ...world.main, status };
+    return new Set<Topic>(['main']);
+  }
+  const session = world.sessions.get(thread_id);
+  if (!session) return noChanges();
+  world.sessions.set(thread_id, { ...session, status });
+  return new Set<Topic>(['sessions']);
+}
+
+/** Announcements overtake events: while the state stays the same, what was announced is the newer word. */
+function withNewestStatus(world: World, session: Session): Session {
+  const held = world.sessions.get(session.id);
+  return held?.state === session.state ? { ...session, status: held.status } : session;
 }
 
 export function takeItem(world: World, item: Item): Changes {

@@ -5,10 +5,13 @@
  */
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff';
-import type { Delta, Event } from './types';
+import type { Delta, Event, StatusNews } from './types';
 
 export type Frame =
-  { type: 'event'; event: Event } | { type: 'delta'; delta: Delta } | { type: 'reset' };
+  | { type: 'event'; event: Event }
+  | { type: 'delta'; delta: Delta }
+  | { type: 'status'; status: StatusNews }
+  | { type: 'reset' };
 
 export type StreamStatus =
   | { state: 'connecting' }
@@ -147,6 +150,8 @@ function parseFrame(name: string | undefined, data: string): Frame | null {
       return { type: 'event', event: JSON.parse(data) as Event };
     case 'delta':
       return { type: 'delta', delta: JSON.parse(data) as Delta };
+    case 'status':
+      return { type: 'status', status: JSON.parse(data) as StatusNews };
     case 'reset':
       return { type: 'reset' };
     default:

@@ -27,6 +27,8 @@ export type OpenMessage = Schemas['OpenMessage'];
 export type State = Schemas['State'];
 export type Check = Schemas['Check'];
 export type Delta = Schemas['DeltaEvent'];
+export type Status = Schemas['Status'];
+export type StatusNews = Schemas['StatusEvent'];
 
 /** The bodies of a thread's log by kind. */
 export type Bodies = Schemas['EventBodies'];

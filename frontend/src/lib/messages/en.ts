@@ -176,8 +176,18 @@ export const en = {
     parked: 'parked: its runner has ended, a message wakes it',
     unknownCost: 'not known',
     noProject: 'none',
+    queuedAhead: (ahead: number) => (ahead ? `queued, ${ahead} ahead` : 'queued, next'),
+    lastSeen: (at: string) => `last seen ${at}`,
+    unseen: (at: string) => `Its runner was last seen ${at}; what it does now is not known.`,
+    silentFor: (time: string) => `silent for ${time}`,
+    oneCallFor: (time: string) => `one call for ${time}`,
+    attempt: (n: number, of: number) =>
+      of ? ` (attempt ${n} of ${of})` : n ? ` (attempt ${n})` : '',
     states: {
       queued: 'queued',
+      retrying: 'model retrying',
+      compacting: 'shortening',
+      restarting: 'restarting',
       starting: 'starting',
       working: 'working',
       question: 'asks you',

@@ -1,6 +1,6 @@
 import { MAIN, inOrder, type Entry, type Growing } from '$lib/live/reducer';
 import type { WaitingMessage } from '$lib/live/outbox';
-import type { MessageBody } from '$lib/live/types';
+import type { MessageBody, State } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { dayKey } from '$lib/shared/time';
@@ -21,7 +21,7 @@ export class Conversation {
   #more = $state(true);
   #loadingOlder = $state(false);
   #failure = $state('');
-  #mainTurn = $state.raw({ turn: 0, working: false });
+  #mainTurn = $state.raw<State['main']>({ id: MAIN, turn: 0, working: false, seq: 0, status: {} });
   #draft = $state('');
   #away = $state.raw<{ from: number; to: number } | null>(null);
 
@@ -35,6 +35,11 @@ export class Conversation {
 
   readonly working = $derived.by(() =>
     this.id === MAIN ? this.#mainTurn.working : this.#sessions.get(this.id)?.state === 'working',
+  );
+
+  /** What its agent does right now, where that can be said. */
+  readonly status = $derived.by(() =>
+    this.id === MAIN ? this.#mainTurn.status : this.#sessions.get(this.id)?.status,
   );
 
   /** The newest turn. */

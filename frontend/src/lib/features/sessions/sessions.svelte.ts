@@ -1,10 +1,11 @@
 import type { components } from '@mainloop/api-client';
 import { SvelteSet } from 'svelte/reactivity';
 import { Problem, type SessionAct } from '$lib/live/api';
-import type { Session } from '$lib/live/types';
+import type { Item, Session } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
-import { groupOf, isAtWork } from './state';
+import { clock } from '$lib/shared/clock.svelte';
+import { faceOf, groupOf, isAtWork, type Face } from './state';
 
 /** All sessions that this browser knows. */
 export class Sessions {
@@ -18,7 +19,14 @@ export class Sessions {
   readonly working = $derived(this.#all.filter((session) => groupOf(session) === 'working'));
   readonly toReview = $derived(this.#all.filter((session) => groupOf(session) === 'to_review'));
   readonly earlier = $derived(this.#all.filter((session) => groupOf(session) === 'earlier'));
-  readonly atWork = $derived(this.#all.filter(isAtWork).length);
+  /** Who waits for a place at work, first come first. */
+  readonly #queue = $derived(
+    this.#all
+      .filter((session) => session.queued_at)
+      .sort((a, b) => ((a.queued_at ?? '') < (b.queued_at ?? '') ? -1 : 1))
+      .map((session) => session.id),
+  );
+  readonly atWork = $derived(this.#all.filter((session) => isAtWork(session)).length);
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -36,6 +44,13 @@ export class Sessions {
 
   get(id: string): Session | undefined {
     return this.#byId.get(id);
+  }
+
+  /** How a session looks now. `items`: what of it waits for the person. */
+  faceOf(session: Session, items: Item[] = []): Face {
+    const place = session.queued_at ? this.#queue.indexOf(session.id) : -1;
+    const now = session.state === 'working' ? clock.now : 0;
+    return faceOf(session, items, { now, ahead: place < 0 ? null : place });
   }
 
   /** True once the server said that there is no such session. */

@@ -1,7 +1,8 @@
 /** What a session's state means to the eye: chip, end of its line, group in the list. */
 import type { LineEnd, Tone } from '@mainloop/ui';
 import { en } from '$lib/messages/en';
-import type { Item, Session } from '$lib/live/types';
+import type { Item, Session, Status } from '$lib/live/types';
+import { lasting, timeOfDay } from '$lib/shared/time';
 
 export type IconName =
   'question' | 'plan' | 'permission' | 'stuck' | 'check' | 'cross' | 'merged' | 'stopped' | 'clock';
@@ -33,21 +34,92 @@ export function faceOfItem(item: Item): Face {
   }
 }
 
-/** `items`: the open items of this session, most urgent first. */
-export function faceOf(session: Session, items: Item[] = []): Face {
+/** A call that runs, or a silence, for longer than this is worth a word. */
+const LONG = 10 * 60_000;
+
+/** What is known of what an agent does right now, in one line; `since` when. */
+export interface Doing {
+  chip: string;
+  verb: string;
+  target: string;
+  since: string | null;
+  /** A runner lives and something is under way. */
+  live: boolean;
+}
+
+export function doingOf(status: Status | undefined, now: number): Doing {
+  const said = en.sessions;
+  const { activity, heard_at, last_seen } = status ?? {};
+  if (last_seen) {
+    const at = timeOfDay(last_seen);
+    return {
+      chip: said.lastSeen(at),
+      verb: said.unseen(at),
+      target: '',
+      since: last_seen,
+      live: false,
+    };
+  }
+  if (activity && activity.kind !== 'tool') {
+    const tries = said.attempt(activity.attempt ?? 0, activity.of ?? 0);
+    return {
+      chip: words[activity.kind] + (activity.attempt ? said.attempt(activity.attempt, 0) : ''),
+      verb: activity.text,
+      target: tries.trim(),
+      since: activity.since,
+      live: activity.kind !== 'restarting',
+    };
+  }
+  if (activity) {
+    const took = now - Date.parse(activity.since);
+    const [verb = '', ...target] = activity.text.split(' ');
+    return {
+      chip: took < LONG ? words.working : said.oneCallFor(lasting(took)),
+      verb,
+      target: target.join(' '),
+      since: activity.since,
+      live: true,
+    };
+  }
+  const silence = heard_at ? now - Date.parse(heard_at) : 0;
+  const silent = silence > LONG;
+  return {
+    chip: silent ? said.silentFor(lasting(silence)) : words.working,
+    verb: silent ? said.silentFor(lasting(silence)) : en.chat.working,
+    target: '',
+    since: heard_at ?? null,
+    live: !silent,
+  };
+}
+
+/** How long a session has taken so far: the time runs while it works, and stands when it does not. */
+export function tookOf(session: Session, now: number): string {
+  const end = session.ended_at ?? (isAtWork(session) ? null : session.updated_at);
+  return lasting((end ? Date.parse(end) : now) - Date.parse(session.created_at));
+}
+
+/** `items`: the open items of this session, most urgent first. `ahead`: how many are before it in the queue. */
+export function faceOf(
+  session: Session,
+  items: Item[] = [],
+  { now = Date.now(), ahead = null }: { now?: number; ahead?: number | null } = {},
+): Face {
   const item = items[0];
   switch (session.state) {
     case 'starting':
       return {
         tone: 'quiet',
-        text: session.reason || words.starting,
+        text: ahead === null ? session.reason || words.starting : en.sessions.queuedAhead(ahead),
         icon: 'clock',
         end: 'stub',
       };
-    case 'working':
-      return item
-        ? faceOfItem(item)
-        : { tone: 'busy', text: words.working, icon: null, end: 'live' };
+    case 'working': {
+      if (item) return faceOfItem(item);
+      const doing = doingOf(session.status, now);
+      return doing.live
+        ? { tone: 'busy', text: doing.chip, icon: null, end: 'live' }
+        : { tone: 'quiet', text: doing.chip, icon: 'clock', end: 'stub' };
+    }
     case 'waiting':
       return item
         ? faceOfItem(item)
@@ -80,8 +152,9 @@ export function groupOf(session: Session): Group {
   }
 }
 
+/** Holds one of the places at work; who waits for one does not. */
 export function isAtWork(session: Session): boolean {
-  return session.state === 'starting' || session.state === 'working';
+  return session.state === 'working' || (session.state === 'starting' && !session.queued_at);
 }
 
 /** What may be done to a session, described once. */

@@ -1,0 +1,147 @@
+"""What an agent does right now, when it was last heard, and whether its runner can be reached.
+
+It changes with every call of a tool and every try of a request, so it lies in the agent's row and is announced, and the
+log is left alone. Only a runner that can't be reached, and its return, are told to the features: they may say more.
+"""
+
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from mainloop.db.engine import Row
+from mainloop.events.status import Statuses
+from mainloop.events.unit import Database, UnitOfWork
+from mainloop.runs import calls, store
+from mainloop.runs.registry import Registry, Said
+from mainloop_models import runner as r
+from mainloop_models.events import Activity, Status
+
+# A poll is answered after 25 s at most, so a runner that asks for nothing this long is overdue.
+OVERDUE: Final = timedelta(seconds=60)
+# That a runner was seen, or an agent heard, is written down this often at most.
+NOTED_EVERY: Final = timedelta(seconds=10)
+PIECES_NOTED_EVERY: Final = 30.0
+LONGEST: Final = 200
+
+
+def status_of(row: Row) -> Status:
+    """How it stands with the agent of this row, or of a row that has its columns."""
+    return Status(
+        activity=Activity.model_validate(row.activity) if row.activity else None,
+        heard_at=row.heard_at,
+        last_seen=row.last_seen,
+    )
+
+
+class Standing:
+    """Writes down and announces how it stands with agents."""
+
+    def __init__(self, database: Database, statuses: Statuses, registry: Registry) -> None:
+        self._database = database
+        self._statuses = statuses
+        self._registry = registry
+        # Threads whose pieces were noted a moment ago.
+        self._noted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    # -- what it does ------------------------------------------------------------------------------------------
+    def reported(self, unit: UnitOfWork, said: Said, report: r.Report) -> None:
+        """A report was applied: what it says of what the agent does now."""
+        body, thread_id = report.body, said.thread_id
+        match body:
+            case r.Retrying(text=text) if text:
+                before = status_of(said.thread).activity
+                since = before.since if before is not None and before.kind == body.what else report.at
+                self._does(
+                    unit,
+                    thread_id,
+                    Activity(kind=body.what, text=_short(text), since=since, attempt=body.attempt, of=body.of),
+                )
+            case r.ToolCalled() | r.ToolEnded() | r.Said() | r.Reasoned() | r.Retrying():
+                call = calls.newest(unit.connection, thread_id)
+                self._does(
+                    unit,
+                    thread_id,
+                    None
+                    if call is None
+                    else Activity(kind="tool", text=_short(call.body["title"]), since=call.at or report.at),
+                )
+            case r.TurnStarted() | r.TurnEnded():
+                self._does(unit, thread_id, None)
+            case _:
+                pass
+
+    def restarting(self, unit: UnitOfWork, thread_id: str, attempt: int, of: int) -> None:
+        """Its process has ended and is started again."""
+        text = "Its process ended; it is being started again."
+        self._does(unit, thread_id, Activity(kind="restarting", text=text, since=unit.now, attempt=attempt, of=of))
+
+    def at_rest(self, unit: UnitOfWork, thread_id: str) -> None:
+        """It does nothing that could be named."""
+        self._does(unit, thread_id, None)
+
+    def _does(self, unit: UnitOfWork, thread_id: str, activity: Activity | None) -> None:
+        now = activity.model_dump(mode="json") if activity else None
+        if store.agent(unit.connection, thread_id).activity != now:
+            store.update(unit, thread_id, activity=now)
+            self._tell(unit, thread_id)
+
+    # -- whether it is heard and seen --------------------------------------------------------------------------
+    def heard(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The agent has said or done something."""
+        row = store.agent(unit.connection, thread_id)
+        if row.heard_at is None or unit.now - row.heard_at > NOTED_EVERY:
+            store.update(unit, thread_id, heard_at=unit.now)
+            self._tell(unit, thread_id)
+
+    def heard_pieces(self, thread_id: str) -> None:
+        """The same for pieces of a message, which come many times a second."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._noted.get(thread_id, -PIECES_NOTED_EVERY) < PIECES_NOTED_EVERY:
+                return
+            self._noted = {k: at for k, at in self._noted.items() if now - at < PIECES_NOTED_EVERY}
+            self._noted[thread_id] = now
+        self._database.write(lambda unit: self.heard(unit, thread_id))
+
+    def seen(self, unit: UnitOfWork, run: Row) -> None:
+        """A runner has asked or told something: it lives and reaches us."""
+        if run.seen_at is None or unit.now - run.seen_at > NOTED_EVERY:
+            store.update_run(unit, run.thread_id, run.number, seen_at=unit.now)
+        self.back(unit, run.thread_id, "Its runner is back.")
+
+    def overdue(self, unit: UnitOfWork, run: Row) -> None:
+        """A runner that holds its lock has not been heard of for too long."""
+        if store.agent(unit.connection, run.thread_id).last_seen is None:
+            store.update(unit, run.thread_id, last_seen=run.seen_at)
+            self._tell(unit, run.thread_id)
+            for handle in self._registry.overdue:
+                handle(unit, run.thread_id)
+
+    def unreachable(self, unit: UnitOfWork, run: Row) -> None:
+        """That lasts: only the person can say whether it may last longer."""
+        for handle in self._registry.unreachable:
+            handle(unit, run.thread_id, run.number, run.seen_at)
+
+    def back(self, unit: UnitOfWork, thread_id: str, why: str) -> None:
+        """It is not overdue, or not any more."""
+        if store.agent(unit.connection, thread_id).last_seen is None:
+            return
+        store.update(unit, thread_id, last_seen=None)
+        self._tell(unit, thread_id)
+        for handle in self._registry.back:
+            handle(unit, thread_id, why)
+
+    def _tell(self, unit: UnitOfWork, thread_id: str) -> None:
+        status = status_of(store.agent(unit.connection, thread_id))
+        unit.after_commit(lambda: self._statuses.tell(thread_id, status))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:LONGEST]
+
+
+def is_overdue(run: Row, now: datetime) -> bool:
+    """Whether a living run has not been heard of for too long."""
+    return run.seen_at is not None and now - run.seen_at > OVERDUE

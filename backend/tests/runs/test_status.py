@@ -1,0 +1,173 @@
+"""Status is honest: what an agent does, whether it is heard, whether its runner can be reached. None of it floods the log."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.events.unit import now
+from mainloop.runs import watch
+from mainloop.testing.by_hand import HandRunner
+from mainloop.testing.inprocess import InProcessServer
+from mainloop_models import runner as r
+
+ID = "session-1"
+
+
+def working(server: InProcessServer, thread: str = ID) -> HandRunner:
+    if thread == "main":
+        server.person.say("hello")
+    else:
+        server.person.post("/api/sessions", {"id": thread, "prompt": "look around"})
+    runner = server.runner(thread)
+    runner.hello()
+    runner.begin()
+    return runner
+
+
+def status(server: InProcessServer, thread: str = ID) -> Any:
+    if thread == "main":
+        return server.person.state()["main"]["status"]
+    return server.person.get(f"/api/sessions/{thread}")["status"]
+
+
+def call(ident: str, title: str) -> r.ToolCalled:
+    return r.ToolCalled(id=ident, turn=1, tool="Bash", title=title, input={})
+
+
+def tried(told: Any, thread: str) -> int | None:
+    """For the how-manieth time a request is tried, as an announcement about a thread says."""
+    return told["activity"]["attempt"] if told["thread_id"] == thread and told["activity"] else None
+
+
+@pytest.mark.spec("waiting-10")
+@pytest.mark.parametrize("thread", ["main", ID])
+def test_each_try_of_a_request_is_announced_and_none_is_an_event(server: InProcessServer, thread: str) -> None:
+    runner = working(server, thread)
+    before = server.person.events(thread)
+    with server.person.follow(server.person.state()["cursor"]) as follower:
+        for attempt in (1, 2, 3, 4):
+            runner.say(r.Retrying(turn=1, text="The model's service is overloaded.", attempt=attempt, of=6))
+            frames = follower.until(lambda event, data, n=attempt: event == "status" and tried(data, thread) == n)
+            activity = frames[-1][2]["activity"]
+            assert (activity["kind"], activity["of"]) == ("retrying", 6)
+        assert status(server, thread)["activity"]["since"] == activity["since"]  # since the first of them
+        assert status(server, thread)["activity"]["attempt"] == 4
+        runner.say(r.Retrying(turn=1))
+        follower.until(lambda event, data: event == "status" and data["activity"] is None)
+    assert status(server, thread)["activity"] is None
+    assert server.person.events(thread) == before
+    runner.end()
+
+
+@pytest.mark.spec("waiting-10")
+def test_the_call_that_began_last_is_what_an_agent_does_and_an_older_one_is_shown_when_it_has_ended(
+    server: InProcessServer,
+) -> None:
+    runner = working(server)
+    runner.say(call("c1", "run make"))
+    first = status(server)["activity"]
+    assert (first["kind"], first["text"]) == ("tool", "run make")
+    runner.say(call("c2", "read a.txt"))
+    assert status(server)["activity"]["text"] == "read a.txt"
+    runner.say(r.ToolEnded(id="c2", turn=1, status="ok"))
+    assert status(server)["activity"] == first
+    runner.say(r.ToolEnded(id="c1", turn=1, status="ok"))
+    assert status(server)["activity"] is None
+    runner.say(call("c3", "run make again"))
+    runner.end()
+    assert status(server)["activity"] is None
+    assert status(server)["heard_at"] is not None
+
+
+def silent_for(server: InProcessServer, minutes: float, thread: str = ID) -> None:
+    """As if the runner had asked for nothing since then, and the watch looked."""
+    moment = now() - timedelta(minutes=minutes)
+    server.parts.database.write(
+        lambda unit: unit.execute(sa.update(t.run).where(t.run.c.thread_id == thread).values(seen_at=moment)) and None
+    )
+    for _ in range(watch.SELDOM):
+        server.look_after()
+
+
+@pytest.fixture
+def awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch trusts its own eyes from the start."""
+    monkeypatch.setattr(watch, "AWAKE", timedelta(0))
+
+
+@pytest.mark.spec("waiting-11")
+@pytest.mark.usefixtures("awake")
+@pytest.mark.parametrize("thread", ["main", ID])
+def test_a_runner_that_is_not_heard_of_is_last_seen_then_an_item_that_closes_itself(
+    server: InProcessServer, thread: str
+) -> None:
+    runner = working(server, thread)
+    silent_for(server, 2, thread)
+    assert status(server, thread)["last_seen"] is not None
+    assert server.person.state()["items"] == []
+    if thread == ID:
+        told = [e["body"]["status"]["last_seen"] for e in server.person.events(ID) if e["kind"] == "session"]
+        assert (told[-2], told[-1]) == (None, status(server)["last_seen"])
+    silent_for(server, 11, thread)
+    for _ in range(2 * watch.SELDOM):
+        server.look_after()
+    (item,) = server.person.state()["items"]
+    assert (item["kind"], item["thread_id"], item["notice"]["decisions"]) == ("stall", thread, ["retry", "dismiss"])
+    assert item["notice"]["hint"]
+    runner.work()
+    assert server.person.state()["items"] == []
+    assert status(server, thread)["last_seen"] is None
+    (closed,) = [e["body"] for e in server.person.events(thread) if e["kind"] == "item"][1:]
+    assert (closed["state"], closed["closed_by"]) == ("closed", "Its runner is back.")
+    runner.end()
+    assert server.starts(thread) == [1]  # silence alone starts nobody
+
+
+@pytest.mark.spec("waiting-11")
+@pytest.mark.usefixtures("awake")
+def test_a_silence_that_was_dismissed_is_not_told_again(server: InProcessServer) -> None:
+    runner = working(server)
+    moment = 11.0
+    silent_for(server, moment)
+    (item,) = server.person.state()["items"]
+    seen = server.parts.database.read(lambda c: c.execute(sa.select(t.run.c.seen_at)).scalar_one())
+    server.person.answer(item["id"], "dismiss")
+    for _ in range(watch.SELDOM):
+        server.look_after()
+    assert server.parts.database.read(lambda c: c.execute(sa.select(t.run.c.seen_at)).scalar_one()) == seen
+    assert server.person.state()["items"] == []
+    assert server.person.get(f"/api/sessions/{ID}")["state"] == "working"
+    runner.end()
+    assert server.person.get(f"/api/sessions/{ID}")["state"] == "idle"
+
+
+def test_a_server_that_was_asleep_itself_judges_nobody(server: InProcessServer) -> None:
+    working(server)
+    silent_for(server, 60)
+    assert status(server)["last_seen"] is None
+    assert server.person.state()["items"] == []
+
+
+@pytest.mark.spec("waiting-12", "waiting-13")
+@pytest.mark.usefixtures("awake")
+def test_retry_ends_a_runner_that_can_not_be_reached_and_its_turn_goes_on_in_another(server: InProcessServer) -> None:
+    working(server)
+    silent_for(server, 11)
+    (item,) = server.person.state()["items"]
+    server.person.answer(item["id"], "retry")
+    server.person.until("it to be killed", lambda: ID in server.workspaces.killed)
+    server.look_after()
+    shown = server.person.get(f"/api/sessions/{ID}")["status"]
+    assert shown["last_seen"] is None
+    assert (shown["activity"]["kind"], shown["activity"]["attempt"], shown["activity"]["of"]) == (
+        "restarting",
+        1,
+        server.settings.max_restarts,
+    )
+    later = server.runner(ID, 2)
+    later.hello()
+    assert status(server)["activity"] is None
+    assert later.take().again

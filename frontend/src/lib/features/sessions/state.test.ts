@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import type { Item, Session, Status } from '$lib/live/types';
+import { doingOf, faceOf, isAtWork, tookOf } from './state';
+
+const NOW = Date.parse('2026-03-01T12:00:00Z');
+const before = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
+
+function session(state: Session['state'], status: Status = {}, more: Partial<Session> = {}) {
+  const times = { created_at: before(90), updated_at: before(30), ended_at: null };
+  return { id: 's', state, status, ...times, ...more } as Session;
+}
+
+function calling(minutes: number): Status {
+  return {
+    activity: { kind: 'tool', text: 'run make test', since: before(minutes), attempt: 0, of: 0 },
+    heard_at: before(minutes),
+  };
+}
+
+describe('what an agent does right now', () => {
+  // spec: waiting-14
+  test('a silence and a long call are called so, and only what is recent is plainly working', () => {
+    const words = (status: Status) => faceOf(session('working', status), [], { now: NOW }).text;
+    expect(words({ heard_at: before(9) })).toBe('working');
+    expect(words({ heard_at: before(12) })).toBe('silent for 12 min');
+    expect(words(calling(2))).toBe('working');
+    expect(words(calling(65))).toBe('one call for 1h 05m');
+    expect(doingOf(calling(65), NOW)).toMatchObject({
+      verb: 'run',
+      target: 'make test',
+      since: before(65),
+      live: true,
+    });
+  });
+
+  test('only what has a living runner that does something looks alive', () => {
+    const end = (status: Status) => faceOf(session('working', status), [], { now: NOW }).end;
+    const held = (kind: 'retrying' | 'restarting'): Status => ({
+      heard_at: before(1),
+      activity: { kind, text: '', since: before(1), attempt: 4, of: 6 },
+    });
+    expect(end({ heard_at: before(1) })).toBe('live');
+    expect(end(held('retrying'))).toBe('live');
+    expect(end(held('restarting'))).toBe('stub');
+    expect(end({ heard_at: before(12) })).toBe('stub');
+    expect(end({ heard_at: before(1), last_seen: before(2) })).toBe('stub');
+  });
+
+  test('a retry says which one it is, a runner that is not seen says since when', () => {
+    const activity = {
+      kind: 'retrying',
+      text: 'No.',
+      since: before(1),
+      attempt: 4,
+      of: 6,
+    } as const;
+    const face = faceOf(session('working', { activity }), [], { now: NOW });
+    expect(face.text).toBe('model retrying (attempt 4)');
+    expect(doingOf({ activity }, NOW)).toMatchObject({ verb: 'No.', target: '(attempt 4 of 6)' });
+    expect(doingOf({ activity, last_seen: before(2) }, NOW).chip).toMatch(/^last seen \d\d:\d\d$/);
+  });
+
+  test('what needs the person comes before all of it', () => {
+    const item = { kind: 'stall' } as Item;
+    expect(faceOf(session('working', { last_seen: before(12) }), [item], { now: NOW }).text).toBe(
+      'stuck',
+    );
+  });
+});
+
+describe('a session in time', () => {
+  // spec: waiting-6
+  test('who waits for a place says how many are ahead, and holds none', () => {
+    const queued = session('starting', {}, { reason: 'queued', queued_at: before(1) });
+    expect(faceOf(queued, [], { ahead: 2 }).text).toBe('queued, 2 ahead');
+    expect(faceOf(queued, [], { ahead: 0 }).text).toBe('queued, next');
+    expect(isAtWork(queued)).toBe(false);
+    expect(isAtWork(session('starting', {}, { reason: 'preparing' }))).toBe(true);
+  });
+
+  test('its time runs while it works and stands when it waits', () => {
+    expect(tookOf(session('working'), NOW)).toBe('1h 30m');
+    for (const state of ['idle', 'waiting', 'in_review'] as const) {
+      expect(tookOf(session(state), NOW)).toBe('1h 00m');
+    }
+    expect(tookOf(session('done', {}, { ended_at: before(80) }), NOW)).toBe('10 min');
+  });
+});
