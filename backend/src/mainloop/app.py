@@ -24,6 +24,7 @@ from mainloop.conversation.tools import DeskTools
 from mainloop.db.engine import make_engine
 from mainloop.db.listen import listen_forever
 from mainloop.db.migrate import migrate
+from mainloop.db.opening import refuse_broken
 from mainloop.doctor import Checks, examine
 from mainloop.durable.janitor import Janitor
 from mainloop.durable.phases import Phases
@@ -114,6 +115,7 @@ class Parts:
 
     def start(self) -> None:
         """Everything that has to be true before the first request. Runs in a thread: it blocks."""
+        refuse_broken(self.settings.database, self.settings.home)
         migrate(self.database.engine)
         self.phases.launch()
         self.database.write(self.conversation.ensure)

@@ -225,6 +225,53 @@ class DatabaseAway(MainloopError):
     code = "database_away"
 
 
+class DatabaseGone(MainloopError):
+    """The database file {path} was deleted or replaced while mainloop runs, so nothing more is stored. {how}"""
+
+    status = 503
+    code = "database_gone"
+
+
+class DatabaseMissing(MainloopError):
+    """The database {path} is missing, but {home} holds {left}; a new one would know nothing of them. {how}"""
+
+    code = "database_missing"
+
+
+class DatabaseDamaged(MainloopError):
+    """The database {path} can't be used: {why}. It was left as it is; put a backup in its place (docs/guides/backup.md \
+says how), or another home with MAINLOOP_HOME."""
+
+    code = "database_damaged"
+
+
+class DatabaseReadOnly(MainloopError):
+    """{path} can't be written to, and the database needs that. Mend its permissions or mount it writable, or choose \
+another home with MAINLOOP_HOME."""
+
+    code = "database_read_only"
+
+
+class DatabaseNewer(MainloopError):
+    """The database {path} was used by a newer mainloop (its tables are at {revision}). Install that version again, or \
+bring back a backup made before the upgrade."""
+
+    code = "database_newer"
+
+
+class DatabaseBehind(MainloopError):
+    """The database {path} is older than what lies in {home}: it does not know {unknown}. If it was copied without its \
+-wal file, copy both again; else bring a backup back into an empty home with `mainloop import`."""
+
+    code = "database_behind"
+
+
+class DatabaseUnreachable(MainloopError):
+    """The database {where} can't be reached: {why} Start it, or mend MAINLOOP_DATABASE_URL."""
+
+    code = "database_unreachable"
+
+
 class HomeInUse(MainloopError):
     """Another mainloop server already runs on {home} (process {pid}). Stop it first, or give this one a home of its \
 own with MAINLOOP_HOME."""

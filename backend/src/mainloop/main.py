@@ -19,8 +19,8 @@ from mainloop import plugins
 from mainloop.access.service import new_code
 from mainloop.access.store import devices
 from mainloop.app import VERSION, create_app, held_home
-from mainloop.db.engine import make_engine
-from mainloop.db.migrate import migrate
+from mainloop.backup import export_home, import_home
+from mainloop.db.opening import open_database, refuse_broken
 from mainloop.doctor import Check, examine, sqlite_trouble
 from mainloop.environment import agent_environment
 from mainloop.errors import MainloopError, PortTaken
@@ -28,6 +28,7 @@ from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
 from mainloop.sessions.agents import AgentKinds
 from mainloop.settings import Settings
+from mainloop.system_service import SystemService
 
 # Streams end by themselves when the server stops; this is for a client that does not let go (seconds).
 LAST_WORDS = 2
@@ -67,6 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="see what is there and what is missing")
     doctor.add_argument("--json", action="store_true", help="print {checks}")
     doctor.set_defaults(run=_doctor)
+    export = commands.add_parser("export", help="write everything into one file, also while it runs")
+    export.add_argument("file", type=Path)
+    export.add_argument("--home", type=Path, help="the home to export (MAINLOOP_HOME)")
+    export.set_defaults(run=_export)
+    bring = commands.add_parser("import", help="make a new home of an export")
+    bring.add_argument("file", type=Path)
+    bring.add_argument("--home", type=Path, help="the home to make (MAINLOOP_HOME)")
+    bring.set_defaults(run=_import)
+    service = commands.add_parser("service", help="let it come back after a reboot")
+    service.add_argument("act", choices=("install", "uninstall", "status"))
+    service.set_defaults(run=_service)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
     commands.add_parser("openapi", help="print the API's document").set_defaults(run=_openapi)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
@@ -80,7 +92,7 @@ def _environment() -> dict[str, str]:
 
 
 def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    asked = {name: getattr(given, name, None) for name in ("host", "port", "demo")}
+    asked = {name: getattr(given, name, None) for name in ("host", "port", "demo", "home")}
     fields = Settings.model_fields
     found = {
         name.removeprefix("MAINLOOP_").lower(): value
@@ -115,6 +127,7 @@ def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str,
     if trouble and settings.database.startswith("sqlite"):
         raise _Refused(trouble)
     _refuse_taken_port(settings)
+    refuse_broken(settings.database, settings.home, thorough=True)
     app = create_app(settings, environment)
     config = uvicorn.Config(
         app,
@@ -155,10 +168,7 @@ def _refuse_taken_port(settings: Settings) -> None:
 
 
 def _database(settings: Settings) -> Database:
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = make_engine(settings.database)
-    migrate(engine)
-    return Database(engine, Bell())
+    return Database(open_database(settings.database, settings.home), Bell())
 
 
 def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
@@ -191,6 +201,30 @@ def _line(check: Check) -> str:
 def _migrate(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
     _database(settings)
     print("The database is up to date.")
+    return 0
+
+
+def _export(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    left_out = export_home(settings, given.file.absolute(), VERSION)
+    for path in left_out:
+        print(f"{path} can't be read and is not in it.", file=sys.stderr)
+    print(f"{settings.home} is in {given.file}. Keep it safe: it holds every conversation and your files.")
+    return 1 if left_out else 0
+
+
+def _import(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    import_home(settings, given.file.absolute())
+    print(
+        f"{settings.home} is made of {given.file}. Start it with MAINLOOP_HOME={settings.home} and pair your browsers "
+        "anew; what was in the middle of a turn goes on at once, so stop the old one first."
+    )
+    return 0
+
+
+def _service(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    service = SystemService(settings.home, Path.cwd())
+    acts = {"install": service.install, "uninstall": service.uninstall, "status": service.status}
+    print("\n".join(acts[given.act]()))
     return 0
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-SPECS = ("chat", "sessions", "inbox", "layout", "access", "waiting")
+SPECS = ("chat", "sessions", "inbox", "layout", "access", "waiting", "home")
 ID = r"[a-z]+-\d+"
 TESTS = (
     ("models/tests", "test_*.py"),

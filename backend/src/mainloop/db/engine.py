@@ -4,12 +4,15 @@ import hashlib
 import re
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 POOL_SIZE: Final = 10
@@ -65,15 +68,32 @@ def make_engine(url: str) -> sa.Engine:
     """The engine for `url` (SQLite or PostgreSQL).
 
     SQLite: write-ahead log, `synchronous=FULL` (accepted means durable, also at power loss), and immediate
-    transactions, so that a read inside a write transaction is never stale.
+    transactions, so that a read inside a write transaction is never stale. A file that is not there is not made:
+    that is for `migrate`, and a server whose file was deleted must not go on with an empty one.
     """
-    if not url.startswith("sqlite"):
+    file = sqlite_file(sa.make_url(url))
+    if file is None:
         return sa.create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    address = f"file:{quote(str(file))}?mode=rw"
     engine = sa.create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, connect_args={"timeout": 30, "check_same_thread": False}
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        creator=lambda: sqlite3.connect(address, uri=True, timeout=30, check_same_thread=False),
     )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def sqlite_file(url: sa.URL) -> Path | None:
+    """The file of a SQLite database; None on PostgreSQL."""
+    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
+
+
+def unreadable(error: DBAPIError) -> bool:
+    """Whether this says that a SQLite file is damaged."""
+    text = str(error.orig).lower()
+    return "malformed" in text or "not a database" in text or "unsupported file format" in text
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

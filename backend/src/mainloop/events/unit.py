@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mainloop.db import tables as t
-from mainloop.db.engine import begin, upsert
-from mainloop.errors import DatabaseAway, StorageFull
+from mainloop.db.engine import begin, unreadable, upsert
+from mainloop.db.file import DatabaseFile
+from mainloop.errors import DatabaseAway, DatabaseDamaged, StorageFull
 from mainloop.events.bell import LOG, Bell
 from mainloop_models.base import Model
 from mainloop_models.events import BlobRef
@@ -118,6 +119,9 @@ class UnitOfWork:
             .returning(t.installation.c.cursor)
         )
         cursor = self.execute(counter).scalar_one() - len(self._events)
+        # A clock that was set back must not put times out of the order of the numbers.
+        before = self.execute(sa.select(t.event.c.at).where(t.event.c.cursor == cursor)).scalar_one_or_none()
+        at = max(self.now, before or self.now)
         rows: list[dict[str, object]] = []
         for thread_id, kind, body in self._events:
             cursor += 1
@@ -128,7 +132,7 @@ class UnitOfWork:
                     "thread_id": thread_id,
                     "seq": next_seq[thread_id],
                     "kind": kind,
-                    "at": self.now,
+                    "at": at,
                     "body": body,
                 }
             )
@@ -146,11 +150,13 @@ class Database:
     def __init__(self, engine: sa.Engine, bell: Bell) -> None:
         self.engine = engine
         self.bell = bell
+        self._file = DatabaseFile(engine)
 
     def write(self, act: Callable[[UnitOfWork], T]) -> T:
         """Run `act` in one transaction and commit it, or leave nothing behind.
 
-        Raises StorageFull or DatabaseAway where the database could not take it, and whatever `act` raises.
+        Raises StorageFull, DatabaseAway, DatabaseGone or DatabaseDamaged where the database could not take it, and
+        whatever `act` raises.
         A deadlock or a lost connection before the commit runs `act` again, so it must touch nothing but the unit.
         """
         for attempt in range(1, TRIES + 1):
@@ -160,12 +166,15 @@ class Database:
                     unit = UnitOfWork(connection)
                     answer = act(unit)
                     unit.write_events()
+                    self._file.refuse_gone(connection)
                     connection.commit()
                 unit.committed(self.bell)
                 return answer
             except DBAPIError as error:
                 if _is_full(error):
                     raise StorageFull from error
+                if unreadable(error):
+                    raise DatabaseDamaged(path=self._file.path, why=str(error.orig)) from error
                 if not _is_passing(error):
                     raise
                 if attempt == TRIES:

@@ -57,6 +57,7 @@ from mainloop_agent.agents.base import (
     TurnEnd,
 )
 from mainloop_agent.agents.problems import api_problem
+from mainloop_agent.agents.record import bring_record_along
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.policy import Deny, ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
@@ -165,6 +166,9 @@ class ClaudeAgent:
                     hint="Install the package claude-agent-sdk into mainloop's environment; it brings the program.",
                 )
             )
+        if self._recorded:
+            config = Path(self._run.agent_home) / ".claude"
+            bring_record_along(config, Path(self._run.workspace), self._welcome.agent_session)
         try:
             await self._connect(program, resume=self._recorded)
         except _InUseError:

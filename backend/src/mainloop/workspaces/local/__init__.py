@@ -32,6 +32,7 @@ from mainloop.workspaces.base import (
     WorkspaceRefused,
     WorkspaceSpec,
 )
+from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.processes import end_runner, sweep
 from mainloop_models.runner import RunFile
 
@@ -103,6 +104,8 @@ class LocalWorkspaces:
             at.workspace.mkdir(mode=0o700, exist_ok=True)
             # What an unconfined agent detached would go on beside the new one.
             sweep(at.home)
+            if spec.mirror is not None:
+                point_at_mirror(at.workspace, spec.mirror)
             token_file = at.folder / f"token-{spec.run}"
             _write_secret(token_file, spec.token)
             _write_secret(at.run_file, self._run_file(at, spec, token_file).model_dump_json())
@@ -123,6 +126,7 @@ class LocalWorkspaces:
         # A link or a file would let the agent choose which repository is read.
         if (at.workspace / ".git").is_symlink() or not (at.workspace / ".git").is_dir():
             raise WorkspaceBroken(thread_id=thread_id, why="Its .git folder is gone.")
+        point_at_mirror(at.workspace, keep.path)
         reading = Policy(
             chdir=at.workspace,
             read_only=(at.workspace, keep.path / "objects"),
@@ -214,7 +218,7 @@ def _clone(folder: Path, source: Source) -> None:
     repository = folder / ".git"
     branch = f"--initial-branch={source.branch}"
     git("init", "--quiet", "--template=", branch, "--", str(folder))
-    (repository / "objects/info/alternates").write_bytes(_alternate(source.mirror / "objects"))
+    (repository / "objects/info/alternates").write_bytes(alternate(source.mirror))
     (repository / "info").mkdir()
     (repository / "info/exclude").write_text("".join(f"{line}\n" for line in _EXCLUDED))
     if (source.mirror / "shallow").exists():
@@ -226,15 +230,6 @@ def _clone(folder: Path, source: Source) -> None:
     git("update-ref", "--", origin, source.commit, repository=repository)
     if source.upstream != "HEAD":
         git("symbolic-ref", "refs/remotes/origin/HEAD", origin, repository=repository)
-
-
-def _alternate(objects: Path) -> bytes:
-    """A line of git's file of alternates, in which unusual paths are quoted as in C."""
-    path = os.fsencode(objects)
-    if path.startswith((b'"', b"#")) or b"\n" in path:
-        escaped = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-        path = b'"' + escaped + b'"'
-    return path + b"\n"
 
 
 def _has_work(workspace: Path) -> bool:
