@@ -80,7 +80,7 @@ async def test_a_question_comes_back_with_its_answer(thread: Any) -> None:
     (ask,) = await thread.bodies("ask_opened")
     assert isinstance(ask.ask, QuestionAsk)
     assert [o.label for o in ask.ask.questions[0].options] == ["SQLite", "PostgreSQL"]
-    assert (ask.id, ask.title) == (f"ask-{ask.call_id}", "Which database?")
+    assert (ask.id, ask.title) == (f"ask-{thread.server.thread}-{ask.call_id}", "Which database?")
     thread.server.answer(ask.id, Answer(decision=Decision.ANSWER, answers={"Which database?": "PostgreSQL"}))
     assert "PostgreSQL" in (await thread.turn()).text
     assert [b.ask_id for b in thread.server.bodies("answer_taken")] == [ask.id]

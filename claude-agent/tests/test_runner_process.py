@@ -125,6 +125,7 @@ async def test_a_second_runner_of_a_thread_ends_without_touching_anything(runner
     await server.until(lambda s: len(s.bodies("turn_ended")) == 2)
 
 
+@pytest.mark.spec("kills-20")
 async def test_a_refused_runner_kills_its_agent_and_ends(runners: Runners, kind: str) -> None:
     server = runners.server
     process = await runners.start(kind, sandboxed=shutil.which("bwrap") is not None)

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-SPECS = ("chat", "sessions", "inbox", "layout", "access", "waiting", "home")
+SPECS = ("chat", "sessions", "inbox", "layout", "access", "waiting", "home", "kills")
 ID = r"[a-z]+-\d+"
 TESTS = (
     ("models/tests", "test_*.py"),
@@ -23,7 +23,7 @@ TESTS = (
 
 
 def sentences() -> list[str]:
-    """The ids of all sentences, in order."""
+    """The ids of all sentences and of the rows of tables, in order."""
     found: list[str] = []
     for spec in SPECS:
         for line in (ROOT / f"docs/{spec}.md").read_text().splitlines():
@@ -31,6 +31,8 @@ def sentences() -> list[str]:
                 start = re.match(rf"- `({spec}-\d+)` [A-Z]", line)
                 assert start, f"docs/{spec}.md: a sentence without an id of its own: {line}"
                 found.append(start.group(1))
+            elif row := re.match(rf"\| `({spec}-\d+)` \| ", line):
+                found.append(row.group(1))
     return found
 
 

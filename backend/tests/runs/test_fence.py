@@ -1,6 +1,7 @@
 """The number of a run is the fence: only the newest may act."""
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
@@ -102,6 +103,7 @@ def test_tokens_of_runs_are_stored_as_hashes_only(server: InProcessServer) -> No
     assert not any(token in row for row in everything)
 
 
+@pytest.mark.spec("kills-20")
 def test_the_number_is_raised_only_when_the_lock_is_free(server: InProcessServer) -> None:
     server.person.say("hello")
     runner = server.runner()

@@ -153,7 +153,7 @@ def test_a_turn_that_was_cut_off_gives_its_message_again_and_says_what_was_cut_o
 
     later = server.runner("main", 2)
     welcome = later.hello()
-    assert (welcome.resume, welcome.open_turn, welcome.last_turn, welcome.released) == (True, 1, 1, ["c1"])
+    assert (welcome.resume, welcome.open_turn, welcome.last_turn, welcome.released) == (True, 0, 1, ["c1"])
     again = later.work().messages
     assert [(m.id, m.again, m.attempt) for m in again] == [(said, True, 1)]
     assert "turn 1" in again[0].follow_up

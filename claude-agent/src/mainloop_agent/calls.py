@@ -46,6 +46,7 @@ _Decided = tuple[ToolCall, asyncio.Task[Decision]]
 class Calls:
     """The tool calls of one run."""
 
+    thread: str
     rules: Rules
     report: Callable[[ReportBody], None]
     can_defer: bool
@@ -63,6 +64,8 @@ class Calls:
     _answers: dict[str, WorkAnswer] = field(default_factory=dict[str, WorkAnswer])
     _settled: set[str] = field(default_factory=set[str])
     denied: set[str] = field(default_factory=set[str])
+    # Those that an earlier run let through and nobody knows the outcome of.
+    unknown: set[str] = field(default_factory=set[str])
     # What the person answered to our own `ask` tool, for its handler.
     _told: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -110,16 +113,24 @@ class Calls:
                 if held.call.id != self.deferred:
                     self._withdraw(ask_id, reason)
 
+    def cut_off(self) -> None:
+        """The agent has died: what it asked stays open, and the answer is told to the next one in words."""
+        self._held.clear()
+        self.end_turn("", last=True)
+
     # ---- one call ---------------------------------------------------------------------------------------------
     async def _decide(self, call: ToolCall) -> Decision:
         if call.id in self.released_before and not (call.ours and self.rules.ours.get(call.name) == "request"):
             # Our own requests are keyed by the call: asking again gives the first answer.
+            self.unknown.add(call.id)
             return self._deny(call, OUTCOME_UNKNOWN)
         verdict = self.rules.judge(call)
         if isinstance(verdict, Deny):
             return self._deny(call, verdict.reason)
         if isinstance(verdict, Ask) and (approval := self._approval(call)) is not None:
             self.report(Released(call_id=call.id, turn=self.turn, by="answer", ask_id=approval.ask_id))
+            if approval.ask_id not in self._settled:
+                self.claim(approval.ask_id)
             return Allow()
         if self._parking.is_set() and not (isinstance(verdict, Ask) and self._asked(call) in self._answers):
             return self._defer(call)
@@ -145,7 +156,6 @@ class Calls:
             return self._defer(call)
         del self._held[ask_id]
         self._settled.add(ask_id)
-        self.report(AnswerTaken(ask_id=ask_id))
         return self._answered(call, ask_id, ask, answer)
 
     async def _wait(self, held: _Held) -> Answer | None:
@@ -175,10 +185,13 @@ class Calls:
     def _answered(self, call: ToolCall, ask_id: str, ask: Ask, answer: Answer) -> Decision:
         decision = outcome(call, ask, answer)
         if isinstance(decision, Deny):
+            self.report(AnswerTaken(ask_id=ask_id))
             return self._deny(call, decision.reason)
         if decision.answer is not None:
             self._told[call.id] = decision.answer
+        # In this order: an answer that was taken and released nothing would be lost with this process.
         self.report(Released(call_id=call.id, turn=self.turn, by="answer", ask_id=ask_id))
+        self.report(AnswerTaken(ask_id=ask_id))
         return decision
 
     def _deny(self, call: ToolCall, reason: str) -> Deny:
@@ -190,8 +203,6 @@ class Calls:
         for approval in self.approved:
             if approval.tool == call.name and approval.input == call.input:
                 self.approved.remove(approval)
-                if approval.ask_id not in self._settled:
-                    self.claim(approval.ask_id)
                 return approval
         return None
 
@@ -199,9 +210,8 @@ class Calls:
         self._settled.add(ask_id)
         self.report(AskWithdrawn(ask_id=ask_id, reason=reason))
 
-    @staticmethod
-    def _asked(call: ToolCall) -> str:
-        return f"ask-{call.id}"
+    def _asked(self, call: ToolCall) -> str:
+        return f"ask-{self.thread}-{call.id}"
 
 
 def outcome(call: ToolCall, ask: Ask, answer: Answer) -> Allow | Deny:

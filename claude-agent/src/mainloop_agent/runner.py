@@ -55,6 +55,8 @@ LONGEST_OUTPUT = 400_000
 LAST_WORDS_SECONDS = 15.0
 # An agent that does not end its turn so many seconds after an interrupt is interrupted again, then ended.
 INTERRUPT_SECONDS = 5.0
+# An agent whose record ends in a call that was cut off goes on with it within so many seconds, or not at all.
+STIR_SECONDS = 10.0
 # Between two looks at work that has not changed.
 IDLE_PAUSE = 0.1
 
@@ -124,6 +126,7 @@ class Runner:
         self._reporter = Reporter(server, spool, run.thread_id)
         self._agent = make_agent(Setup(run, welcome), self)
         self._calls = Calls(
+            thread=run.thread_id,
             rules=Rules(
                 workspace=Path(run.workspace),
                 agent_home=Path(run.agent_home),
@@ -191,18 +194,21 @@ class Runner:
         if (ending := self._ending()) is not None:
             # It only had to bring what older runs left.
             return RunEnded(reason=ending)
-        if welcome.deferred_call is not None:
+        if welcome.deferred_call is not None and welcome.open_turn:
             # The turn that an earlier run left in a deferred call goes on, as the same turn.
-            turn = _Turn(welcome.open_turn or welcome.last_turn, list(welcome.open_messages))
+            turn = _Turn(welcome.open_turn, list(welcome.open_messages))
             self._begin(turn)
             self._reporter.report(TurnStarted(turn=turn.number, message_ids=list(turn.messages)))
-            await self._agent.start()
-            self._started = True
+            await self._start_agent()
             if (ended := self._finish(await self._agent.carry_on())) is not None:
                 return ended
         else:
-            await self._agent.start()
-            self._started = True
+            await self._start_agent()
+            if welcome.deferred_call is not None and await self._stirs_soon():
+                # The call ran when its turn was cut off: the agent asks about it once more, and is told so.
+                self._start_turn(list(welcome.open_messages))
+                if (ended := self._finish(await self._agent.carry_on())) is not None:
+                    return ended
         while True:
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
@@ -215,6 +221,18 @@ class Runner:
                 continue
             if (ended := self._finish(end)) is not None:
                 return ended
+
+    async def _start_agent(self) -> None:
+        await self._agent.start()
+        self._started = True
+
+    async def _stirs_soon(self) -> bool:
+        """Whether the agent goes on by itself. One that doesn't is given the message again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STIR_SECONDS):
+                await self._agent.stirred()
+                return True
+        return False
 
     async def _agent_stirs(self) -> bool:
         """Waits until there is work (False), or the agent has begun a turn by itself (True)."""
@@ -359,8 +377,10 @@ class Runner:
         self._reporter.forget_pieces()
         for call in turn.called.keys() - turn.ended - {end.deferred_call}:
             self._reporter.report(ToolEnded(id=call, turn=turn.number, status="unknown"))
-        reason = {"interrupted": "The turn was interrupted."}.get(outcome, "The turn has ended.")
-        self._calls.end_turn(reason)
+        if outcome == "cut_off":
+            self._calls.cut_off()
+        else:
+            self._calls.end_turn("The turn was interrupted." if outcome == "interrupted" else "The turn has ended.")
         finished = turn.messages if outcome in ("completed", "interrupted") else []
         self._finished.update(finished)
         self._reporter.report(
@@ -430,7 +450,9 @@ class Runner:
             return
         turn.ended.add(call_id)
         status: Literal["ok", "error", "denied", "unknown"] = "ok" if ok else "error"
-        if call_id in self._calls.denied:
+        if call_id in self._calls.unknown:
+            status = "unknown"
+        elif call_id in self._calls.denied:
             status = "denied"
         elif turn.interrupted and not ok:
             # To the agent it reads as rejected, but it may have run.

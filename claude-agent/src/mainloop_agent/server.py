@@ -28,8 +28,9 @@ class Refused(Exception):
 
 
 class Server:
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(self, address: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
+            transport=transport,
             base_url=address,
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(30, connect=5),

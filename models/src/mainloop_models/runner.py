@@ -81,7 +81,7 @@ class Welcome(Model):
     policy: Policy = Policy()
     # Highest report number applied, per run, of this run and all older ones. The spool starts behind it.
     acked: dict[int, int] = {}
-    # The turn that the last run left open (0: none), and the number of the newest turn.
+    # The turn that goes on with the deferred call (0: none; it was cut off, or nothing is deferred), and the newest.
     open_turn: int = 0
     last_turn: int = 0
     # The messages of the open turn, where it was deferred: its resumed end finishes them.
@@ -182,7 +182,7 @@ class Released(Model):
 
 
 class AskOpened(Model):
-    """`id` is chosen by the runner from the call (`ask-<call id>`), so that the same call asks once."""
+    """`id` is chosen by the runner from the call (`ask-<thread>-<call id>`), so that the same call asks once."""
 
     kind: Literal["ask_opened"] = "ask_opened"
     id: str

@@ -737,7 +737,7 @@ export interface components {
         };
         /**
          * AskOpened
-         * @description `id` is chosen by the runner from the call (`ask-<call id>`), so that the same call asks once.
+         * @description `id` is chosen by the runner from the call (`ask-<thread>-<call id>`), so that the same call asks once.
          */
         AskOpened: {
             /** Ask */

@@ -19,7 +19,13 @@ def forget(unit: UnitOfWork, message_ids: Iterable[str]) -> None:
 
 
 def forget_what_is_over(unit: UnitOfWork) -> None:
-    """A turn that has ended has nothing half-written: these pieces outlived their server by an instant."""
+    """Neither a turn that has ended nor a message in the log is half-written: their pieces outlived a server."""
+    whole = sa.exists().where(
+        t.event.c.thread_id == t.chunk.c.thread_id,
+        t.event.c.kind.in_(("message", "reasoning")),
+        t.event.c.body.contains(sa.literal('"id":"') + t.chunk.c.message_id + sa.literal('"')),
+    )
+    unit.execute(sa.delete(t.chunk).where(whole))
     open_turns = sa.exists().where(
         t.agent.c.thread_id == t.chunk.c.thread_id, t.agent.c.turn == t.chunk.c.turn, t.agent.c.working
     )

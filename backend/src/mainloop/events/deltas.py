@@ -55,6 +55,8 @@ class OpenMessages:
         self._growing: dict[str, _Growing] = {}
         # Landed since the last store: pieces that were on their way then are taken out again.
         self._landed: set[str] = set()
+        # The newest turn of each thread that is over: a piece of it that comes late is of no use any more.
+        self._over: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -71,6 +73,9 @@ class OpenMessages:
         lengths: dict[str, int] = {}
         with self._lock:
             for delta in deltas:
+                if delta.turn <= self._over.get(thread_id, 0):
+                    lengths[delta.message_id] = delta.offset + len(delta.text)
+                    continue
                 growing = self._growing.get(delta.message_id)
                 if growing is None:
                     if delta.offset:
@@ -91,10 +96,24 @@ class OpenMessages:
         chunks.forget(unit, [message_id])
         unit.after_commit(lambda: self._forget(message_id))
 
+    def turn_over(self, unit: UnitOfWork, thread_id: str, turn: int) -> None:
+        """Nothing more is written in this turn, nor in one before it: whatever comes of them is too late."""
+        unit.after_commit(lambda: self._close(thread_id, turn))
+
+    def _close(self, thread_id: str, turn: int) -> None:
+        with self._lock:
+            self._over[thread_id] = max(turn, self._over.get(thread_id, 0))
+            late = [k for k, g in self._growing.items() if g.thread_id == thread_id and g.turn <= turn]
+        for message_id in late:
+            self._forget(message_id)
+
     def _forget(self, message_id: str) -> None:
         with self._lock:
-            if self._growing.pop(message_id, None) is not None:
-                self._landed.add(message_id)
+            if self._growing.pop(message_id, None) is None:
+                return
+            self._landed.add(message_id)
+        # Pieces that were being stored meanwhile are taken out, also where no further ones come.
+        self._database.bell.ring([DELTAS])
 
     def left_in(self, unit: UnitOfWork, thread_id: str) -> list[OpenMessage]:
         """Messages of a thread that are still open and have not landed in `unit` either."""

@@ -60,6 +60,8 @@ class Inbox:
         """Put something into the inbox; the same id is there once."""
         values = item.model_dump(mode="json", include={"id", "kind", "thread_id", "title", "ask", "notice"})
         opened = store.open(unit, **values, session_id=item.session_id, turn=item.turn, call_id=item.call_id)
+        if opened is None and item.ask is not None:
+            opened = store.ask_again(unit, item.thread_id, item.id)
         if opened is not None:
             self._tell(self._opened, unit, opened)
 
@@ -145,6 +147,9 @@ class Inbox:
 
     def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
         if body.outcome == "deferred":
+            return
+        if body.outcome == "cut_off":  # the agent died: what it asked stays, and the answer is told in words
+            runs_store.orphan_asks(unit, said.thread_id, said.thread.deferred_call or "")
             return
         for item_id in store.open_asks(unit.connection, said.thread_id, body.turn):
             self.close(unit, said.thread_id, item_id, "The turn that asked has ended.")

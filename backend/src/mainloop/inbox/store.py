@@ -61,6 +61,19 @@ def open(unit: UnitOfWork, **values: Any) -> ItemBody | None:
     return None if added is None else _say(unit, added)
 
 
+def ask_again(unit: UnitOfWork, thread_id: str, item_id: str) -> ItemBody | None:
+    """The call of an ask was made again: one that had closed itself is open again, an answer is given again.
+
+    The ask, if it is open again.
+    """
+    mine = sa.and_(t.item.c.id == item_id, t.item.c.thread_id == thread_id)
+    unit.execute(sa.update(t.item).where(mine, t.item.c.state != "closed").values(taken=False, orphaned=False))
+    anew = {"state": "open", "taken": False, "orphaned": False, "closed_at": None, "closed_by": ""}
+    row = unit.execute(sa.update(t.item).where(mine, t.item.c.state == "closed").values(**anew).returning(t.item))
+    found = row.first()
+    return None if found is None else _say(unit, found)
+
+
 def close(unit: UnitOfWork, thread_id: str, item_id: str, **values: Any) -> ItemBody | None:
     """Close an open item of a thread; None if it is not open any more."""
     mine = (t.item.c.id == item_id, t.item.c.thread_id == thread_id, t.item.c.state == "open")

@@ -43,10 +43,16 @@ def release(unit: UnitOfWork, thread_id: str, call_id: str, turn: int) -> None:
     unit.execute(row.on_conflict_do_nothing())
 
 
-def released(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
-    """Calls that were let run in `turn`."""
-    mine = (t.released.c.thread_id == thread_id, t.released.c.turn == turn)
-    return list(connection.execute(sa.select(t.released.c.call_id).where(*mine)).scalars())
+def released(connection: sa.Connection, thread_id: str) -> list[str]:
+    """Calls that were let run since the last turn that ended well."""
+    return list(
+        connection.execute(sa.select(t.released.c.call_id).where(t.released.c.thread_id == thread_id)).scalars()
+    )
+
+
+def forget_released(unit: UnitOfWork, thread_id: str) -> None:
+    """A turn ended well: nothing of it, nor of what it went on with, is ever asked about again."""
+    unit.execute(sa.delete(t.released).where(t.released.c.thread_id == thread_id))
 
 
 def answered(connection: sa.Connection, thread_id: str, call_id: str) -> ToolAnswer | None:

@@ -61,7 +61,7 @@ def define(runs: Runs, starter: Starter) -> None:
         if row.wanted != "stop":
             return
         store.update_run(unit, thread_id, row.run, state="ended", ended_at=unit.now, end="stopped")
-        if row.working:
+        if row.working or row.deferred_call:
             runs.turns.stopped(unit, row)
 
     def give_up(thread_id: str, error: Exception) -> None:

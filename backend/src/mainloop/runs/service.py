@@ -105,7 +105,8 @@ class Runs:
         thread_id = str(row.thread_id)
         store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
         store.orphan_asks(unit, thread_id, row.deferred_call or "")
-        store.update(unit, thread_id, restarts=row.restarts + 1)
+        if row.working or store.has_work(unit.connection, row):
+            store.update(unit, thread_id, restarts=row.restarts + 1)
         self.standing.back(unit, thread_id, "Its runner has ended.")
         if row.working:
             self.standing.restarting(unit, thread_id, row.restarts + 1, self.settings.max_restarts)
@@ -181,12 +182,13 @@ class Runs:
             tools=self.registry.tools_for(unit.connection, row),
             policy=r.Policy(commands=self.settings.commands, hold_seconds=self.settings.hold_minutes * 60),
             acked=store.acked(unit.connection, caller.thread_id),
-            open_turn=row.turn if row.working or row.deferred_call else 0,
+            # A turn that was cut off does not go on: what it was about does, in a turn of its own.
+            open_turn=row.turn if row.deferred_call and not (row.working or row.cut_off) else 0,
             last_turn=row.turn,
             open_messages=[m.id for m in mailbox.delivered(unit.connection, caller.thread_id) if m.turn == row.turn]
             if row.deferred_call
             else [],
-            released=calls.released(unit.connection, caller.thread_id, row.turn),
+            released=calls.released(unit.connection, caller.thread_id),
             approved=approved,
             deferred_call=row.deferred_call,
             spent_usd=row.spent_usd,
@@ -273,10 +275,12 @@ class Runs:
         answers = [a for a in untaken if not a.orphaned]
         messages = self._open_messages(unit, row)
         wanted = row.wanted
-        idle = not (row.working or messages or answers)
+        asks = store.open_asks(unit.connection, caller.thread_id)
+        goes_on = row.deferred_call and not asks and row.wanted != "queue"
+        idle = not (row.working or messages or answers or goes_on)
         if wanted in ("park", "hold", "queue"):
             wanted = "park" if idle else "run"
-        if wanted == "run" and idle and store.open_asks(unit.connection, caller.thread_id):
+        if wanted == "run" and idle and asks:
             wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
         work = r.Work(
             version="",
@@ -291,7 +295,8 @@ class Runs:
 
     def _open_messages(self, unit: UnitOfWork, row: Row) -> list[r.WorkMessage]:
         thread_id = str(row.thread_id)
-        if row.blocked or row.deferred_call or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
+        goes_on = row.deferred_call and not (row.working or row.cut_off)  # with the call, before anything else
+        if row.blocked or goes_on or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
             return []
         if not row.working and store.open_asks(unit.connection, thread_id):
             return []

@@ -145,8 +145,11 @@ def is_open(connection: sa.Connection, row: Row) -> bool:
     thread_id = row.thread_id
     if any(not answer.orphaned for answer in untaken_answers(connection, thread_id)):
         return True
-    if row.deferred_call or open_asks(connection, thread_id):
+    if open_asks(connection, thread_id):
         return False
+    if row.deferred_call:
+        # Deferred without a question, since its runner was told to park: nobody else will make it go on.
+        return True
     waiting = sa.select(t.message.c.id).where(
         t.message.c.thread_id == thread_id, t.message.c.status.in_(("queued", "delivered"))
     )

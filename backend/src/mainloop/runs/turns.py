@@ -58,7 +58,6 @@ class Turns:
             turn_run=said.run,
             working=True,
             interrupt=None,
-            deferred_call=None,
             quiet_since=None,
             turn_started_at=unit.now,
         )
@@ -118,6 +117,12 @@ class Turns:
         }
         if well:
             values |= {"restarts": 0, "cut_off": ""}
+            calls.forget_released(unit, said.thread_id)
+        if body.outcome == "cut_off":
+            # A deferred call that it was going on with is still the last thing in the agent's record.
+            values |= {"cut_off": cut_off_words(body.turn), "deferred_call": said.thread.deferred_call}
+        if body.outcome == "deferred":
+            values["cut_off"] = ""
         store.update(unit, said.thread_id, **values)
         self._close(unit, said.thread_id, body.turn, keep_calls=body.outcome == "deferred")
         ended = TurnEndedBody(
@@ -132,8 +137,8 @@ class Turns:
         if body.outcome == "failed":
             self._try_again_or_block(unit, said, body.error or AgentError(code="other", message="The turn failed."))
 
-    def _try_again_or_block(self, unit: UnitOfWork, said: Said, error: AgentError) -> None:
-        if error.code in PASSING and said.thread.restarts < self._max_restarts:
+    def _try_again_or_block(self, unit: UnitOfWork, said: Said, error: AgentError, *, fresh: bool = False) -> None:
+        if (fresh or error.code in PASSING) and said.thread.restarts < self._max_restarts:
             store.update(unit, said.thread_id, restarts=said.thread.restarts + 1)
         else:
             self.block(unit, said.thread_id, error)
@@ -150,10 +155,13 @@ class Turns:
         if said.run != said.thread.run:
             return
         if body.reason == "fresh_session":
-            store.update(unit, said.thread_id, recorded=False)
-        if body.reason == "failed":
+            # A new one knows of no call; what the person decided is told in words.
+            store.update(unit, said.thread_id, recorded=False, deferred_call=None)
+            store.orphan_asks(unit, said.thread_id, "")
+            mailbox.leave_open(unit, said.thread_id)
+        if body.reason in ("failed", "fresh_session"):
             error = body.error or AgentError(code="crashed", message="The agent could not be started.")
-            self._try_again_or_block(unit, said, error)
+            self._try_again_or_block(unit, said, error, fresh=body.reason == "fresh_session")
         if body.reason == "parked":
             unit.append(said.thread_id, "run", RunBody(run=said.run, what="parked"))
 
@@ -163,11 +171,7 @@ class Turns:
         mailbox.leave_open(unit, thread_id)
         self._close(unit, thread_id, turn, keep_calls=False)
         unit.append(thread_id, "turn_ended", TurnEndedBody(turn=turn, outcome="cut_off"))
-        told = (
-            f"Your process was stopped in the middle of turn {turn}; what you had not finished saying or doing then is "
-            "lost, and the outcome of a call that was running is unknown. Check the state of things, then go on."
-        )
-        store.update(unit, thread_id, working=False, interrupt=None, cut_off=told, quiet_since=unit.now)
+        store.update(unit, thread_id, working=False, interrupt=None, cut_off=cut_off_words(turn), quiet_since=unit.now)
         self._standing.at_rest(unit, thread_id)
         for handle in self._registry.cut_off:
             handle(unit, thread_id)
@@ -191,7 +195,7 @@ class Turns:
         error = AgentError(
             code="crashed",
             message=f"Its process ended {thread.restarts} times in a row.",
-            hint="Look at its log, then try again.",
+            hint="Look at its log, then try again; what was said so far is kept.",
         )
         self.block(unit, str(thread.thread_id), error)
 
@@ -210,8 +214,17 @@ class Turns:
             self._open.landed(unit, growing.message_id)
         if keep_calls:
             return
+        self._open.turn_over(unit, thread_id, turn)
         for began in calls.all_ended(unit, thread_id, turn):
             unit.append(thread_id, "tool_call", ToolCallBody.model_validate({**began, "status": "unknown"}))
+
+
+def cut_off_words(turn: int) -> str:
+    """What the agent is told when it goes on after a turn that was cut off."""
+    return (
+        f"Your process was stopped in the middle of turn {turn}; what you had not finished saying or doing then is "
+        "lost, and the outcome of a call that was running is unknown. Check the state of things, then go on."
+    )
 
 
 def _short_input(unit: UnitOfWork, thread_id: str, given: dict[str, object]) -> dict[str, object]:

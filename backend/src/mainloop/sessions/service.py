@@ -246,7 +246,7 @@ class Sessions:
         if S(session.state) in OVER:
             self.reopen(unit, session_id)
         else:
-            runs_store.update(unit, session_id, blocked=False)
+            runs_store.update(unit, session_id, blocked=False, restarts=0)
             self._moves.say(unit, session_id)
 
     def taken_back(self, unit: UnitOfWork, thread_id: str) -> None:

@@ -149,8 +149,9 @@ class HandRunner:
     def ask(self, ask: AskBody, call_id: str | None = None, title: str = "May I?") -> str:
         """Open an ask; its id."""
         call = call_id or f"call-{uuid.uuid4().hex[:12]}"
-        self.say(r.AskOpened(id=f"ask-{call}", call_id=call, turn=self._turn, title=title, ask=ask))
-        return f"ask-{call}"
+        ident = f"ask-{self.thread_id}-{call}"
+        self.say(r.AskOpened(id=ident, call_id=call, turn=self._turn, title=title, ask=ask))
+        return ident
 
     def ask_permission(self, command: str = "make", call_id: str | None = None) -> str:
         ask = PermissionAsk(tool="Bash", input={"command": command}, command=command)

@@ -199,26 +199,28 @@ class ScriptedModel:
     def _gate(self, name: str) -> asyncio.Event:
         return self._gates.setdefault(name, asyncio.Event())
 
-    def _record(self, request: Request, body: Json | None, **more: Any) -> None:
+    def _record(self, request: Request, body: Json | None, **more: Any) -> Json:
+        """Notes a request. `whole` becomes true when its answer has gone out to the end."""
         headers = {k: "<set>" if k in SECRET_HEADERS else v for k, v in request.headers.items()}
-        self._requests.append(
-            {
-                "number": len(self._requests),
-                "at": time.time(),
-                "method": request.method,
-                "path": request.url.path,
-                "headers": headers,
-                "body": body,
-                **more,
-            }
-        )
+        record: Json = {
+            "number": len(self._requests),
+            "at": time.time(),
+            "method": request.method,
+            "path": request.url.path,
+            "headers": headers,
+            "body": body,
+            "whole": False,
+            **more,
+        }
+        self._requests.append(record)
+        return record
 
     async def _messages(self, request: Request) -> Response:
         body: Json = await request.json()
         step, known = next_step(conversation(body), self._rules)
         known["model"] = body.get("model", "")
         tools = cast("list[Json]", body.get("tools", []))
-        self._record(
+        record = self._record(
             request,
             body,
             model=body.get("model"),
@@ -239,8 +241,15 @@ class ScriptedModel:
         step = fill(step, known)
         message = message_of(step, body)
         if not body.get("stream"):
+            record["whole"] = True
             return JSONResponse(message)
-        return StreamingResponse(self._stream(message, step), media_type="text/event-stream")
+        return StreamingResponse(self._noted(request, record, message, step), media_type="text/event-stream")
+
+    async def _noted(self, request: Request, record: Json, message: Json, step: Json) -> AsyncIterator[bytes]:
+        async for event in self._stream(message, step):
+            yield event
+        # Whoever has hung up has not read it to the end.
+        record["whole"] = not await request.is_disconnected()
 
     async def _stream(self, message: Json, step: Json) -> AsyncIterator[bytes]:
         usage = message["usage"]

@@ -41,6 +41,11 @@ class Prompt:
     again: bool = False
     follow_up: str = ""
 
+    @property
+    def anew(self) -> str:
+        """What an agent reads that has not recorded the message: all of it, and what became of the last attempt."""
+        return f"{self.text}\n\n{self.follow_up}" if self.again and self.follow_up else self.text
+
 
 @dataclass(frozen=True)
 class TurnEnd:

@@ -335,7 +335,7 @@ class ClaudeAgent:
             end = await self._follow(name)
         else:
             may_be_known = prompt.again or name in self._given
-            await self._give(name, prompt.id, prompt.text)
+            await self._give(name, prompt.id, prompt.anew)
             end = await self._follow(name, may_be_known)
         if end is None:
             told = str(uuid.uuid4())

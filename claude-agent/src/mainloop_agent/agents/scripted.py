@@ -107,7 +107,7 @@ class ScriptedAgent:
         known = next((t for t in self._turns if prompt.id == t.message or prompt.id in t.steered), None)
         if known is not None and not known.ended:
             return await self._go_on(known)
-        text = prompt.text
+        text = prompt.anew
         if known is not None:
             text = prompt.follow_up or "Go on."
         elif not self._turns:
