@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
+from mainloop.errors import MainloopError
 from mainloop.http.page import find_page
 from mainloop.sandboxes.base import Sandbox
 from mainloop.sessions.agents import AgentKinds, claude_program
@@ -39,13 +40,17 @@ class Checks(BaseModel):
 
 
 def examine(
-    settings: Settings, environment: Mapping[str, str], sandbox: Sandbox, kinds: AgentKinds, engine: sa.Engine
+    settings: Settings,
+    environment: Mapping[str, str],
+    sandbox: Sandbox,
+    kinds: AgentKinds,
+    database: sa.Engine | MainloopError,
 ) -> list[Check]:
-    """All checks, in the order in which one would mend them."""
+    """All checks, in the order in which one would mend them. `database`: or why it can't be opened."""
     return [
         _python(),
         _home(settings.home),
-        _database(engine),
+        _database(database),
         _git(),
         _sandbox(sandbox),
         _page(),
@@ -87,7 +92,9 @@ def _home(home: Path) -> Check:
     )
 
 
-def _database(engine: sa.Engine) -> Check:
+def _database(engine: sa.Engine | MainloopError) -> Check:
+    if isinstance(engine, MainloopError):
+        return _check("database", False, engine.sentence, "See docs/guides/backup.md.")
     try:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
@@ -129,9 +136,9 @@ def _claude(environment: Mapping[str, str], home: Path) -> Check:
     if program is None:
         return _check("claude", False, "Claude's program is missing.", "Install mainloop again.", must=False)
     config = home / "doctor"
-    config.mkdir(exist_ok=True)
     env = {**environment, "HOME": str(config), "CLAUDE_CONFIG_DIR": str(config), "DISABLE_AUTOUPDATER": "1"}
     try:
+        config.mkdir(exist_ok=True)
         version = subprocess.run(
             [program, "--version"], capture_output=True, text=True, check=True, timeout=CLI_SECONDS, env=env
         )

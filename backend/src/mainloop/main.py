@@ -184,7 +184,11 @@ def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[st
 def _doctor(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
     sandbox, _ = plugins.choose_sandbox(settings.sandbox)
     kinds = AgentKinds(settings, environment, confined=sandbox.confined)
-    checks = examine(settings, agent_environment(environment, "claude"), sandbox, kinds, _database(settings).engine)
+    try:
+        database = _database(settings).engine
+    except MainloopError as error:
+        database = error
+    checks = examine(settings, agent_environment(environment, "claude"), sandbox, kinds, database)
     if given.json:
         print(json.dumps({"checks": [check.model_dump() for check in checks]}))
     else:

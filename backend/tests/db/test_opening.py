@@ -1,6 +1,7 @@
 """A home's database that is torn, lost or too new ends in one sentence, and every file stays as it was."""
 
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -213,3 +214,20 @@ def test_a_server_whose_database_file_is_deleted_takes_nothing_more_and_saves_wh
     again = new_server()
     found = again.parts.database.read(lambda c: c.execute(sa.text("SELECT id FROM message")).scalars().all())
     assert list(found) == [kept]
+
+
+@pytest.mark.spec("home-11")
+def test_the_doctor_looks_at_everything_else_of_a_home_whose_database_is_torn(
+    lived_in: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_in_half(lived_in)
+    before = (lived_in / "mainloop.db").read_bytes()
+    monkeypatch.setenv("MAINLOOP_HOME", str(lived_in))
+    monkeypatch.chdir("/")
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 1
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["database"]["level"] == "fail"
+    assert "can't be used" in checks["database"]["text"]
+    assert checks["git"]["level"] == "ok"
+    assert (lived_in / "mainloop.db").read_bytes() == before

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from mainloop.db import tables as t
 from mainloop.events import log
+from mainloop.events import unit as unit_module
 from mainloop.events.unit import HEAD, TAIL, Database, UnitOfWork
 from mainloop.runs import store
 from mainloop_models.events import RunBody
@@ -156,3 +158,17 @@ def test_text_with_what_no_database_stores_is_taken_all_the_same(database: Datab
     stored = database.read(lambda c: log.blob_text(c, ref.id))
     assert stored is not None
     assert stored.startswith("before\ufffdafter")
+
+
+@pytest.mark.spec("home-10")
+def test_times_stay_in_the_order_of_the_numbers_when_the_clock_is_set(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_threads(database, "a")
+    real = unit_module.now()
+    for hour in (0, 1, -1, 0, 2):
+        monkeypatch.setattr(unit_module, "now", lambda hour=hour: real + timedelta(hours=hour))
+        database.write(lambda unit: unit.append("a", "run", body(1)))
+    query = sa.select(t.event.c.at).where(t.event.c.thread_id == "a").order_by(t.event.c.cursor)
+    found = [(at - real).total_seconds() / 3600 for at in database.read(lambda c: list(c.execute(query).scalars()))]
+    assert found == [0, 1, 1, 1, 2]
