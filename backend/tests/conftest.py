@@ -18,6 +18,7 @@ from mainloop.db.migrate import migrate
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
 from mainloop.testing.inprocess import InProcessServer, NewServer
+from mainloop.testing.keep_out import kept_out
 from mainloop.testing.postgres import Postgres
 from mainloop.testing.server import ServerProcess
 
@@ -33,6 +34,7 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = dict(os.environ)
     for name in [n for n in os.environ if n.startswith(("MAINLOOP_", "ANTHROPIC_", "CLAUDE"))]:
         del os.environ[name]
+    os.environ.update(kept_out(before))
     os.environ["HOME"] = str(home)
     assert Path.home() == home
     yield home

@@ -2,6 +2,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Model } from './model.ts';
@@ -62,6 +63,8 @@ export class Server {
     this.#environment = {
       ...Object.fromEntries(kept),
       MAINLOOP_USER: 'sam',
+      // Nothing here may open the person's own.
+      MAINLOOP_KEEP_OUT: `${homedir()}/.mainloop`,
       MAINLOOP_AGENT: agent === 'scripted' ? 'scripted' : 'claude',
       SCRIPTED_GATES: model.url,
       ...(agent !== 'none' && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'none' }),

@@ -53,6 +53,7 @@ from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.moves import Moves
 from mainloop.sessions.progress import Progress
+from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
 from mainloop.settings import Settings
@@ -221,6 +222,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         inbox_routes,
         projects_routes,
         sessions_routes,
+        kept_routes,
         runner_routes,
     ):
         app.include_router(routes)

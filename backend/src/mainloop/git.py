@@ -55,13 +55,12 @@ def git(
     `as_person` reads the person's own configuration, for the credentials of private addresses; without it no
     configuration but the repository's own is read. Raises GitFailed.
     """
-    where = ["--git-dir", str(repository)] if repository else []
-    settings = [part for setting in config for part in ("-c", setting)]
+    command, environment = git_command(*arguments, repository=repository, as_person=as_person, config=config)
     with subprocess.Popen(
-        ["git", *_HARDENED, *settings, *where, *arguments],
+        command,
         # Somewhere without a repository above it.
         cwd="/",
-        env=_environment(as_person),
+        env=environment,
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -83,6 +82,15 @@ def git(
     if process.returncode:
         raise GitFailed(arguments, process.returncode, err)
     return out
+
+
+def git_command(
+    *arguments: str, repository: Path | None = None, as_person: bool = False, config: Sequence[str] = ()
+) -> tuple[list[str], dict[str, str]]:
+    """The argument list and the environment of one git command, for who talks with it while it runs."""
+    where = ["--git-dir", str(repository)] if repository else []
+    settings = [part for setting in config for part in ("-c", setting)]
+    return ["git", *_HARDENED, *settings, *where, *arguments], _environment(as_person)
 
 
 def git_identity() -> dict[str, str]:

@@ -27,6 +27,8 @@ from mainloop.errors import MainloopError, PortTaken
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
 from mainloop.sessions.agents import AgentKinds
+from mainloop.sessions.kept import bring_back, find_kept, list_kept
+from mainloop.sessions.schemas import KeptSession
 from mainloop.settings import Settings
 from mainloop.system_service import SystemService
 
@@ -79,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     service = commands.add_parser("service", help="let it come back after a reboot")
     service.add_argument("act", choices=("install", "uninstall", "status"))
     service.set_defaults(run=_service)
+    restore = commands.add_parser("restore", help="list kept work of closed sessions, or bring it back")
+    restore.add_argument("session", nargs="?", help="the session's handle or id; without one, what is kept is listed")
+    restore.add_argument("--to", type=Path, help="a new or empty folder (its handle, here)")
+    restore.add_argument("--json", action="store_true", help="print {kept}, or {path, branch, told}")
+    restore.set_defaults(run=_restore)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
     commands.add_parser("openapi", help="print the API's document").set_defaults(run=_openapi)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
@@ -103,6 +110,8 @@ def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Sett
         settings = Settings.model_validate({**found, **{k: v for k, v in asked.items() if v is not None}})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # of the settings together
+            raise _Refused(f"mainloop does not start: {first['msg'].removeprefix('Value error, ')}.") from None
         name = f"MAINLOOP_{'_'.join(map(str, first['loc'])).upper()}"
         raise _Refused(f"{name}={first['input']!r} can't be used: {first['msg']}. See docs/settings.md.") from None
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
@@ -200,6 +209,40 @@ def _line(check: Check) -> str:
     mark = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}[check.level]
     hint = f"\n{'':18}{check.hint}" if check.hint else ""
     return f"{mark}  {check.name:11} {check.text}{hint}"
+
+
+def _restore(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    """Reads the database and the mirrors, and so works beside a running server and without one."""
+    database = _database(settings)
+    if given.session is None:
+        kept = database.read(list_kept)
+        if given.json:
+            print(json.dumps({"kept": [one.model_dump(mode="json") for one in kept]}))
+        else:
+            print("\n".join(map(_kept_line, kept)) or "Nothing is kept: no session was closed yet.")
+        return 0
+    row = database.read(lambda c: find_kept(c, given.session))
+    restored = bring_back(settings.home / "mirrors", row, given.to or Path.cwd() / row.handle)
+    told = [*restored.told, *(said for said in row.left_out if said not in restored.told)]
+    if given.json:
+        print(json.dumps({"path": str(restored.path), "branch": restored.branch, "told": told}))
+    else:
+        on = f" on the branch {restored.branch}" if restored.branch else ""
+        print("\n".join([f"{row.title} is in {restored.path}{on}, with {_files(row.files)} not committed.", *told]))
+    return 0
+
+
+def _kept_line(kept: KeptSession) -> str:
+    lines = [
+        f"{kept.handle}  {kept.at.astimezone():%Y-%m-%d %H:%M}  {_files(kept.files)} not committed  {kept.title}",
+        f"    id {kept.session_id}, {kept.project or 'no project'}{f', branch {kept.branch}' if kept.branch else ''}"
+        f"{', its workspace is there again' if kept.state == 'back' else ''}",
+    ]
+    return "\n".join(lines)
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def _migrate(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:

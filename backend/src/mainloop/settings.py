@@ -1,10 +1,11 @@
 """What can be set: environment variables `MAINLOOP_…`, or the same names in an `.env` file."""
 
 import getpass
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,6 +16,8 @@ class Settings(BaseSettings):
 
     # The one directory: database, mirrors, workspaces, homes of threads, logs.
     home: Path = Field(default_factory=lambda: Path.home() / ".mainloop")
+    # Homes that this process must never open, separated as in PATH. Set while tests run.
+    keep_out: str = ""
     # Empty: the SQLite file in `home`. Else a SQLAlchemy address of a PostgreSQL database.
     database_url: str = ""
     host: str = "127.0.0.1"
@@ -48,6 +51,20 @@ class Settings(BaseSettings):
     max_starts_per_day: int = 50
     # How often a run that died is started again before the person is asked.
     max_restarts: int = 5
+
+    @model_validator(mode="after")
+    def _stay_out(self) -> Self:
+        """Tests wiped their developers' own work elsewhere: here they can't even open it."""
+        if not self.keep_out:
+            return self
+        if "home" not in self.model_fields_set:
+            raise ValueError("tests run here, so the home has to be named")
+        mine = self.home.expanduser().resolve()
+        for text in self.keep_out.split(os.pathsep):
+            theirs = Path(text).resolve()
+            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+                raise ValueError(f"tests run here, and {mine} is the person's own")
+        return self
 
     @property
     def database(self) -> str:

@@ -15,8 +15,8 @@ from mainloop.workspaces.local import LocalWorkspaces
 
 class TestMemory(WorkspacesContract):
     @pytest.fixture
-    def workspaces(self, tmp_path: Path, bubblewrap: Sandbox) -> Workspaces:
-        return MemoryWorkspaces(tmp_path, bubblewrap)
+    def workspaces(self, home: Path, bubblewrap: Sandbox) -> Workspaces:
+        return MemoryWorkspaces(home, bubblewrap)
 
 
 class TestLocalWithTheStandIn(WorkspacesContract):

@@ -218,6 +218,24 @@ class Status(Model):
     last_seen: datetime | None = None
 
 
+class KeptWork(Model):
+    """What became of a session's files when it was closed."""
+
+    # How often its workspace was kept.
+    number: int
+    # `keeping` goes on by itself, `empty`: there was nothing, `failed`: the workspace stays, `back`: brought back.
+    state: Literal["keeping", "kept", "empty", "failed", "back"]
+    # Files that differ from the session's last commit, and their lines.
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+    # Sentences: what can't be brought back.
+    left_out: list[str] = []
+    # Why it failed and what to do.
+    why: str = ""
+    at: datetime
+
+
 class SessionBody(Model):
     """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
 
@@ -252,6 +270,8 @@ class SessionBody(Model):
     demo: bool = False
     # False: its agent runs without a sandbox, and the page says so.
     confined: bool = True
+    # Once it was closed.
+    kept: KeptWork | None = None
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None = None

@@ -204,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/kept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Kept
+         * @description The newest kept work of every closed session, newest first.
+         */
+        get: operations["list_kept"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pair": {
         parameters: {
             query?: never;
@@ -246,6 +266,26 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Project
+         * @description Change its settings, from the next session that is closed on.
+         */
+        patch: operations["change_project"];
         trace?: never;
     };
     "/api/sessions": {
@@ -323,9 +363,29 @@ export interface paths {
         put?: never;
         /**
          * Close Session
-         * @description Done with it.
+         * @description Done with it: its work is kept, then its workspace goes. Again, where that failed: another try.
          */
         post: operations["close_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/kept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kept
+         * @description What was kept when it was closed and is not committed, file by file.
+         */
+        get: operations["get_kept"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -363,7 +423,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Session
-         * @description Go on with it, whatever ended it.
+         * @description Go on with it, whatever ended it. The workspace of a closed one is put back first.
          */
         post: operations["resume_session"];
         delete?: never;
@@ -788,6 +848,11 @@ export interface components {
             /** Text */
             text?: string | null;
         };
+        /** ChangeProject */
+        ChangeProject: {
+            /** Keep Ignored */
+            keep_ignored: string[];
+        };
         /**
          * Check
          * @description One thing that was looked at. `warn`: mainloop runs without it.
@@ -1162,6 +1227,142 @@ export interface components {
             /** Turn */
             turn?: number | null;
         };
+        /** KeptFile */
+        KeptFile: {
+            /** Added */
+            added: number | null;
+            /** Path */
+            path: string;
+            /** Removed */
+            removed: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "added" | "changed" | "deleted";
+        };
+        /**
+         * KeptFiles
+         * @description Kept work, file by file.
+         */
+        KeptFiles: {
+            /** Added */
+            added: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Branch */
+            branch: string | null;
+            /** Files */
+            files: components["schemas"]["KeptFile"][];
+            /** Handle */
+            handle: string;
+            /** Left Out */
+            left_out: string[];
+            /** More */
+            more: number;
+            /** Number */
+            number: number;
+            /** Project */
+            project: string | null;
+            /** Removed */
+            removed: number;
+            /** Session Id */
+            session_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "kept" | "back";
+            /** Title */
+            title: string;
+        };
+        /** KeptList */
+        KeptList: {
+            /** Kept */
+            kept: components["schemas"]["KeptSession"][];
+        };
+        /**
+         * KeptSession
+         * @description The newest kept work of a session.
+         */
+        KeptSession: {
+            /** Added */
+            added: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Branch */
+            branch: string | null;
+            /** Files */
+            files: number;
+            /** Handle */
+            handle: string;
+            /** Left Out */
+            left_out: string[];
+            /** Number */
+            number: number;
+            /** Project */
+            project: string | null;
+            /** Removed */
+            removed: number;
+            /** Session Id */
+            session_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "kept" | "back";
+            /** Title */
+            title: string;
+        };
+        /**
+         * KeptWork
+         * @description What became of a session's files when it was closed.
+         */
+        KeptWork: {
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Files
+             * @default 0
+             */
+            files: number;
+            /**
+             * Left Out
+             * @default []
+             */
+            left_out: string[];
+            /** Number */
+            number: number;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "keeping" | "kept" | "empty" | "failed" | "back";
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
         /**
          * LiveEvent
          * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
@@ -1484,6 +1685,8 @@ export interface components {
             error: string;
             /** Id */
             id: string;
+            /** Keep Ignored */
+            keep_ignored: string[];
             /** Name */
             name: string;
             /** Source */
@@ -1828,6 +2031,7 @@ export interface components {
             hue: number;
             /** Id */
             id: string;
+            kept?: components["schemas"]["KeptWork"] | null;
             /** Model */
             model?: string | null;
             /**
@@ -1909,6 +2113,7 @@ export interface components {
             hue: number;
             /** Id */
             id: string;
+            kept?: components["schemas"]["KeptWork"] | null;
             /** Model */
             model?: string | null;
             /**
@@ -2918,6 +3123,44 @@ export interface operations {
             };
         };
     };
+    list_kept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptList"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pair: {
         parameters: {
             query?: never;
@@ -3015,6 +3258,50 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeProject"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3231,6 +3518,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_kept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptFiles"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -230,6 +230,21 @@ session = sa.Table(
     sa.Index("session_state", "state", "queued_at"),
 )
 
+# What became of a session's files when it was closed, one row each time.
+kept = sa.Table(
+    "kept",
+    metadata,
+    _id("session_id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", Words(16), nullable=False),  # keeping, kept, empty, failed, back, dropped
+    sa.Column("files", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("added", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("removed", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("left_out", JSON, nullable=False),
+    sa.Column("why", Words, nullable=False, server_default=""),
+    sa.Column("at", Instant, nullable=False),
+)
+
 # What a session's turn delivered: one per (session, turn).
 result = sa.Table(
     "result",
@@ -279,6 +294,8 @@ project = sa.Table(
     sa.Column("default_branch", Words),
     sa.Column("state", Words(16), nullable=False),
     sa.Column("error", Words, nullable=False, server_default=""),
+    # Ignored files that are kept all the same: patterns as of a .gitignore.
+    sa.Column("keep_ignored", JSON, nullable=False, server_default="[]"),
     sa.Column("created_at", Instant, nullable=False),
 )
 

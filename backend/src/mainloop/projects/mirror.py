@@ -1,7 +1,7 @@
 """A project's mirror: the bare repository of ours that its sessions borrow from and are kept in.
 
 Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/…` as the sessions left them (`base`,
-`head`, `heads/<branch>`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
+`head`, `heads/<branch>`, and `kept/<number>`, see `kept.py`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
 here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, git
+from mainloop.projects.kept import Snapshot
 from mainloop.sandboxes.base import inside
 
 
@@ -98,6 +99,9 @@ _FETCH = (
 
 # A branch of this name would be taken for the checkout itself.
 _NO_HEAD_BRANCH = "^refs/heads/HEAD"
+
+# No project has so short an id.
+OWN = "own"
 
 _UPSTREAM_SECONDS = 3600
 _SESSION_SECONDS = 600
@@ -218,6 +222,45 @@ class Mirror:
         """What is kept of a session: `base`, `head` and `heads/<branch>`, with their commits."""
         return self._refs(_session_refs(session_id))
 
+    def newest(self, session_id: str) -> str | None:
+        """The commit a session's work is compared with: where it stood when it was saved, or where it began."""
+        refs = self.session_refs(session_id) if self._path.exists() else {}
+        return refs.get("head") or refs.get("base")
+
+    def keep(self, session_id: str, number: int, source: Path, wrap: Sequence[str] = ()) -> None:
+        """Takes over the branch `kept` of a repository, whole and for good, read behind `wrap`.
+
+        Asked again under the same number, what was first stays. Raises GitFailed.
+        """
+        with self._locked("sessions"):
+            if self.has(session_id, number):
+                return
+            git(
+                *_FETCH,
+                f"--upload-pack={shlex.join(inside(wrap, ['git-upload-pack']))}",
+                "--",
+                str(source),
+                f"refs/heads/kept:{kept_ref(session_id, number)}",
+                repository=self._path,
+                config=_DURABLE,
+                timeout=_UPSTREAM_SECONDS,
+            )
+
+    def has(self, session_id: str, number: int) -> bool:
+        """Whether this was taken over."""
+        return self._path.exists() and f"kept/{number}" in self.session_refs(session_id)
+
+    def kept(self, session_id: str, number: int) -> Snapshot:
+        """What was taken over, to look at."""
+        return Snapshot(self._path, kept_ref(session_id, number))
+
+    def put_back(self, session_id: str, number: int, folder: Path, instead: Mapping[str, bytes]) -> None:
+        """Writes what was kept into an empty folder, data of git included; `instead` of some files other contents.
+
+        Raises GitFailed.
+        """
+        self.kept(session_id, number).write_all(folder, instead)
+
     def sessions(self) -> list[str]:
         """The ids of all sessions something is kept of."""
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
@@ -276,6 +319,16 @@ def checked_source(source: str) -> str:
 def session_ref(session_id: str, branch: str) -> str:
     """Where a mirror keeps a branch of a session."""
     return f"{_session_refs(session_id)}heads/{branch}"
+
+
+def mirror_of(mirrors: Path, project_id: str | None) -> Mirror:
+    """The mirror of a project; the one for sessions without a project is mainloop's own."""
+    return Mirror(mirrors / f"{project_id or OWN}.git")
+
+
+def kept_ref(session_id: str, number: int) -> str:
+    """Where a mirror keeps what was not committed when a session was closed."""
+    return f"{_session_refs(session_id)}kept/{number}"
 
 
 def shown(text: str) -> str:

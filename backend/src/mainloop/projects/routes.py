@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from mainloop.access.service import CurrentDevice
 from mainloop.http.context import CurrentDatabase
 from mainloop.projects import store
-from mainloop.projects.schemas import AddProject, Project
+from mainloop.projects.schemas import AddProject, ChangeProject, Project
 from mainloop.projects.schemas import Projects as ProjectList
 from mainloop.projects.service import Projects, as_project
 
@@ -36,3 +36,15 @@ def add_project(
     project, new = database.write(lambda unit: projects.add(unit, given))
     response.status_code = 201 if new else 200
     return project
+
+
+@router.patch("/{project_id}", name="change_project")
+def change_project(
+    project_id: str,
+    given: ChangeProject,
+    database: CurrentDatabase,
+    projects: Annotated[Projects, Depends(_projects)],
+    me: CurrentDevice,
+) -> Project:
+    """Change its settings, from the next session that is closed on."""
+    return database.write(lambda unit: projects.change(unit, project_id, given))

@@ -1,7 +1,7 @@
 """What the browser sends and sees of projects."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -13,6 +13,11 @@ class AddProject(BaseModel):
     source: str = Field(min_length=1, max_length=2000)
 
 
+class ChangeProject(BaseModel):
+    # Files that git ignores and that are kept all the same when a session is closed; patterns as of a .gitignore.
+    keep_ignored: list[Annotated[str, Field(max_length=200)]] = Field(max_length=100)
+
+
 class Project(BaseModel):
     id: str
     name: str
@@ -20,6 +25,7 @@ class Project(BaseModel):
     default_branch: str | None
     state: Literal["fetching", "ready", "failed"]
     error: str
+    keep_ignored: list[str]
     created_at: datetime
 
 

@@ -13,8 +13,8 @@ from mainloop.durable.phases import Phases
 from mainloop.errors import BadInput, MainloopError, ProjectExists, UnknownProject
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop.projects import store
-from mainloop.projects.mirror import Mirror, checked_source
-from mainloop.projects.schemas import AddProject, Project
+from mainloop.projects.mirror import Mirror, checked_source, mirror_of
+from mainloop.projects.schemas import AddProject, ChangeProject, Project
 
 FETCH: Final = "fetch_project"
 # Projects are added one after the other, or two would get one name.
@@ -27,14 +27,27 @@ class Projects:
     def __init__(self, database: Database, phases: Phases, mirrors: Path) -> None:
         self._database = database
         self._phases = phases
-        self._mirrors = mirrors
+        self.mirrors = mirrors
 
     def define_phases(self) -> None:
         """Register the fetching of a project with DBOS."""
         self._phases.define(FETCH, self.fetch, self._failed)
 
     def mirror(self, project_id: str) -> Mirror:
-        return Mirror(self._mirrors / f"{project_id}.git")
+        return mirror_of(self.mirrors, project_id)
+
+    def keeps(self, project_id: str | None) -> Mirror:
+        """Where work of a project's sessions is kept, or of sessions without a project."""
+        return Mirror.create(mirror_of(self.mirrors, project_id).path)
+
+    def change(self, unit: UnitOfWork, id_or_name: str, given: ChangeProject) -> Project:
+        """Change a project's settings. Raises UnknownProject, BadInput."""
+        row = self.named(unit.connection, id_or_name)
+        patterns = [pattern.strip() for pattern in given.keep_ignored]
+        if any(ord(character) < 32 for pattern in patterns for character in pattern):
+            raise BadInput(what="A pattern is one line, as in a .gitignore.")
+        store.update(unit, row.id, keep_ignored=[pattern for pattern in patterns if pattern])
+        return as_project(self.named(unit.connection, row.id))
 
     def add(self, unit: UnitOfWork, given: AddProject) -> tuple[Project, bool]:
         """Remember a project and start fetching it; answers it and whether it is new. Raises BadInput, ProjectExists."""

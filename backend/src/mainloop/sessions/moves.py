@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PREPARE: Final = "prepare_session"
 SAVE: Final = "save_session"
+KEEP: Final = "keep_workspace"
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -1,36 +1,48 @@
-"""What a session needs from the outside world: a workspace to start in, its commits kept after each turn."""
+"""What a session needs from the outside world: a workspace to start in, its work kept after each turn and at its end."""
 
 import logging
+import time
+from typing import Any, Final
 
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
 from mainloop.projects.service import Projects
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
-from mainloop.sessions.moves import PREPARE, SAVE
+from mainloop.sessions.moves import KEEP, PREPARE, SAVE
 from mainloop.sessions.service import Sessions
-from mainloop.workspaces.base import Source, Workspaces, WorkspaceSpec
+from mainloop.workspaces.base import Kept, Source, WorkspaceBroken, Workspaces, WorkspaceSpec
 
 log = logging.getLogger(__name__)
 
+# A stopped runner needs this long at most to end by itself (seconds).
+ENDS_BY_ITSELF: Final = 4.0
+
 
 def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Workspaces) -> None:
-    """Register both with DBOS."""
+    """Register all with DBOS."""
     database = runs.database
 
+    # -- prepare -------------------------------------------------------------------------------------------------
     def prepare(session_id: str) -> None:
         row = database.read(lambda c: store.find(c, session_id))
         if row is None or row.state != "starting":
             return
         try:
             source = _source(session_id, row) if row.project_id else None
-            prepared = workspaces.prepare(WorkspaceSpec(session_id, source))
+            prepared = workspaces.prepare(WorkspaceSpec(session_id, source, _kept(session_id, row)))
         except MainloopError as error:
             sentence = error.sentence
             database.write(lambda unit: sessions.fail(unit, session_id, sentence))
             return
         database.write(
-            lambda unit: sessions.prepared(unit, session_id, branch=prepared.branch, base=prepared.base_commit)
+            lambda unit: sessions.prepared(
+                unit,
+                session_id,
+                branch=prepared.branch,
+                base=prepared.base_commit,
+                put_back=prepared.put_back,
+            )
         )
 
     def _source(session_id: str, row: Row) -> Source:
@@ -43,16 +55,83 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             branch=row.branch or f"mainloop/{row.handle}",
         )
 
+    def _kept(session_id: str, row: Row) -> Kept | None:
+        """What its workspace is put back from, where it is gone."""
+        kept = database.read(lambda c: store.newest_kept(c, session_id))
+        if kept is None or kept.state not in ("kept", "back"):
+            return None
+        return Kept(projects.keeps(row.project_id), kept.number)
+
+    def not_prepared(session_id: str, error: Exception) -> None:
+        database.write(lambda unit: sessions.fail(unit, session_id, f"Its workspace could not be made: {error}"))
+
+    # -- save ----------------------------------------------------------------------------------------------------
     def save(session_id: str) -> None:
         row = database.read(lambda c: store.find(c, session_id))
         if row is not None and row.project_id and row.branch:
             workspaces.save(session_id, row.branch, projects.mirror(row.project_id))
 
-    def not_prepared(session_id: str, error: Exception) -> None:
-        database.write(lambda unit: sessions.fail(unit, session_id, f"Its workspace could not be made: {error}"))
-
     def not_saved(session_id: str, error: Exception) -> None:
         log.error("The commits of %s were not collected, they stay in its workspace: %s", session_id, error)
 
+    # -- keep ----------------------------------------------------------------------------------------------------
+    def keep(session_id: str) -> None:
+        """First everything is kept, then that is said, then the workspace goes."""
+        row = database.read(lambda c: store.find(c, session_id))
+        kept = database.read(lambda c: store.newest_kept(c, session_id))
+        if row is None or kept is None or row.state != "done":
+            return  # it goes on already
+        if kept.state == "keeping":
+            _end_runner(session_id)
+            try:
+                found = _keep_all(session_id, row, kept.number)
+            except MainloopError as error:
+                return became(session_id, kept.number, state="failed", why=error.sentence)
+            became(session_id, kept.number, **found)
+        workspaces.remove(session_id, lambda: database.read(lambda c: store.may_go(c, session_id, kept.number)))
+
+    def _keep_all(session_id: str, row: Row, number: int) -> dict[str, Any]:
+        mirror = projects.keeps(row.project_id)
+        left_out: list[str] = []
+        try:
+            workspaces.save(session_id, row.branch or "", mirror)
+        except WorkspaceBroken as error:
+            if row.project_id:
+                left_out = [f"git can't read its repository ({error.values['why']}), so it comes back as broken."]
+        if not workspaces.keep(session_id, number, mirror, _wanted(row.project_id)):
+            return {"state": "empty"}
+        snapshot = mirror.kept(session_id, number)
+        count = snapshot.count()
+        left_out += snapshot.about.left_out()
+        return {
+            "state": "kept",
+            "files": count.files,
+            "added": count.added,
+            "removed": count.removed,
+            "left_out": left_out,
+        }
+
+    def _wanted(project_id: str | None) -> list[str]:
+        return list(database.read(lambda c: projects.named(c, project_id)).keep_ignored) if project_id else []
+
+    def _end_runner(session_id: str) -> None:
+        until = time.monotonic() + ENDS_BY_ITSELF
+        while workspaces.alive(session_id):
+            if time.monotonic() > until:
+                return workspaces.kill(session_id, grace=2.0)
+            time.sleep(0.1)
+
+    def became(session_id: str, number: int, **values: Any) -> None:
+        database.write(lambda unit: sessions.became_of_work(unit, session_id, number, **values))
+
+    def not_kept(session_id: str, error: Exception) -> None:
+        """Whatever it was, nothing went that was not kept."""
+        log.error("The workspace of %s was not taken away: %s", session_id, error)
+        kept = database.read(lambda c: store.newest_kept(c, session_id))
+        if kept is not None and kept.state == "keeping":
+            why = f"What is in the workspace could not be kept, so it stays as it is: {error} Close the session again."
+            became(session_id, kept.number, state="failed", why=why)
+
     runs.phases.define(PREPARE, prepare, not_prepared)
     runs.phases.define(SAVE, save, not_saved)
+    runs.phases.define(KEEP, keep, not_kept)

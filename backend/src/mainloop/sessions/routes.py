@@ -10,12 +10,14 @@ from mainloop.errors import UnknownSession
 from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase
 from mainloop.sessions import store
-from mainloop.sessions.schemas import Reason, Session, StartSession
+from mainloop.sessions.kept import files_of, find_kept, list_kept
+from mainloop.sessions.schemas import KeptFiles, KeptList, Reason, Session, StartSession
 from mainloop.sessions.schemas import Sessions as SessionList
 from mainloop.sessions.service import Sessions, Start, as_session
 from mainloop_models.events import Anchor, SessionBody, SessionState
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+kept_router = APIRouter(prefix="/api/kept", tags=["sessions"])
 MAIN = "main"
 
 
@@ -76,7 +78,7 @@ def cancel_session(
 def close_session(
     session_id: str, given: Reason, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice
 ) -> Session:
-    """Done with it."""
+    """Done with it: its work is kept, then its workspace goes. Again, where that failed: another try."""
     return database.write(lambda unit: _session(unit, sessions.close(unit, session_id, given.reason)))
 
 
@@ -88,8 +90,21 @@ def park_session(session_id: str, database: CurrentDatabase, sessions: CurrentSe
 
 @router.post("/{session_id}/resume", name="resume_session")
 def resume_session(session_id: str, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice) -> Session:
-    """Go on with it, whatever ended it."""
+    """Go on with it, whatever ended it. The workspace of a closed one is put back first."""
     return database.write(lambda unit: _session(unit, sessions.resume(unit, session_id)))
+
+
+@router.get("/{session_id}/kept", name="get_kept")
+def get_kept(session_id: str, request: Request, database: CurrentDatabase, me: CurrentDevice) -> KeptFiles:
+    """What was kept when it was closed and is not committed, file by file."""
+    row = database.read(lambda c: find_kept(c, session_id))
+    return files_of(request.app.state.parts.projects.mirrors, row)
+
+
+@kept_router.get("", name="list_kept")
+def get_all_kept(database: CurrentDatabase, me: CurrentDevice) -> KeptList:
+    """The newest kept work of every closed session, newest first."""
+    return KeptList(kept=database.read(list_kept))
 
 
 def _session(unit: UnitOfWork, body: SessionBody) -> Session:

@@ -1,5 +1,8 @@
 """What the browser sends and sees of sessions."""
 
+from datetime import datetime
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from mainloop_models.events import SessionBody
@@ -26,6 +29,57 @@ class StartSession(BaseModel):
 
 class Reason(BaseModel):
     reason: str = Field(default="", max_length=2000)
+
+
+class KeptSession(BaseModel):
+    """The newest kept work of a session."""
+
+    session_id: str
+    handle: str
+    title: str
+    project: str | None
+    branch: str | None
+    number: int
+    # `back`: its workspace is there again as well.
+    state: Literal["kept", "back"]
+    # Files that differ from the session's last commit, and their lines.
+    files: int
+    added: int
+    removed: int
+    # Sentences: what can't be brought back.
+    left_out: list[str]
+    at: datetime
+
+
+class KeptList(BaseModel):
+    kept: list[KeptSession]
+
+
+class KeptFile(BaseModel):
+    path: str
+    status: Literal["added", "changed", "deleted"]
+    # Lines; null for what is no text.
+    added: int | None
+    removed: int | None
+
+
+class KeptFiles(BaseModel):
+    """Kept work, file by file."""
+
+    session_id: str
+    handle: str
+    title: str
+    project: str | None
+    branch: str | None
+    number: int
+    state: Literal["kept", "back"]
+    added: int
+    removed: int
+    left_out: list[str]
+    at: datetime
+    files: list[KeptFile]
+    # Files that are not in the list.
+    more: int
 
 
 class Sessions(BaseModel):

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.agents import AgentKinds
-from mainloop.sessions.moves import PREPARE, SAVE, Moves, one_line
+from mainloop.sessions.moves import KEEP, PREPARE, Moves, one_line
 from mainloop.sessions.names import handle_for, looks_for
 from mainloop.sessions.schemas import Session
 from mainloop.sessions.states import OVER
@@ -37,6 +37,7 @@ STARTING: Final = 0x6D6C7374
 # What an agent is told when the person resumes a session in which nothing is open.
 GO_ON: Final = "The person lets you go on after you were stopped. See where you were, then go on with your task."
 WHERE_ARE_WE: Final = "The person opened this session again. Say in one or two sentences where things stand, then wait."
+PUT_BACK: Final = "Your workspace was taken away when the session was closed and is back as it was, but for this:"
 # One namespace for ids that must be the same when a report is applied a second time.
 _IDS: Final = uuid.UUID("6d61696e-6c6f-4f70-8000-000000000001")
 
@@ -156,8 +157,10 @@ class Sessions:
         if not known[kind].available:
             raise AgentUnavailable(kind=kind, why=known[kind].why)
 
-    def prepared(self, unit: UnitOfWork, session_id: str, *, branch: str | None, base: str | None) -> None:
-        """The workspace is there: its agent may start."""
+    def prepared(
+        self, unit: UnitOfWork, session_id: str, *, branch: str | None, base: str | None, put_back: bool = False
+    ) -> None:
+        """The workspace is there: its agent may start. `put_back`: it was gone, and is there as it was kept."""
         runs_store.lock(unit, session_id)
         session = store.find(unit.connection, session_id)
         assert session is not None
@@ -165,6 +168,12 @@ class Sessions:
             return
         if session.branch is None and branch is not None:
             store.update(unit, session_id, branch=branch, base=base)
+        kept = store.newest_kept(unit.connection, session_id)
+        if kept is not None and kept.state == "kept":
+            store.update_kept(unit, session_id, kept.number, state="back")
+            if put_back and kept.left_out:
+                words = f"{PUT_BACK} {' '.join(kept.left_out)}"
+                mailbox.note(unit, session_id, f"kept-{session_id}-{kept.number}", words)
         store.update(unit, session_id, reason="starting")
         self._moves.say(unit, session_id)
         self._runs.release(unit, session_id)
@@ -197,19 +206,38 @@ class Sessions:
         return self._moves.body(unit.connection, session_id)
 
     def close(self, unit: UnitOfWork, session_id: str, reason: str = "") -> SessionBody:
-        """Done with it: its commits are kept, its agent ends, it moves to Earlier."""
+        """Done with it: its agent ends, its work is kept, its workspace goes, it moves to Earlier.
+
+        Where its work could not be kept, closing it again tries again.
+        """
         row = runs_store.lock(unit, self._known(unit.connection, session_id))
         state = S(self._moves.body(unit.connection, session_id).state)
+        kept = store.newest_kept(unit.connection, session_id)
         if state is S.DONE:
+            if kept is None or kept.state == "failed":
+                self._keep(unit, session_id)
+                self._moves.say(unit, session_id)
             return self._moves.body(unit.connection, session_id)
         if row.working or state in (S.WORKING, S.STARTING):
             raise NotAllowedNow(what="It is still working. Stop it first, or wait until it is done.")
+        self._runs.want(unit, session_id, "stop")
+        self._keep(unit, session_id)
         self._moves.move(unit, session_id, S.DONE, reason)
         self._inbox.close_all(unit, session_id, "The session was closed.")
-        self._runs.want(unit, session_id, "stop")
         self._moves.notice(unit, session_id, "done", reason or "Closed.", 0)
-        self._runs.phases.enqueue(unit, SAVE, session_id, f"close-{row.run}-{row.turn}")
         return self._moves.body(unit.connection, session_id)
+
+    def _keep(self, unit: UnitOfWork, session_id: str) -> None:
+        number = store.add_kept(unit, session_id)
+        self._runs.phases.enqueue(unit, KEEP, session_id, str(number))
+
+    def became_of_work(self, unit: UnitOfWork, session_id: str, number: int, **values: Any) -> None:
+        """Say what became of its files, see `KeptWork`."""
+        runs_store.lock(unit, session_id)
+        store.update_kept(unit, session_id, number, **values)
+        self._moves.say(unit, session_id)
+        if values["state"] == "failed":
+            self._moves.notice(unit, session_id, "failed", values["why"], 0)
 
     def park(self, unit: UnitOfWork, session_id: str) -> SessionBody:
         """End its agent until it is needed again. A working one is parked when its turn is over."""
@@ -234,6 +262,7 @@ class Sessions:
 
     def reopen(self, unit: UnitOfWork, session_id: str) -> None:
         """It was over and has something to do again: its workspace is looked after first, then its agent starts."""
+        store.drop_unkept(unit, session_id)
         runs_store.update(unit, session_id, wanted="hold", blocked=False, restarts=0)
         self._moves.enter(unit, session_id)
 

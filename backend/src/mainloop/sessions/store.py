@@ -9,7 +9,7 @@ from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
-from mainloop_models.events import Anchor, SessionBody, SessionResult
+from mainloop_models.events import Anchor, KeptWork, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -105,14 +105,82 @@ def deliver_result(unit: UnitOfWork, session_id: str, turn: int) -> Row | None:
     return unit.execute(sa.update(t.result).where(*mine).values(delivered=True).returning(t.result)).first()
 
 
+def add_kept(unit: UnitOfWork, session_id: str) -> int:
+    """Its files are to be kept; the number under which. A number is never used again."""
+    last = sa.select(sa.func.coalesce(sa.func.max(t.kept.c.number), 0)).where(t.kept.c.session_id == session_id)
+    number = int(unit.execute(last).scalar_one()) + 1
+    unit.execute(
+        t.kept.insert().values(session_id=session_id, number=number, state="keeping", left_out=[], at=unit.now)
+    )
+    return number
+
+
+def newest_kept(connection: sa.Connection, session_id: str) -> Row | None:
+    """What became of its files when it was last closed."""
+    mine = (t.kept.c.session_id == session_id, t.kept.c.state != "dropped")
+    return connection.execute(sa.select(t.kept).where(*mine).order_by(t.kept.c.number.desc())).first()
+
+
+def update_kept(unit: UnitOfWork, session_id: str, number: int, **values: Any) -> None:
+    mine = (t.kept.c.session_id == session_id, t.kept.c.number == number)
+    unit.execute(sa.update(t.kept).where(*mine).values(**values))
+
+
+def drop_unkept(unit: UnitOfWork, session_id: str) -> None:
+    """It goes on before its files were kept: they are where they were."""
+    mine = (t.kept.c.session_id == session_id, t.kept.c.state.in_(("keeping", "failed", "empty")))
+    unit.execute(sa.update(t.kept).where(*mine).values(state="dropped"))
+
+
+def may_go(connection: sa.Connection, session_id: str, number: int) -> bool:
+    """Whether its workspace may be taken away: it is closed, and what was in it is kept."""
+    session, kept = find(connection, session_id), newest_kept(connection, session_id)
+    return (
+        session is not None
+        and session.state == "done"
+        and kept is not None
+        and (kept.number, kept.state) in ((number, "kept"), (number, "empty"))
+    )
+
+
+def all_kept(connection: sa.Connection, name: str | None = None) -> list[Row]:
+    """The newest kept work of each session, or of those with this id or handle, newest first."""
+    newest = (
+        sa.select(t.kept.c.session_id, sa.func.max(t.kept.c.number).label("number"))
+        .where(t.kept.c.state.in_(("kept", "back")))
+        .group_by(t.kept.c.session_id)
+        .subquery()
+    )
+    query = (
+        sa.select(t.kept, t.session.c.handle, t.session.c.title, t.session.c.branch, t.session.c.project_id)
+        .add_columns(t.project.c.name.label("project"), t.project.c.source)
+        .join(newest, sa.and_(newest.c.session_id == t.kept.c.session_id, newest.c.number == t.kept.c.number))
+        .join(t.session, t.session.c.id == t.kept.c.session_id)
+        .outerjoin(t.project, t.project.c.id == t.session.c.project_id)
+        .order_by(t.kept.c.at.desc(), t.kept.c.session_id)
+    )
+    if name is not None:
+        query = query.where(sa.or_(t.session.c.id == name, t.session.c.handle == name))
+    return list(connection.execute(query))
+
+
 _queued = (
     sa.select(sa.func.count())
     .where(t.message.c.thread_id == t.session.c.id, t.message.c.status == "queued")
     .scalar_subquery()
 )
+_later = t.kept.alias()
+_newest = (
+    sa.select(sa.func.max(_later.c.number))
+    .where(_later.c.session_id == t.session.c.id, _later.c.state != "dropped")
+    .correlate(t.session)
+    .scalar_subquery()
+)
+_kept = {name: t.kept.c[name].label(f"kept_{name}") for name in KeptWork.model_fields}
 _whole = (
     sa.select(
         t.session,
+        *_kept.values(),
         t.agent.c.kind.label("agent"),
         t.agent.c.model,
         t.agent.c.turn,
@@ -125,6 +193,7 @@ _whole = (
     )
     .join(t.agent, t.agent.c.thread_id == t.session.c.id)
     .outerjoin(t.project, t.project.c.id == t.session.c.project_id)
+    .outerjoin(t.kept, sa.and_(t.kept.c.session_id == t.session.c.id, t.kept.c.number == _newest))
 )
 
 
@@ -179,6 +248,7 @@ def _body(row: Row) -> SessionBody:
         cost_usd=row.cost_usd,
         demo=row.demo,
         confined=row.confined,
+        kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         ended_at=row.ended_at,

@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 
 import httpx
 
+from mainloop.testing.keep_out import kept_out
+
 START_SECONDS: Final = 60
 PATIENCE: Final = 60.0
 STEP: Final = 0.05
@@ -38,11 +40,12 @@ class ServerProcess:
     """`mainloop up` on a home of its own. Never touches the default home."""
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
-        assert home.absolute() != (Path.home() / ".mainloop").absolute(), "tests stay out of the person's home"
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        # What Python runs; a test may put something around the program.
+        self.program: tuple[str, ...] = ("-m", "mainloop.main")
         self._settings = {
             "MAINLOOP_AGENT": "scripted",
             "MAINLOOP_USER": "sam",
@@ -55,7 +58,7 @@ class ServerProcess:
     def environment(self) -> dict[str, str]:
         """What the program is started with: this process's environment without mainloop's own settings."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAINLOOP_", "ANTHROPIC_", "CLAUDE"))}
-        return {**kept, **self._settings}
+        return {**kept, **kept_out(os.environ), **self._settings}
 
     def start(self) -> Self:
         """Start and wait until it answers."""
@@ -75,7 +78,7 @@ class ServerProcess:
         """Start it and don't wait."""
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mainloop.main", "up"],
+                [sys.executable, *self.program, "up"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,12 +1,21 @@
 """Workspaces without processes: folders are real, runners are a note in memory that a test starts and ends."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mainloop.git import GitFailed
 from mainloop.sandboxes.base import Sandbox
-from mainloop.workspaces.base import Description, Keep, Prepared, RunSpec, WorkspaceBroken, WorkspaceSpec
+from mainloop.workspaces.base import (
+    Description,
+    Keep,
+    Prepared,
+    RunSpec,
+    WorkspaceBroken,
+    WorkspaceBusy,
+    WorkspaceSpec,
+)
+from mainloop.workspaces.local.keeping import keep_all, take_away
 
 _RUNNERS: dict[Path, dict[str, RunSpec]] = {}
 
@@ -18,6 +27,8 @@ class MemoryWorkspaces:
     """
 
     def __init__(self, home: Path, sandbox: Sandbox) -> None:
+        self._home = home
+        self._sandbox = sandbox
         self._threads = home / "threads"
         self._lock = threading.Lock()
         # Runners outlive their server: the next one of this home and process finds them.
@@ -29,12 +40,15 @@ class MemoryWorkspaces:
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         path = self._workspace(spec.thread_id)
-        path.mkdir(parents=True, exist_ok=True)
-        if spec.source is None:
-            return Prepared(str(path))
         with self._lock:
+            put_back = spec.kept is not None and not (path.is_dir() and any(path.iterdir()))
+            path.mkdir(parents=True, exist_ok=True)
+            if put_back and spec.kept is not None:
+                spec.kept.keep.put_back(spec.thread_id, spec.kept.number, path, {})
+            if spec.source is None:
+                return Prepared(str(path), put_back=put_back)
             self.commits.setdefault(spec.thread_id, spec.source.commit)
-        return Prepared(str(path), spec.source.branch, spec.source.commit)
+        return Prepared(str(path), spec.source.branch, spec.source.commit, put_back)
 
     def start_run(self, spec: RunSpec) -> int | None:
         with self._lock:
@@ -72,6 +86,24 @@ class MemoryWorkspaces:
             return keep.save_session(thread_id, path, branch, ())
         except GitFailed as error:
             raise WorkspaceBroken(thread_id=thread_id, why=error.line) from error
+
+    def keep(self, thread_id: str, number: int, keep: Keep, wanted: Sequence[str] = ()) -> bool:
+        path = self._workspace(thread_id)
+        if self.alive(thread_id):
+            raise WorkspaceBusy(thread_id=thread_id)
+        with self._lock:
+            if not path.is_dir() or not any(path.iterdir()):
+                return keep.has(thread_id, number)
+            scratch = path.with_name("keeping")
+            keep_all(path, scratch, self._sandbox, self._home, keep, thread_id, number, wanted)
+        return True
+
+    def remove(self, thread_id: str, allowed: Callable[[], bool]) -> bool:
+        path = self._workspace(thread_id)
+        if self.alive(thread_id):
+            raise WorkspaceBusy(thread_id=thread_id)
+        with self._lock:
+            return take_away(path, path.with_name("lock"), thread_id, allowed) if path.parent.is_dir() else allowed()
 
     def describe(self, thread_id: str) -> Description:
         path = self._workspace(thread_id)

@@ -5,7 +5,7 @@ state in memory that a restarted server would miss. All verbs are synchronous, m
 may be repeated after a crash: each looks before it acts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,21 @@ class WorkspaceBroken(MainloopError):
 
     status = 409
     code = "workspace_broken"
+
+
+class WorkspaceNotKept(MainloopError):
+    """What is in the workspace could not be kept, so it stays as it is: {why} Mend that, then close the session \
+again."""
+
+    status = 409
+    code = "workspace_not_kept"
+
+
+class WorkspaceBusy(MainloopError):
+    """An agent still works in the workspace of {thread_id}."""
+
+    status = 409
+    code = "workspace_busy"
 
 
 class RunnerNotStarted(MainloopError):
@@ -48,10 +63,14 @@ class Source:
 
 @dataclass(frozen=True)
 class WorkspaceSpec:
-    """`source` is None for a thread without a project: its workspace is an empty folder."""
+    """`source` is None for a thread without a project: its workspace is an empty folder.
+
+    `kept`: what was kept of its workspace when that was removed, see `Workspaces.keep`.
+    """
 
     thread_id: str
     source: Source | None = None
+    kept: "Kept | None" = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,16 @@ class Prepared:
     path: str
     branch: str | None = None
     base_commit: str | None = None
+    # The workspace was gone and is there again, as it was kept.
+    put_back: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A workspace as it was kept: the `number`th time."""
+
+    keep: "Keep"
+    number: int
 
 
 @dataclass(frozen=True)
@@ -97,13 +126,30 @@ class Keep(Protocol):
         """Fetches from a repository or a bundle; `wrap` stands around the reading side. Raises GitFailed."""
         ...
 
+    def newest(self, session_id: str) -> str | None:
+        """The commit a session's work is compared with: where it stood when it was saved, or where it began."""
+        ...
+
+    def keep(self, session_id: str, number: int, source: Path, wrap: Sequence[str]) -> None:
+        """Takes over the branch `kept` of a repository, whole and for good. Raises GitFailed."""
+        ...
+
+    def has(self, session_id: str, number: int) -> bool:
+        """Whether this was taken over."""
+        ...
+
+    def put_back(self, session_id: str, number: int, folder: Path, instead: Mapping[str, bytes]) -> None:
+        """Writes what was kept into an empty folder; `instead` of some files other contents. Raises GitFailed."""
+        ...
+
 
 class Workspaces(Protocol):
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         """The workspace is there, ready for an agent.
 
-        Before start: made whole or not at all. While a runner lives and after a restart: found and left exactly as
-        it is, whatever the agent made of it. Never deletes what an agent may have written.
+        Before start: made whole or not at all, as it was kept if the spec says so. While a runner lives and after a
+        restart: found and left exactly as it is, whatever the agent made of it. Never deletes what an agent may have
+        written.
         Raises WorkspaceRefused where it can't be made.
         """
         ...
@@ -133,6 +179,23 @@ class Workspaces(Protocol):
 
         Right at any time, also while the agent works. What is not committed is not kept.
         Raises WorkspaceBroken where there is no repository to read.
+        """
+        ...
+
+    def keep(self, thread_id: str, number: int, keep: Keep, wanted: Sequence[str] = ()) -> bool:
+        """All that is in the workspace is in `keep` under `number`, in whatever state git is; False: it was empty.
+
+        Files that git ignores are left out, except tracked ones and those `wanted` names, in patterns as of a
+        `.gitignore`. Kept once: under a number that is there already nothing is written. The workspace is not touched.
+        Raises WorkspaceBusy while a runner lives, and WorkspaceNotKept, where `keep` has nothing under this number.
+        """
+        ...
+
+    def remove(self, thread_id: str, allowed: Callable[[], bool]) -> bool:
+        """The workspace is gone, at once and whole, unless `allowed`, asked when nobody else can touch it, says no.
+
+        Whoever calls has kept it. Does nothing where there is none. Whether it is gone.
+        Raises WorkspaceBusy while a runner lives.
         """
         ...
 

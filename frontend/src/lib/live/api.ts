@@ -12,6 +12,7 @@ import type {
   Device,
   Event,
   Item,
+  KeptFiles,
   MessageBody,
   Project,
   Session,
@@ -110,6 +111,12 @@ export class Api {
   actOnSession(id: string, act: SessionAct): Promise<Session> {
     const init = { params: { path: { session_id: id } }, body: { reason: '' } };
     return dataOf(this.#client.POST(`/api/sessions/{session_id}/${act}`, init));
+  }
+
+  keptFiles(id: string): Promise<KeptFiles> {
+    return dataOf(
+      this.#client.GET('/api/sessions/{session_id}/kept', { params: { path: { session_id: id } } }),
+    );
   }
 
   answer(itemId: string, answer: GivenAnswer): Promise<Item> {

@@ -119,6 +119,20 @@ export const en = {
     useDemo: 'Let the demo agent answer meanwhile',
     addProject: 'Add a project, so that sessions can work on its code',
   },
+  kept: {
+    title: 'Kept work',
+    keeping: 'Its work is being kept, then its workspace goes.',
+    empty: 'There was nothing in its workspace.',
+    again: 'Try again',
+    back: 'Bring it back',
+    summary: (files: number, added: number, removed: number) =>
+      files
+        ? `Its commits are kept, and ${counted(files, 'file that is', 'files that are')} not committed (+${added} −${removed}).`
+        : 'Its commits are kept; everything was committed.',
+    lines: (status: string, added: number | null, removed: number | null) =>
+      added === null || removed === null ? status : `${status}, +${added} −${removed}`,
+    more: (n: number) => counted(n, 'more file', 'more files'),
+  },
   sessions: {
     title: 'Sessions',
     needsYou: 'Needs you',

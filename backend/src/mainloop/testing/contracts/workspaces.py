@@ -1,10 +1,14 @@
 """What every kind of workspace promises. A subclass gives the fixture `workspaces`, whose runners stay until killed."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from mainloop.projects.mirror import Mirror
 from mainloop.testing.waiting import eventually
-from mainloop.workspaces.base import RunSpec, Workspaces, WorkspaceSpec
+from mainloop.workspaces.base import Kept, RunSpec, WorkspaceBusy, Workspaces, WorkspaceSpec
 
 
 class WorkspacesContract:
@@ -70,6 +74,97 @@ class WorkspacesContract:
         assert (found.exists, found.alive) == (True, True)
         workspaces.kill("s1", grace=0)
         assert not workspaces.describe("s1").alive
+
+    def test_what_is_in_a_workspace_is_kept_and_comes_back_as_it_was(
+        self, workspaces: Workspaces, mirror: Mirror
+    ) -> None:
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        scatter(path)
+        before = seen(path)
+        assert workspaces.keep("s1", 1, mirror)
+        assert seen(path) == before
+        assert workspaces.remove("s1", lambda: True)
+        assert not path.exists()
+        again = workspaces.prepare(WorkspaceSpec("s1", kept=Kept(mirror, 1)))
+        assert again.put_back
+        assert seen(Path(again.path)) == before
+
+    def test_what_was_kept_is_kept_once(self, workspaces: Workspaces, mirror: Mirror) -> None:
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        (path / "notes").write_text("first")
+        workspaces.keep("s1", 1, mirror)
+        first = mirror.session_refs("s1")
+        (path / "notes").write_text("second")
+        assert workspaces.keep("s1", 1, mirror)
+        assert mirror.session_refs("s1") == first
+        assert workspaces.keep("s1", 2, mirror)
+        assert mirror.session_refs("s1")["kept/1"] == first["kept/1"] != mirror.session_refs("s1")["kept/2"]
+
+    def test_a_workspace_that_stands_is_not_put_back_over(self, workspaces: Workspaces, mirror: Mirror) -> None:
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        (path / "notes").write_text("first")
+        workspaces.keep("s1", 1, mirror)
+        (path / "notes").write_text("second")
+        assert not workspaces.prepare(WorkspaceSpec("s1", kept=Kept(mirror, 1))).put_back
+        assert (path / "notes").read_text() == "second"
+
+    def test_in_an_empty_workspace_there_is_nothing_to_keep(self, workspaces: Workspaces, mirror: Mirror) -> None:
+        assert not workspaces.keep("s1", 1, mirror)
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        assert not workspaces.keep("s1", 1, mirror)
+        assert mirror.session_refs("s1") == {}
+        assert workspaces.remove("s1", lambda: True)
+        assert not path.exists()
+        assert workspaces.remove("s1", lambda: True)
+
+    def test_while_a_runner_lives_nothing_is_kept_or_removed(self, workspaces: Workspaces, mirror: Mirror) -> None:
+        start(workspaces, "s1")
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        (path / "notes").write_text("mine")
+        with pytest.raises(WorkspaceBusy):
+            workspaces.keep("s1", 1, mirror)
+        with pytest.raises(WorkspaceBusy):
+            workspaces.remove("s1", lambda: True)
+        workspaces.kill("s1", grace=0)
+        assert (path / "notes").read_text() == "mine"
+        assert mirror.session_refs("s1") == {}
+
+    def test_what_may_not_go_any_more_stays(self, workspaces: Workspaces) -> None:
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        (path / "notes").write_text("mine")
+        assert not workspaces.remove("s1", lambda: False)
+        assert (path / "notes").read_text() == "mine"
+
+
+def scatter(folder: Path) -> None:
+    """Files of every sort, under names of every sort."""
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "empty/inside").mkdir(parents=True)
+    (folder / "deep/er/bytes").write_bytes(bytes(range(256)) * 40)
+    (folder / "lines").write_bytes(b"unix\nwindows\r\nnone")
+    (folder / ".gitattributes").write_text("* text eol=crlf\n*.big filter=lfs diff=lfs merge=lfs -text\n")
+    (folder / "video.big").write_text("not a pointer")
+    (folder / "pointer.big").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    (folder / "run").write_text("#!/bin/sh\n")
+    (folder / "run").chmod(0o755)
+    (folder / "nothing").touch()
+    for name in ('quo"te', "new\nline", "back\\slash", "%percent", "git~1", "ünïcode", "-dash", " space "):
+        (folder / name).write_text(name)
+    (folder / os.fsdecode(b"not-utf8-\xff")).write_text("x")
+    (folder / "link").symlink_to("lines")
+    (folder / "dangling").symlink_to("/nowhere/at/all")
+    (folder / "to-folder").symlink_to("deep")
+
+
+def seen(folder: Path) -> dict[str, object]:
+    """Everything below a folder: links, contents and whether it may be run."""
+
+    def look(place: Path) -> object:
+        if place.is_symlink():
+            return place.readlink()
+        return None if place.is_dir() else (place.read_bytes(), bool(place.stat().st_mode & 0o100))
+
+    return {str(place.relative_to(folder)): look(place) for place in folder.rglob("*")}
 
 
 def start(workspaces: Workspaces, thread_id: str, number: int = 1) -> int:

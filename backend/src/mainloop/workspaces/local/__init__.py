@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,12 @@ from mainloop.workspaces.base import (
     RunSpec,
     Source,
     WorkspaceBroken,
+    WorkspaceBusy,
     WorkspaceRefused,
     WorkspaceSpec,
 )
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
+from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
 from mainloop.workspaces.local.processes import end_runner, sweep
 from mainloop_models.runner import RunFile
 
@@ -40,9 +42,6 @@ from mainloop_models.runner import RunFile
 _RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
 
 _CHECKOUT_SECONDS = 1800
-
-# Written by agents for themselves, never part of a change.
-_EXCLUDED = ("/.claude/settings.local.json", "/.claude/worktrees/")
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class _Places:
     @property
     def workspace(self) -> Path:
         return self.folder / "workspace"
+
+    @property
+    def keeping(self) -> Path:
+        return self.folder / "keeping"
 
     @property
     def lock(self) -> Path:
@@ -82,18 +85,20 @@ class LocalWorkspaces:
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         at = self._places(spec.thread_id)
+        put_back = False
         try:
             self._make_folders(at)
             with _held(at.folder / "preparing"):
                 if not _has_work(at.workspace):
-                    _make(at, spec.source)
+                    _make(at, spec)
+                    put_back = spec.kept is not None
         except GitFailed as error:
             raise WorkspaceRefused(why=f"git says: {error.line}.") from error
         except OSError as error:
             raise WorkspaceRefused(why=f"{error.strerror or error}.") from error
         if spec.source is None:
-            return Prepared(str(at.workspace))
-        return Prepared(str(at.workspace), spec.source.branch, spec.source.commit)
+            return Prepared(str(at.workspace), put_back=put_back)
+        return Prepared(str(at.workspace), spec.source.branch, spec.source.commit, put_back)
 
     def start_run(self, spec: RunSpec) -> int | None:
         at = self._places(spec.thread_id)
@@ -137,6 +142,26 @@ class LocalWorkspaces:
             return keep.save_session(thread_id, at.workspace, branch, self._sandbox.wrap(reading))
         except GitFailed as error:
             raise WorkspaceBroken(thread_id=thread_id, why=f"git says: {error.line}.") from error
+
+    def keep(self, thread_id: str, number: int, keep: Keep, wanted: Sequence[str] = ()) -> bool:
+        at = self._places(thread_id)
+        if not at.workspace.is_dir():
+            return keep.has(thread_id, number)
+        with _held(at.folder / "preparing"):
+            if _locked(at.lock):
+                raise WorkspaceBusy(thread_id=thread_id)
+            sweep(at.home)
+            if not _has_work(at.workspace):
+                return keep.has(thread_id, number)
+            keep_all(at.workspace, at.keeping, self._sandbox, self._home, keep, thread_id, number, wanted)
+        return True
+
+    def remove(self, thread_id: str, allowed: Callable[[], bool]) -> bool:
+        at = self._places(thread_id)
+        if not at.folder.is_dir():
+            return allowed()
+        with _held(at.folder / "preparing"):
+            return take_away(at.workspace, at.lock, thread_id, allowed)
 
     def describe(self, thread_id: str) -> Description:
         at = self._places(thread_id)
@@ -197,15 +222,21 @@ class LocalWorkspaces:
         return runner.pid
 
 
-def _make(at: _Places, source: Source | None) -> None:
+def _make(at: _Places, spec: WorkspaceSpec) -> None:
     """In a folder beside it, then by one rename: what stands at its place is whole."""
-    if source is None:
+    if spec.source is None and spec.kept is None:
         at.workspace.mkdir(mode=0o700, exist_ok=True)
         return
     for unfinished in at.folder.glob("making-*"):
         shutil.rmtree(unfinished)
+    clear_away(at.folder)
     making = Path(tempfile.mkdtemp(prefix="making-", dir=at.folder))
-    _clone(making, source)
+    if spec.kept is not None:
+        # Where the mirror lies now; the home may have moved.
+        objects = {".git/objects/info/alternates": alternate(spec.source.mirror)} if spec.source else {}
+        spec.kept.keep.put_back(spec.thread_id, spec.kept.number, making, objects)
+    elif spec.source is not None:
+        _clone(making, spec.source)
     making.rename(at.workspace)
 
 
@@ -220,7 +251,7 @@ def _clone(folder: Path, source: Source) -> None:
     git("init", "--quiet", "--template=", branch, "--", str(folder))
     (repository / "objects/info/alternates").write_bytes(alternate(source.mirror))
     (repository / "info").mkdir()
-    (repository / "info/exclude").write_text("".join(f"{line}\n" for line in _EXCLUDED))
+    (repository / "info/exclude").write_text("".join(f"{line}\n" for line in EXCLUDED))
     if (source.mirror / "shallow").exists():
         shutil.copyfile(source.mirror / "shallow", repository / "shallow")
     reset = (f"--work-tree={folder}", "reset", "--quiet", "--hard", source.commit)

@@ -1,7 +1,7 @@
 import type { components } from '@mainloop/api-client';
 import { SvelteSet } from 'svelte/reactivity';
 import { Problem, type SessionAct } from '$lib/live/api';
-import type { Item, Session } from '$lib/live/types';
+import type { Item, KeptFiles, Session } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { clock } from '$lib/shared/clock.svelte';
@@ -76,6 +76,12 @@ export class Sessions {
     const started = await live.call(() => api.startSession(session));
     live.takeSession(started);
     return started;
+  }
+
+  /** What was kept when a session was closed, file by file. */
+  keptFiles(id: string): Promise<KeptFiles> {
+    const { api, live } = this.#connection;
+    return live.call(() => api.keptFiles(id));
   }
 
   async act(id: string, act: SessionAct): Promise<void> {
