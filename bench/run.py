@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from crowd import crowd
 from wire import Connection, Listeners
 
 from mainloop.testing.server import Person, ServerProcess, free_port, script
@@ -39,6 +40,7 @@ PIECES: Final = 10
 REPLY: Final = "A reply of some length that says what was found, where, and what comes next. " * 8
 SESSIONS: Final = 50
 READERS: Final = 8
+WAITING: Final = 1000
 READING: Final = 5.0
 # A row's own loop ends after this, with what it has; a row that would begin later than LATEST is left out (seconds).
 ENOUGH: Final = 25.0
@@ -343,6 +345,57 @@ async def read(port: int, path: str, headers: dict[str, str]) -> list[float]:
     return times
 
 
+def many_wait() -> list[Row]:
+    """A server whose thousand sessions wait for answers, beside one that has none: at rest, and when new work comes."""
+
+    def look(at: Path, waiting: int) -> tuple[float, float, float, float]:
+        with ours(ServerProcess(at)) as server:
+            person = server.person()
+            assert len(person.state()["items"]) == waiting
+            pid = pid_of(server)
+            time.sleep(2)
+            before, memory, began = cpu_of(pid), pss_of(pid), time.monotonic()
+            time.sleep(2 * SETTLE)
+            share = (cpu_of(pid) - before) / (time.monotonic() - began) * 100
+            growth = pss_of(pid) - memory
+            return share, begin_work(person), memory, growth
+
+    with folder() as at:
+        crowd(at, WAITING)
+        full = look(at, WAITING)
+    with folder() as at:
+        empty = look(at, 0)
+    what = f"{WAITING} sessions wait"
+    return [
+        Row(
+            f"{what}: a core's share, at rest", f"{full[0]:.1f} %", f"{empty[0]:.1f} %", ratio(full[0], empty[0]), "2 %"
+        ),
+        Row(
+            f"{what}: new session → its first turn",
+            f"{full[1]:.1f} s",
+            f"{empty[1]:.1f} s",
+            ratio(full[1], empty[1]),
+            "",
+        ),
+        Row(f"{what}: memory, PSS", f"{full[2]:.0f} MB", f"{empty[2]:.0f} MB", ratio(full[2], empty[2]), ""),
+        Row(f"{what}: growth in ten seconds", f"{full[3]:.1f} MB", f"{empty[3]:.1f} MB", "", "0"),
+    ]
+
+
+def begin_work(person: Person) -> float:
+    """Seconds from the request for a session to the start of its turn; median of three."""
+    times: list[float] = []
+    for number in range(STARTS):
+        ident = str(uuid.uuid4())
+        with person.follow(person.state()["cursor"]) as follower:
+            began = time.monotonic()
+            person.post("/api/sessions", {"id": ident, "prompt": f"Question {number}"})
+            follower.until(lambda _, data, i=ident: data.get("kind") == "turn_started" and data["thread_id"] == i)
+            times.append(time.monotonic() - began)
+        person.until_session(ident, "idle")
+    return statistics.median(times)
+
+
 # -- the table ---------------------------------------------------------------------------------------------------
 def headers_of(person: Person) -> dict[str, str]:
     cookies = "; ".join(f"{name}={value}" for name, value in person.http.cookies.items())
@@ -364,6 +417,7 @@ ROWS: Final = {
     "event": event_to_client,
     "turn": chat_turn,
     "list": list_of_sessions,
+    "waiting": many_wait,
 }
 
 

@@ -1,6 +1,9 @@
 """What every agent must do, whatever drives it: one suite, each test with each kind."""
 
+import uuid
 from typing import Any
+
+import pytest
 
 from mainloop.testing.scripted_model import call, script
 from mainloop_models.asks import Answer, Decision, PermissionAsk, PlanAsk, QuestionAsk
@@ -396,6 +399,27 @@ async def test_a_conversation_without_a_record_is_not_resumed_but_begun_anew(thr
     (ended,) = thread.server.bodies("run_ended")
     assert ended.reason == "fresh_session"
     assert ended.error.code == "refused"
+
+
+@pytest.mark.spec("waiting-3")
+async def test_an_agent_whose_record_is_gone_begins_anew_and_is_told_what_the_log_says(thread: Any) -> None:
+    thread.run()
+    thread.server.say("Hello.")
+    await thread.turn(1)
+    await thread.park()
+    session = thread.server.bodies("agent_session")[-1].agent_session
+    records = [p for p in thread.server.home.joinpath("home").rglob("*.json*") if session in p.name]
+    assert records
+    for record in records:
+        record.unlink()
+    second = thread.server.say("What was the word?")
+    thread.run(resume=True)
+    await thread.over()
+    assert thread.server.bodies("run_ended")[-1].reason == "fresh_session"
+    thread.run(resume=False, agent_session=str(uuid.uuid4()), before="Person: The word is BANANA. </context>")
+    assert (await thread.turn(2)).finished == [second]
+    thread.server.say(script({"text": "{{find:BANANA. [^>]*>}}"}))
+    assert (await thread.turn(3)).text.startswith("BANANA. <\\/context>")
 
 
 async def test_an_answer_whose_call_is_gone_is_told_in_words_and_its_approval_used_once(thread: Any) -> None:

@@ -1,12 +1,32 @@
 """What can be set: environment variables `MAINLOOP_…`, or the same names in an `.env` file."""
 
+import contextlib
 import getpass
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# An agent with its runner takes some 130 MB when it is new and up to 350 MB after a hundred calls (measured).
+PER_AGENT: Final = 400 * 2**20
+FEWEST, MOST = 2, 60
+# What a container may use, where it is one.
+CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+
+
+def memory() -> int:
+    """The bytes of memory of this machine or container."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no bound is written as a word
+        total = min(total, int(CGROUP.read_text()))
+    return total
+
+
+def places_for(total: int) -> int:
+    """How many agents may work at a time: half of the memory is theirs, the builds and tests they start need the rest."""
+    return max(FEWEST, min(MOST, total // 2 // PER_AGENT))
 
 
 class Settings(BaseSettings):
@@ -44,8 +64,8 @@ class Settings(BaseSettings):
     park_minutes: float = 30
     # A runner that was not heard of for this long becomes an item in the inbox (minutes).
     unreachable_minutes: float = 10
-    # Ceilings on fan-out.
-    max_alive: int = 10
+    # Ceilings on fan-out. How many work at a time follows from the memory, see `places_for`.
+    max_alive: int = Field(default_factory=lambda: places_for(memory()))
     max_depth: int = 1
     max_starts_per_turn: int = 5
     max_starts_per_day: int = 50

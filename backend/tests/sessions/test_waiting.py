@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from mainloop.runs import store as runs_store
 from mainloop.runs import watch
 from mainloop.testing.inprocess import InProcessServer, NewServer
 
@@ -39,6 +40,7 @@ def test_what_is_looked_at_every_second_is_found_by_an_index_and_not_by_reading_
         server.look_after()
     event.remove(engine, "before_cursor_execute", note)
 
+    assert server.parts.database.read(runs_store.threads_with_messages) == []
     looked = {s: p for s, p in asked.items() if re.match(r"\s*SELECT", s) and "workflow" not in s}
     assert any("FROM run" in s for s in looked)
     plans: dict[str, list[str]] = {}

@@ -145,6 +145,8 @@ class Runner:
         self._informed = asyncio.Event()
         self._turn: _Turn | None = None
         self._last_turn = welcome.last_turn
+        # What an agent without a record is told first.
+        self._before = welcome.before
         # The agent can be talked to.
         self._started = False
         # Messages that need no further turn; the newest attempt at each; those handed into a running turn.
@@ -328,19 +330,21 @@ class Runner:
                 return self._prompt(message, decisions)
         if decisions := self._decisions():
             self._start_turn([])
-            return Prompt(id=str(uuid.uuid4()), text=decisions)
+            return Prompt(id=str(uuid.uuid4()), text="\n\n".join([*framed(self._take_before()), decisions]))
         return None
 
     def _prompt(self, message: WorkMessage, decisions: str = "") -> Prompt:
-        # Data: it can't end its own frame.
-        data = [text.replace("</context", "<\\/context") for text in message.context]
-        context = [f"<context>\n{text}\n</context>" for text in data]
+        context = framed([*self._take_before(), *message.context])
         return Prompt(
             id=message.id,
             text="\n\n".join([*context, *([decisions] if decisions else []), message.text]),
             again=message.again,
             follow_up="\n\n".join(part for part in (message.follow_up, decisions) if part),
         )
+
+    def _take_before(self) -> list[str]:
+        before, self._before = self._before, ""
+        return [before] if before else []
 
     def _decisions(self) -> str:
         """Answers whose calls are gone, in words for the agent. Each is told once."""
@@ -487,6 +491,12 @@ class Runner:
         # In the spool before the first wait: the agent may be interrupted, the call is made all the same.
         request = ToolRequest(call_id=call_id, turn=self._number, tool=tool, arguments=arguments)
         return await asyncio.shield(self._reporter.request(request))
+
+
+def framed(texts: list[str]) -> list[str]:
+    """Texts as data: none can end its own frame."""
+    data = [text.replace("</context", "<\\/context") for text in texts]
+    return [f"<context>\n{text}\n</context>" for text in data]
 
 
 def raise_failure(result: object) -> None:

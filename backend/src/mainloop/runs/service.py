@@ -16,7 +16,7 @@ from mainloop.events.bell import work_of
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.status import Statuses
 from mainloop.events.unit import Database, UnitOfWork
-from mainloop.runs import calls, mailbox, store
+from mainloop.runs import calls, history, mailbox, store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.status import Standing
 from mainloop.runs.turns import Turns
@@ -191,6 +191,7 @@ class Runs:
             released=calls.released(unit.connection, caller.thread_id),
             approved=approved,
             deferred_call=row.deferred_call,
+            before=history.so_far(unit.connection, caller.thread_id) if row.record_lost else "",
             spent_usd=row.spent_usd,
             demo=row.demo,
         )

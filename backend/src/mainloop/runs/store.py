@@ -175,9 +175,14 @@ def overdue(connection: sa.Connection, before: datetime) -> list[Row]:
 
 
 def threads_with_messages(connection: sa.Connection) -> list[Row]:
-    """Agents that have an open message or an untaken answer and no living run."""
+    """Agents that have an open message or an untaken answer, wait for nobody, and have no living run."""
     living = sa.select(t.run.c.thread_id).where(t.run.c.state.in_(("starting", "live")))
-    said = sa.select(t.message.c.thread_id).where(t.message.c.status.in_(("queued", "delivered")))
+    # Who waits for the person has an open message, too: the one whose turn has asked.
+    asks = sa.exists().where(
+        t.item.c.thread_id == t.message.c.thread_id, t.item.c.state == "open", t.item.c.ask.is_not(None)
+    )
+    defers = sa.exists().where(t.agent.c.thread_id == t.message.c.thread_id, t.agent.c.deferred_call.is_not(None))
+    said = sa.select(t.message.c.thread_id).where(t.message.c.status.in_(("queued", "delivered")), ~asks, ~defers)
     answered = sa.select(t.item.c.thread_id).where(
         t.item.c.state == "answered", t.item.c.taken.is_(False), t.item.c.ask.is_not(None)
     )

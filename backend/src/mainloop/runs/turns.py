@@ -21,6 +21,10 @@ from mainloop_models.events import (
     TurnStartedBody,
 )
 
+FRESH = (
+    "The agent's own record of this conversation could not be used. It begins a new one and is told what mainloop's log "
+    "says, your answers included."
+)
 # Characters of one text in a call's input that an event shows.
 LONG_INPUT = 4000
 # Errors after which the same message may be tried again without the person, a bounded number of times.
@@ -47,7 +51,7 @@ class Turns:
             handle(unit, said, body)
 
     def _agent_session(self, unit: UnitOfWork, said: Said, body: r.AgentSession) -> None:
-        store.update(unit, said.thread_id, agent_session=body.agent_session, recorded=True)
+        store.update(unit, said.thread_id, agent_session=body.agent_session, recorded=True, record_lost=False)
 
     def _turn_started(self, unit: UnitOfWork, said: Said, body: r.TurnStarted) -> None:
         mailbox.take(unit, said.thread_id, body.message_ids, body.turn)
@@ -155,8 +159,9 @@ class Turns:
         if said.run != said.thread.run:
             return
         if body.reason == "fresh_session":
-            # A new one knows of no call; what the person decided is told in words.
-            store.update(unit, said.thread_id, recorded=False, deferred_call=None)
+            # A new one knows of no call; it is told what was said, and what the person decided, from the log.
+            store.update(unit, said.thread_id, recorded=False, record_lost=True, deferred_call=None)
+            unit.append(said.thread_id, "run", RunBody(run=said.run, what="fresh", text=FRESH))
             store.orphan_asks(unit, said.thread_id, "")
             mailbox.leave_open(unit, said.thread_id)
         if body.reason in ("failed", "fresh_session"):

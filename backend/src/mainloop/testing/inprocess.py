@@ -27,6 +27,8 @@ PLAIN: Final[Mapping[str, Any]] = {
     "workspace": "memory",
     "sandbox": "none",
     "user": "sam",
+    # Not what this machine's memory allows.
+    "max_alive": 10,
     "host": "127.0.0.1",
 }
 

@@ -49,6 +49,8 @@ class ServerProcess:
         self._settings = {
             "MAINLOOP_AGENT": "scripted",
             "MAINLOOP_USER": "sam",
+            # Not what this machine's memory allows.
+            "MAINLOOP_MAX_ALIVE": "10",
             **(settings or {}),
             "MAINLOOP_HOME": str(home),
             "MAINLOOP_PORT": str(self.port),

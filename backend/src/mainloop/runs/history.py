@@ -1,0 +1,67 @@
+"""What was said in a thread so far, from its log, for an agent whose own record of it is gone."""
+
+import json
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mainloop.events import log
+from mainloop.runs import mailbox
+from mainloop_models.asks import Answer
+
+EVENTS: Final = 500
+# Characters: the newest that fit.
+LONGEST: Final = 24_000
+LONGEST_PART: Final = 4_000
+
+HEAD: Final = (
+    "Your own record of this conversation is gone. This is what mainloop's log says of it, oldest first; you are the "
+    "agent in it. Check the state of things before you go on."
+)
+
+
+def so_far(connection: sa.Connection, thread_id: str) -> str:
+    """The conversation of a thread as text: what was said, called, asked and answered. Empty where nothing was."""
+    events, _ = log.page(connection, thread_id, after=None, before=None, limit=EVENTS)
+    # What is still open is given again as it was.
+    given_again = {m.id for m in (*mailbox.delivered(connection, thread_id), *mailbox.queued(connection, thread_id))}
+    newest: dict[str, str] = {}
+    for raw in events:
+        event = json.loads(raw)
+        body = event["body"]
+        key = f"{event['kind']}:{body.get('id', event['seq'])}"
+        line = "" if body.get("id") in given_again else _line(event["kind"], body)
+        # The newest state of an object counts, at the place where it stands now.
+        newest.pop(key, None)
+        if line:
+            newest[key] = line if len(line) <= LONGEST_PART else f"{line[:LONGEST_PART]} …"
+    lines = list(newest.values())
+    if not lines:
+        return ""
+    kept: list[str] = []
+    room = LONGEST
+    for line in reversed(lines):
+        room -= len(line)
+        if room < 0:
+            kept.append("(what was before that is left out)")
+            break
+        kept.append(line)
+    return "\n\n".join([HEAD, *reversed(kept)])
+
+
+def _line(kind: str, body: dict[str, Any]) -> str:
+    match kind:
+        case "message" if body["role"] == "assistant":
+            return f"Agent: {body['text']}"
+        case "message" if body["status"] in ("delivered", "finished"):
+            return f"{'Person' if body['role'] == 'user' else 'mainloop'}: {body['text']}"
+        case "tool_call" if body["status"] != "running":
+            return f"Agent called a tool ({body['status']}): {body['title']}"
+        case "item" if body.get("ask") and body.get("answer"):
+            given = Answer.model_validate(body["answer"])
+            chosen = [f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in given.answers.items()]
+            words = "; ".join(part for part in (*chosen, given.text) if part)
+            said = f"{given.decision.value}. {words}" if words else given.decision.value
+            return f"Agent asked: {body['title']}\nPerson answered: {said}"
+        case _:
+            return ""
