@@ -11,7 +11,7 @@ PAGE := frontend/build/_app/version.json
 PAGE_SOURCES := $(shell find frontend packages package-lock.json -type f \
 	-not -path '*/node_modules/*' -not -path '*/build/*' -not -path '*/.svelte-kit/*' 2>/dev/null)
 
-.PHONY: install dev demo build dist test test-long check e2e bench api setup-claude-creds clean
+.PHONY: install dev demo build dist test test-long check e2e bench storm api setup-claude-creds clean
 .DEFAULT_GOAL := install
 
 install: .venv/.installed node_modules/.installed  ## everything this checkout needs
@@ -53,6 +53,9 @@ check: install  ## style, types, import contracts, generated client
 
 bench: build  ## one table of ratios
 	@.venv/bin/python bench/run.py
+
+storm: build  ## a thousand kills, and what became of it
+	@.venv/bin/python bench/storm.py
 
 api: install  ## regenerates packages/api-client from the server
 	@scripts/api

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -233,6 +233,22 @@ class Person:
             follower.close()
 
 
+def frames(lines: Iterable[str]) -> Generator[tuple[str, str, Any]]:
+    """The frames of an event stream as (event, id, data), as they come."""
+    name, ident, data = "message", "", ""
+    for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "id":
+            ident = value
+        elif field == "data":
+            data = value
+        elif not line and data:
+            yield name, ident, json.loads(data)
+            name, ident, data = "message", "", ""
+
+
 class Follower:
     """Reads the event stream in a thread of its own; frames arrive in a queue."""
 
@@ -251,18 +267,8 @@ class Follower:
             contextlib.suppress(httpx.HTTPError, RuntimeError),
             self._client.stream("GET", "/api/events", params=self._params) as answer,
         ):
-            name, ident, data = "message", "", ""
-            for line in answer.iter_lines():
-                field, _, value = line.partition(": ")
-                if field == "event":
-                    name = value
-                elif field == "id":
-                    ident = value
-                elif field == "data":
-                    data = value
-                elif not line and data:
-                    self._frames.put((name, ident, json.loads(data)))
-                    name, ident, data = "message", "", ""
+            for frame in frames(answer.iter_lines()):
+                self._frames.put(frame)
 
     def next(self, patience: float = PATIENCE) -> tuple[str, str, Any]:
         """The next frame as (event, id, data)."""
