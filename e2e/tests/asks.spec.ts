@@ -5,6 +5,8 @@ import { approve, asks, block, isPhone, openSessions, said, say } from '../src/u
 // The real program against the scripted model.
 const server = useServer({ agent: 'claude' });
 const COMMAND = 'printf "%s\\n" released > release.txt && cat release.txt';
+// Longer than what is sent with every item.
+const LONG = `printf "%s" "${'dear reader '.repeat(3000)}the end" > letter.txt && tail -c 7 letter.txt`;
 
 test.beforeAll(async () => {
   await server().model.rules(
@@ -25,6 +27,10 @@ test.beforeAll(async () => {
     {
       match: 'Release it now',
       steps: [bash(COMMAND, 'Write the release'), { text: 'It said {{result}}' }],
+    },
+    {
+      match: 'Write the long letter',
+      steps: [bash(LONG, 'Write the letter'), { text: 'It ends with: {{result}}' }],
     },
     {
       match: 'Delete the old logs',
@@ -88,6 +94,32 @@ test(
     await expect(release).toContainText('It said released');
   },
 );
+
+// spec: inbox-18
+test('a command too long for an event is there to its last word before it can be allowed', async ({
+  visit,
+}) => {
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', {
+    id,
+    title: 'Letter',
+    prompt: 'Write the long letter.',
+  });
+  const page = await visit(server());
+  // The whole of it does not arrive at first: there is nothing to allow.
+  await page.route('**/api/blobs/*', (route) => route.abort());
+  await page.goto(`${server().url}/s/${id}`);
+  const waiting = asks(page, 'Run printf');
+  const fetchAll = waiting.getByRole('button', { name: /^Show all/ });
+  await expect(fetchAll).toBeEnabled();
+  await expect(waiting.getByRole('button', { name: /^Allow/ })).toHaveCount(0);
+
+  await page.unroute('**/api/blobs/*');
+  await fetchAll.click();
+  await expect(waiting.locator('[data-command]')).toHaveText(`$ ${LONG}`);
+  await approve(waiting, /^Allow once/);
+  await expect(said(page, 'It ends with: the end')).toBeVisible();
+});
 
 // spec: inbox-9
 test(

@@ -1,9 +1,13 @@
 """Asks as the runner sees them: held, parked, orphaned, answered, used up."""
 
+import json
+
+import pytest
+
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
-from mainloop_models.asks import Decision
+from mainloop_models.asks import Decision, PermissionAsk
 
 
 def working(server: InProcessServer, thread: str = "main") -> HandRunner:
@@ -27,6 +31,48 @@ def test_an_answer_reaches_exactly_the_call_that_asked_and_stays_until_it_is_tak
     assert [a.ask_id for a in runner.work().answers] == [one]
     runner.say(r.Released(call_id="c", turn=1, by="answer", ask_id=one))
     assert runner.work().answers == []
+
+
+@pytest.mark.spec("inbox-18")
+def test_an_ask_too_long_for_an_event_is_cut_there_and_whole_where_it_is_decided(server: InProcessServer) -> None:
+    person = server.person
+    runner = working(server)
+    command = f"echo {'x' * 40_000} && rm -r /the/end"
+    ask = runner.ask_permission(command)
+    (item,) = person.get("/api/inbox")["items"]
+    (event,) = [e for e in person.events() if e["kind"] == "item"]
+    assert len(json.dumps(event["body"])) < 32 * 1024
+    assert item["ask"] == event["body"]["ask"]
+    assert item["blob"] == event["body"]["blob"]
+    whole = json.loads(person.http.get(f"/api/blobs/{item['blob']['id']}").text)
+    assert whole["command"] == whole["input"]["command"] == command
+    assert whole["kind"] == item["ask"]["kind"]
+    # Its runner dies: what was approved is what may run, to the last letter.
+    runner.die()
+    server.look_after()
+    person.answer(ask, "allow")
+    assert [a.input["command"] for a in server.runner("main", 2).hello().approved] == [command]
+
+
+def test_a_long_question_is_answered_by_its_whole_text_and_a_short_ask_has_no_blob(server: InProcessServer) -> None:
+    runner = working(server)
+    question = f"Which one? {'It is a long story. ' * 1000}"
+    ask = runner.ask_question(question)
+    (item,) = server.person.get("/api/inbox")["items"]
+    assert item["blob"] is not None
+    server.person.answer(ask, "answer", answers={question: "that one"})
+    assert runner.work().answers[0].answer.answers == {question: "that one"}
+    runner.ask_question("Short?")
+    (item,) = server.person.get("/api/inbox")["items"]
+    assert item["blob"] is None
+
+
+@pytest.mark.parametrize("lists", [[["y" * 9] * 9] * 9000, {f"{n}": "z" * 5000 for n in range(200)}, {"k" * 50_000: 1}])
+def test_an_ask_of_any_shape_fits_into_an_event(server: InProcessServer, lists: object) -> None:
+    runner = working(server)
+    runner.ask(PermissionAsk(tool="Odd", input={"given": lists}))
+    (event,) = [e for e in server.person.events() if e["kind"] == "item"]
+    assert len(json.dumps(event["body"])) < 32 * 1024
 
 
 def test_a_deferred_call_waits_without_a_runner_and_goes_on_with_the_answer(server: InProcessServer) -> None:

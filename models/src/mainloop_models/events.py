@@ -303,6 +303,8 @@ class ItemBody(Model):
     session_id: str | None = None
     title: str
     ask: AskBody | None = None
+    # Where the ask is too long for an event, the whole of it as JSON; `ask` is then cut, and not to be decided by.
+    blob: BlobRef | None = None
     notice: NoticeItem | None = None
     turn: int | None = None
     call_id: str | None = None

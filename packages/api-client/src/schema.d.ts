@@ -1145,6 +1145,7 @@ export interface components {
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
             ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
+            blob?: components["schemas"]["BlobRef"] | null;
             /** Call Id */
             call_id?: string | null;
             /** Closed At */
@@ -1190,6 +1191,7 @@ export interface components {
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
             ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
+            blob?: components["schemas"]["BlobRef"] | null;
             /** Call Id */
             call_id?: string | null;
             /** Closed At */

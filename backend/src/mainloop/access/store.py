@@ -2,12 +2,16 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
+
+# Asked by every request, so it is put together once.
+_device_of: Final = sa.select(t.device).where(t.device.c.cookie_hash == sa.bindparam("cookie_hash"))
 
 
 def hashed(secret: str) -> str:
@@ -45,7 +49,7 @@ def add_device(unit: UnitOfWork, device_id: str, name: str, cookie: str, key: st
 
 
 def device_of(connection: sa.Connection, cookie: str) -> Row | None:
-    return connection.execute(sa.select(t.device).where(t.device.c.cookie_hash == hashed(cookie))).first()
+    return connection.execute(_device_of, {"cookie_hash": hashed(cookie)}).first()
 
 
 def devices(connection: sa.Connection) -> list[Row]:

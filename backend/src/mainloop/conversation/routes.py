@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api", tags=["conversation"])
 LAST = 2**63 - 1
 
 
-def _conversation(request: Request) -> Conversation:
+async def _conversation(request: Request) -> Conversation:
     return request.app.state.parts.conversation
 
 

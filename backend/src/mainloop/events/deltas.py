@@ -19,7 +19,7 @@ from mainloop_models.runner import Delta
 log = logging.getLogger(__name__)
 
 # How often new pieces of all threads together are written.
-STORE_EVERY: Final = 0.25
+STORE_EVERY: Final = 0.5
 
 
 class OpenMessage(BaseModel):

@@ -32,6 +32,13 @@ class Page(BaseModel):
 
 
 _columns = (t.event.c.cursor, t.event.c.thread_id, t.event.c.seq, t.event.c.kind, t.event.c.at, t.event.c.body)
+# Read after each commit, so it is put together once.
+_after = (
+    sa.select(*_columns)
+    .where(t.event.c.cursor > sa.bindparam("after"))
+    .order_by(t.event.c.cursor)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 
 
 def latest_cursor(connection: sa.Connection) -> int:
@@ -41,9 +48,7 @@ def latest_cursor(connection: sa.Connection) -> int:
 
 def frames_after(connection: sa.Connection, cursor: int, limit: int = PAGE) -> list[tuple[int, bytes]]:
     """Up to `limit` events behind `cursor`, each as (cursor, ready bytes of the event stream)."""
-    rows = connection.execute(
-        sa.select(*_columns).where(t.event.c.cursor > cursor).order_by(t.event.c.cursor).limit(limit)
-    )
+    rows = connection.execute(_after, {"after": cursor, "limit": limit})
     return [(row.cursor, frame(row)) for row in rows]
 
 

@@ -29,9 +29,32 @@ TAIL: Final = 4 * 1024
 CHANNEL: Final = "mainloop"
 TRIES: Final = 5
 
+_MORE: Final = sa.bindparam("more", type_=sa.BigInteger)
+_COUNT_IN_THREAD: Final = (
+    sa.update(t.thread)
+    .where(t.thread.c.id == sa.bindparam("thread"))
+    .values(last_seq=t.thread.c.last_seq + _MORE)
+    .returning(t.thread.c.last_seq)
+)
+_COUNT_IN_ALL: Final = (
+    sa.update(t.installation).values(cursor=t.installation.c.cursor + _MORE).returning(t.installation.c.cursor)
+)
+_TIME_OF: Final = sa.select(t.event.c.at).where(t.event.c.cursor == sa.bindparam("cursor"))
+_INSERT_EVENTS: Final = t.event.insert()
+
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def fits(text: str) -> bool:
+    """Whether a text may stand in an event whole."""
+    return len(text.encode()) <= HEAD + TAIL
+
+
+def blob_of(thread_id: str, text: str) -> BlobRef:
+    """The blob of a text. Named by its content: a message that is said again needs no second copy."""
+    return BlobRef(id=hashlib.sha256(f"{thread_id}/{text}".encode()).hexdigest()[:32], size=len(text.encode()))
 
 
 class UnitOfWork:
@@ -79,17 +102,20 @@ class UnitOfWork:
 
     def shorten(self, thread_id: str, text: str) -> tuple[str, BlobRef | None]:
         """`text` as it may stand in an event: itself, or its head and tail with a reference to the whole."""
-        data = text.encode()
-        if len(data) <= HEAD + TAIL:
+        if fits(text):
             return text, None
-        # Named by its content: a message that is said again with another status needs no second copy.
-        ref = BlobRef(id=hashlib.sha256(f"{thread_id}/{text}".encode()).hexdigest()[:32], size=len(data))
+        data = text.encode()
+        head, tail = data[:HEAD].decode(errors="ignore"), data[-TAIL:].decode(errors="ignore")
+        return f"{head}\n… {len(data) - HEAD - TAIL} bytes left out …\n{tail}", self.keep(thread_id, text)
+
+    def keep(self, thread_id: str, text: str) -> BlobRef:
+        """Store the whole of a text beside the log."""
+        ref = blob_of(thread_id, text)
         row = upsert(self.connection, t.blob).values(
             id=ref.id, thread_id=thread_id, size=ref.size, text=text, created_at=self.now
         )
         self.execute(row.on_conflict_do_nothing())
-        head, tail = data[:HEAD].decode(errors="ignore"), data[-TAIL:].decode(errors="ignore")
-        return f"{head}\n… {len(data) - HEAD - TAIL} bytes left out …\n{tail}", ref
+        return ref
 
     def write_events(self) -> None:
         """Number and insert what was collected. Lock order: threads by id, then the one counter."""
@@ -106,21 +132,11 @@ class UnitOfWork:
             count[thread_id] += 1
         next_seq: dict[str, int] = {}
         for thread_id in sorted(count):
-            row = (
-                sa.update(t.thread)
-                .where(t.thread.c.id == thread_id)
-                .values(last_seq=t.thread.c.last_seq + count[thread_id])
-                .returning(t.thread.c.last_seq)
-            )
-            next_seq[thread_id] = self.execute(row).scalar_one() - count[thread_id]
-        counter = (
-            sa.update(t.installation)
-            .values(cursor=t.installation.c.cursor + len(self._events))
-            .returning(t.installation.c.cursor)
-        )
-        cursor = self.execute(counter).scalar_one() - len(self._events)
+            row = self.connection.execute(_COUNT_IN_THREAD, {"thread": thread_id, "more": count[thread_id]})
+            next_seq[thread_id] = row.scalar_one() - count[thread_id]
+        cursor = self.connection.execute(_COUNT_IN_ALL, {"more": len(self._events)}).scalar_one() - len(self._events)
         # A clock that was set back must not put times out of the order of the numbers.
-        before = self.execute(sa.select(t.event.c.at).where(t.event.c.cursor == cursor)).scalar_one_or_none()
+        before = self.connection.execute(_TIME_OF, {"cursor": cursor}).scalar_one_or_none()
         at = max(self.now, before or self.now)
         rows: list[dict[str, object]] = []
         for thread_id, kind, body in self._events:
@@ -136,7 +152,7 @@ class UnitOfWork:
                     "body": body,
                 }
             )
-        self.connection.execute(t.event.insert(), rows)
+        self.connection.execute(_INSERT_EVENTS, rows)
 
     def committed(self, bell: Bell) -> None:
         bell.ring(self._topics)

@@ -38,5 +38,14 @@ def database_of(request: Request) -> Database:
     return parts_of(request).database
 
 
-CurrentParts = Annotated[Parts, Depends(parts_of)]
-CurrentDatabase = Annotated[Database, Depends(database_of)]
+# Asynchronous although they wait for nothing: a plain function would be run in a thread, request by request.
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
+
+
+async def _database(request: Request) -> Database:
+    return database_of(request)
+
+
+CurrentParts = Annotated[Parts, Depends(_parts)]
+CurrentDatabase = Annotated[Database, Depends(_database)]

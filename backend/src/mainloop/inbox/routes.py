@@ -17,7 +17,7 @@ from mainloop_models.events import ItemBody
 router = APIRouter(prefix="/api/inbox", tags=["inbox"])
 
 
-def _inbox(request: Request) -> Inbox:
+async def _inbox(request: Request) -> Inbox:
     return request.app.state.parts.inbox
 
 

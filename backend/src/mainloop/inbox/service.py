@@ -24,6 +24,8 @@ DECISIONS: Final[dict[str, set[Decision]]] = {
     "stall": {Decision.RETRY, Decision.DISMISS},
     "sign_in": {Decision.RETRY, Decision.DISMISS},
 }
+# Characters of a title; the ask itself says everything.
+LONGEST_TITLE: Final = 500
 # Errors that only signing in, or another key, can cure.
 SIGN_IN: Final = {"authentication", "not_installed"}
 
@@ -99,7 +101,7 @@ class Inbox:
             raise AlreadyAnswered(answer=in_words(item), extra={"item": item.model_dump(mode="json")})
         if item.state == "closed":
             raise ItemClosed(reason=item.closed_by, extra={"item": item.model_dump(mode="json")})
-        _check(item, answer)
+        _check(item.model_copy(update={"ask": store.whole_ask(row)}), answer)
         answered = store.close(
             unit,
             row.thread_id,
@@ -130,7 +132,7 @@ class Inbox:
                 kind=body.ask.kind,
                 thread_id=said.thread_id,
                 session_id=said.thread_id if said.thread.role == "session" else None,
-                title=body.title,
+                title=body.title[:LONGEST_TITLE],
                 ask=body.ask,
                 turn=body.turn,
                 call_id=body.call_id,

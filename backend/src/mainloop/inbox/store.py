@@ -1,14 +1,18 @@
 """Rows of the inbox. Every change of a row is an event with the whole item."""
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
-from mainloop.events.unit import UnitOfWork
+from mainloop.events.unit import UnitOfWork, blob_of, fits
+from mainloop.inbox.short import as_text, shortened
+from mainloop_models.asks import AskBody
 from mainloop_models.events import ItemBody
 
+_ASK: Final[TypeAdapter[AskBody]] = TypeAdapter(AskBody)
 # Most urgent first: what blocks an agent before what informs.
 _URGENCY = sa.case(
     {"permission": 0, "question": 1, "plan": 2, "sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
@@ -97,9 +101,19 @@ def _taken(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> None:
 
 def _say(unit: UnitOfWork, row: Row) -> ItemBody:
     body = body_of(row)
+    if body.blob is not None:
+        unit.keep(row.thread_id, as_text(row.ask))
     unit.append(row.thread_id, "item", body)
     return body
 
 
+def whole_ask(row: Row) -> AskBody | None:
+    return None if row.ask is None else _ASK.validate_python(row.ask)
+
+
 def body_of(row: Row) -> ItemBody:
-    return ItemBody.model_validate({name: getattr(row, name) for name in ItemBody.model_fields})
+    """An item as it stands in an event; the row has its ask whole."""
+    values = {name: getattr(row, name) for name in ItemBody.model_fields if name != "blob"}
+    if row.ask is not None and not fits(whole := as_text(row.ask)):
+        values |= {"ask": shortened(row.ask), "blob": blob_of(row.thread_id, whole)}
+    return ItemBody.model_validate(values)

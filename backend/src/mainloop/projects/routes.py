@@ -14,7 +14,7 @@ from mainloop.projects.service import Projects, as_project
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 
 
-def _projects(request: Request) -> Projects:
+async def _projects(request: Request) -> Projects:
     return request.app.state.parts.projects
 
 

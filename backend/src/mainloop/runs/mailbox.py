@@ -17,6 +17,16 @@ LONGEST: Final = 256 * 1024  # bytes
 Mode = Literal["queue", "steer"]
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
+# Asked by every runner again and again, so they are put together once.
+_of_status: Final = (
+    sa.select(t.message)
+    .where(t.message.c.thread_id == sa.bindparam("thread_id"), t.message.c.status == sa.bindparam("status"))
+    .order_by(t.message.c.place)
+)
+_notes: Final = (
+    sa.select(t.note.c.text).where(t.note.c.message_id == sa.bindparam("message_id")).order_by(t.note.c.place)
+)
+
 
 def clean(text: str) -> str:
     """`text` without control characters, which no screen shows and PostgreSQL can't store.
@@ -153,13 +163,11 @@ def note(unit: UnitOfWork, thread_id: str, key: str, text: str) -> None:
 
 
 def notes_of(connection: sa.Connection, message_id: str) -> list[str]:
-    rows = sa.select(t.note.c.text).where(t.note.c.message_id == message_id).order_by(t.note.c.place)
-    return list(connection.execute(rows).scalars())
+    return list(connection.execute(_notes, {"message_id": message_id}).scalars())
 
 
 def _with_status(connection: sa.Connection, thread_id: str, status: MessageStatus) -> list[Row]:
-    mine = (t.message.c.thread_id == thread_id, t.message.c.status == status)
-    return list(connection.execute(sa.select(t.message).where(*mine).order_by(t.message.c.place)))
+    return list(connection.execute(_of_status, {"thread_id": thread_id, "status": status}))
 
 
 def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> Row:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from mainloop.errors import UnknownRun
 from mainloop.events.bell import heard, work_of
 from mainloop.http.stream import SHUTDOWN
-from mainloop.runs.service import Caller, Runs
+from mainloop.runs.service import Runs
 from mainloop_models.runner import Deltas, DeltasTaken, Hello, Receipt, Reports, Welcome, Work
 
 router = APIRouter(prefix="/runner/v1", tags=["runner"])
@@ -16,46 +16,46 @@ router = APIRouter(prefix="/runner/v1", tags=["runner"])
 POLL = 25.0
 
 
-def _runs(request: Request) -> Runs:
+# Asynchronous although they wait for nothing: a plain function would be run in a thread, request by request.
+async def _runs(request: Request) -> Runs:
     return request.app.state.parts.runs
 
 
-CurrentRuns = Annotated[Runs, Depends(_runs)]
-
-
-def _caller(runs: CurrentRuns, authorization: Annotated[str, Header()] = "") -> Caller:
+async def _token(authorization: Annotated[str, Header()] = "") -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise UnknownRun
-    return runs.caller(token)
+    return token
 
 
-CurrentCaller = Annotated[Caller, Depends(_caller)]
+CurrentRuns = Annotated[Runs, Depends(_runs)]
+Token = Annotated[str, Depends(_token)]
 
 
 @router.post("/hello", name="runner_hello")
-def hello(given: Hello, runs: CurrentRuns, caller: CurrentCaller) -> Welcome:
+def hello(given: Hello, runs: CurrentRuns, token: Token) -> Welcome:
     """A run says that it lives, and learns what it is."""
-    return runs.hello(caller, given)
+    return runs.hello(token, given)
 
 
 @router.post("/reports", name="runner_reports")
-def reports(given: Reports, runs: CurrentRuns, caller: CurrentCaller) -> Receipt:
+def reports(given: Reports, runs: CurrentRuns, token: Token) -> Receipt:
     """What the agent did, in order; each report is applied once."""
-    return runs.apply(caller, given)
+    return runs.apply(token, given)
 
 
 @router.post("/deltas", name="runner_deltas")
-def deltas(given: Deltas, runs: CurrentRuns, caller: CurrentCaller) -> DeltasTaken:
+def deltas(given: Deltas, runs: CurrentRuns, token: Token) -> DeltasTaken:
     """Pieces of messages that are being written."""
-    return runs.take_deltas(caller, given)
+    return runs.take_deltas(token, given)
 
 
 @router.get("/work", name="runner_work")
-async def work(runs: CurrentRuns, caller: CurrentCaller, seen: Annotated[str, Query()] = "") -> Work:
+async def work(runs: CurrentRuns, token: Token, seen: Annotated[str, Query()] = "") -> Work:
     """Everything open for this run: at once where it differs from `seen`, else when it changes or after 25 s."""
     clock = asyncio.get_running_loop().time
     until = clock() + POLL
+    caller = await asyncio.to_thread(runs.caller, token)
     with runs.database.bell.listen(work_of(caller.thread_id), SHUTDOWN) as ear:
         while True:
             ear.clear()

@@ -5,6 +5,7 @@ import logging
 import secrets
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from mainloop.runs.turns import Turns
 from mainloop.settings import Settings
 from mainloop_models import runner as r
 from mainloop_models.asks import Answer, Decision
+from mainloop_models.base import Model
 from mainloop_models.events import RunBody
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ ENSURE_RUN = "ensure_run"
 END_RUN = "end_run"
 KILL_RUN = "kill_run"
 HOST = socket.gethostname()
+# Reports that tell what happens and change nothing about what is open.
+TELLING = (r.AgentSession, r.Said, r.Reasoned, r.ToolCalled, r.ToolEnded, r.Todo, r.Retrying)
 
 
 @dataclass(frozen=True)
@@ -136,24 +140,23 @@ class Runs:
     # -- hello -------------------------------------------------------------------------------------------------
     def caller(self, token: str) -> Caller:
         """Whose token this is. Raises UnknownRun, RunRefused."""
+        return self.database.read(lambda c: self._caller(c, token))
 
-        def look(connection: sa.Connection) -> Caller:
-            run = store.run_with_token(connection, _hash(token))
-            if run is None:
-                raise UnknownRun
-            if run.state == "ended" or store.agent(connection, run.thread_id).run != run.number:
-                raise RunRefused
-            return Caller(run.thread_id, run.number)
-
-        return self.database.read(look)
-
-    def hello(self, caller: Caller, hello: r.Hello) -> r.Welcome:
-        """Welcome the newest run of a thread. Raises RunRefused."""
-        if (hello.thread_id, hello.run) != (caller.thread_id, caller.run):
+    def _caller(self, connection: sa.Connection, token: str) -> Caller:
+        run = store.run_with_token(connection, _hash(token))
+        if run is None:
+            raise UnknownRun
+        if run.state == "ended" or run.number != run.newest:
             raise RunRefused
-        return self.database.write(lambda unit: self._welcome(unit, caller, hello))
+        return Caller(run.thread_id, run.number)
+
+    def hello(self, token: str, hello: r.Hello) -> r.Welcome:
+        """Welcome the newest run of a thread. Raises UnknownRun, RunRefused."""
+        return self.database.write(lambda unit: self._welcome(unit, self._caller(unit.connection, token), hello))
 
     def _welcome(self, unit: UnitOfWork, caller: Caller, hello: r.Hello) -> r.Welcome:
+        if (hello.thread_id, hello.run) != (caller.thread_id, caller.run):
+            raise RunRefused
         row = self._fenced(unit, caller)
         mine = store.run(unit.connection, caller.thread_id, caller.run)
         agent_session = row.agent_session
@@ -208,43 +211,52 @@ class Runs:
             self.standing.seen(unit, run)
 
     # -- reports -----------------------------------------------------------------------------------------------
-    def apply(self, caller: Caller, reports: r.Reports) -> r.Receipt:
+    def apply(self, token: str, reports: r.Reports) -> r.Receipt:
         """Apply reports in order, each once; answers how far and, for calls of our tools, with what.
 
-        Raises RunRefused. A report behind a gap is not applied.
+        Raises UnknownRun, RunRefused. A report behind a gap is not applied.
         """
-        if reports.thread_id != caller.thread_id:
-            raise RunRefused
-        return self.database.write(lambda unit: self._apply(unit, caller, reports))
+        return self.database.write(lambda unit: self._apply(unit, self._caller(unit.connection, token), reports))
 
     def _apply(self, unit: UnitOfWork, caller: Caller, reports: r.Reports) -> r.Receipt:
+        thread_id = caller.thread_id
+        if reports.thread_id != thread_id:
+            raise RunRefused
         self._fenced(unit, caller)
-        acked = store.acked(unit.connection, caller.thread_id)
+        acked = store.acked(unit.connection, thread_id)
         answers: dict[str, r.ToolAnswer] = {}
+        fresh: dict[int, int] = {}
         for report in reports.reports:
             done = acked.get(report.run)
             if done is None or report.run > caller.run:
                 raise RunRefused
             if isinstance(report.body, r.ToolRequest):
-                answer = calls.answered(unit.connection, caller.thread_id, report.body.call_id)
+                answer = calls.answered(unit.connection, thread_id, report.body.call_id)
                 if answer is not None:
                     answers[report.body.call_id] = answer
             if report.number != done + 1:
                 continue
-            said = Said(store.lock(unit, caller.thread_id), report.run)
+            said = Said(store.agent(unit.connection, thread_id), report.run)
             if isinstance(report.body, r.ToolRequest):
                 answers[report.body.call_id] = self._answer(unit, said, report.body)
             else:
                 self.turns.apply(unit, said, report)
-            acked[report.run] = report.number
-            store.update_run(unit, caller.thread_id, report.run, acked=report.number)
+            acked[report.run] = fresh[report.run] = report.number
+        for run, number in fresh.items():
+            store.update_run(unit, thread_id, run, acked=number)
         self._seen(unit, caller)
-        self.standing.heard(unit, caller.thread_id)
-        after = store.agent(unit.connection, caller.thread_id)
-        unit.ring(work_of(caller.thread_id))
-        if store.has_work(unit.connection, after):
-            self.request(unit, caller.thread_id)  # a run that just ended left something to do
+        self.standing.heard(unit, thread_id)
+        self._see_to_the_rest(unit, thread_id, [report.body for report in reports.reports])
         return r.Receipt(acked=acked, answers=answers)
+
+    def _see_to_the_rest(self, unit: UnitOfWork, thread_id: str, bodies: Sequence[Model]) -> None:
+        """What reports leave open is for this runner, or for the next one where it has just ended."""
+        if any(not isinstance(body, TELLING) for body in bodies):
+            unit.ring(work_of(thread_id))
+        if any(isinstance(body, r.RunEnded) for body in bodies):
+            after = store.agent(unit.connection, thread_id)
+            if store.has_work(unit.connection, after):
+                self.request(unit, thread_id)
 
     def _answer(self, unit: UnitOfWork, said: Said, request: r.ToolRequest) -> r.ToolAnswer:
         answer = calls.answered(unit.connection, said.thread_id, request.call_id)
@@ -253,30 +265,38 @@ class Runs:
             calls.answer(unit, said.thread_id, request, answer)
         return answer
 
-    def take_deltas(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:
-        """Pieces of messages that are being written."""
-        self.standing.heard_pieces(caller.thread_id)
-        return r.DeltasTaken(lengths=self.open_messages.take(caller.thread_id, deltas.deltas))
+    def take_deltas(self, token: str, deltas: r.Deltas) -> r.DeltasTaken:
+        """Pieces of messages that are being written. Raises UnknownRun, RunRefused."""
+        thread_id = self.caller(token).thread_id
+        self.standing.heard_pieces(thread_id)
+        return r.DeltasTaken(lengths=self.open_messages.take(thread_id, deltas.deltas))
 
     # -- work --------------------------------------------------------------------------------------------------
     def work(self, caller: Caller) -> r.Work:
-        """Everything open for this run right now. Raises RunRefused."""
-        return self.database.write(lambda unit: self._work(unit, caller))
+        """Everything open for this run right now. Raises RunRefused.
 
-    def _work(self, unit: UnitOfWork, caller: Caller) -> r.Work:
-        row = self._fenced(unit, caller)
-        self._seen(unit, caller)
-        if row.working and row.turn_run < caller.run:
-            self.turns.cut_off(unit, row)
-            row = store.lock(unit, caller.thread_id)
-        mine = store.run(unit.connection, caller.thread_id, caller.run)
-        if mine is not None and mine.kind != row.kind:  # another agent was chosen: this one has nothing more to do
+        Runners look often and mostly find what they know: only what has to be handed out first is written.
+        """
+        work = self.database.read(lambda c: self._open_work(c, caller))
+        return work if work is not None else self.database.write(lambda unit: self._hand_out(unit, caller))
+
+    def _open_work(self, connection: sa.Connection, caller: Caller) -> r.Work | None:
+        """What is open; None where something is to be written first."""
+        row = store.agent(connection, caller.thread_id)
+        if row.run != caller.run:
+            raise RunRefused
+        mine = store.run(connection, caller.thread_id, caller.run)
+        if _was_cut_off(row, caller) or (mine is not None and self.standing.is_to_be_noted(row, mine)):
+            return None
+        if not _is_its_agent(row, mine):
             return r.Work(version="another-agent", wanted="park")
-        untaken = [] if row.wanted == "queue" else store.untaken_answers(unit.connection, caller.thread_id)
-        answers = [a for a in untaken if not a.orphaned]
-        messages = self._open_messages(unit, row)
+        if self._to_hand_out(connection, row):
+            return None
+        decided = store.untaken_answers(connection, caller.thread_id)
+        answers = [a for a in decided if not a.orphaned and row.wanted != "queue"]
+        messages = self._open_messages(connection, row, decided)
         wanted = row.wanted
-        asks = store.open_asks(unit.connection, caller.thread_id)
+        asks = store.open_asks(connection, caller.thread_id)
         goes_on = row.deferred_call and not asks and row.wanted != "queue"
         idle = not (row.working or messages or answers or goes_on)
         if wanted in ("park", "hold", "queue"):
@@ -294,33 +314,51 @@ class Runs:
         )
         return work.model_copy(update={"version": _version(work)})
 
-    def _open_messages(self, unit: UnitOfWork, row: Row) -> list[r.WorkMessage]:
-        thread_id = str(row.thread_id)
+    def _hand_out(self, unit: UnitOfWork, caller: Caller) -> r.Work:
+        """The turn of a dead run is closed, waiting messages are the runner's from now on."""
+        row = self._fenced(unit, caller)
+        self._seen(unit, caller)
+        if _was_cut_off(row, caller):
+            self.turns.cut_off(unit, row)
+            row = store.lock(unit, caller.thread_id)
+        if _is_its_agent(row, store.run(unit.connection, caller.thread_id, caller.run)):
+            mailbox.deliver(unit, caller.thread_id, self._to_hand_out(unit.connection, row))
+        work = self._open_work(unit.connection, caller)
+        assert work is not None
+        return work
+
+    def _to_hand_out(self, connection: sa.Connection, row: Row) -> list[str]:
+        """Queued messages that the runner should have now: one a turn, and what steers an open one."""
+        if not self._may_be_given(connection, row):
+            return []
+        waiting = mailbox.queued(connection, row.thread_id)
+        if row.working:
+            return [m.id for m in waiting if m.mode == "steer"]
+        if waiting and not mailbox.delivered(connection, row.thread_id):
+            return [waiting[0].id]
+        return []
+
+    def _may_be_given(self, connection: sa.Connection, row: Row) -> bool:
         goes_on = row.deferred_call and not (row.working or row.cut_off)  # with the call, before anything else
         if row.blocked or goes_on or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
+            return False
+        return bool(row.working) or not store.open_asks(connection, row.thread_id)
+
+    def _open_messages(self, connection: sa.Connection, row: Row, decided: list[Row]) -> list[r.WorkMessage]:
+        if not self._may_be_given(connection, row):
             return []
-        if not row.working and store.open_asks(unit.connection, thread_id):
-            return []
-        waiting = mailbox.queued(unit.connection, thread_id)
-        if row.working:
-            fresh = [m.id for m in waiting if m.mode == "steer"]
-        elif mailbox.delivered(unit.connection, thread_id):
-            fresh = []
-        else:
-            fresh = [m.id for m in waiting[:1]]
-        mailbox.deliver(unit, thread_id, fresh)
-        follow_up = row.cut_off + _decisions(store.untaken_answers(unit.connection, thread_id))
+        follow_up = row.cut_off + _decisions(decided)
         return [
             r.WorkMessage(
                 id=m.id,
                 text=m.text,
                 mode=m.mode,
-                context=mailbox.notes_of(unit.connection, m.id),
+                context=mailbox.notes_of(connection, m.id),
                 again=m.attempt > 0,
                 attempt=m.attempt,
                 follow_up=follow_up if m.attempt else "",
             )
-            for m in mailbox.delivered(unit.connection, thread_id)
+            for m in mailbox.delivered(connection, row.thread_id)
         ]
 
     def restart(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -359,6 +397,16 @@ class Runs:
         wanted = wanted if wanted in ("hold", "queue") else "run"
         store.update(unit, thread_id, blocked=False, wanted=wanted, restarts=0)
         self.take_up(unit, thread_id)
+
+
+def _was_cut_off(row: Row, caller: Caller) -> bool:
+    """A turn is open that an older run worked on; its spool has been delivered and does not end it."""
+    return bool(row.working) and row.turn_run < caller.run
+
+
+def _is_its_agent(row: Row, newest: Row | None) -> bool:
+    """Whether the newest run's kind of agent is still the thread's. Another was chosen: it has no more to do."""
+    return newest is None or newest.kind == row.kind
 
 
 def _decisions(answers: list[Row]) -> str:

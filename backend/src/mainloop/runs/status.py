@@ -11,7 +11,7 @@ from typing import Final
 
 from mainloop.db.engine import Row
 from mainloop.events.status import Statuses
-from mainloop.events.unit import Database, UnitOfWork
+from mainloop.events.unit import Database, UnitOfWork, now
 from mainloop.runs import calls, store
 from mainloop.runs.registry import Registry, Said
 from mainloop_models import runner as r
@@ -82,9 +82,9 @@ class Standing:
         self._does(unit, thread_id, None)
 
     def _does(self, unit: UnitOfWork, thread_id: str, activity: Activity | None) -> None:
-        now = activity.model_dump(mode="json") if activity else None
-        if store.agent(unit.connection, thread_id).activity != now:
-            store.update(unit, thread_id, activity=now)
+        written = activity.model_dump(mode="json") if activity else None
+        if store.agent(unit.connection, thread_id).activity != written:
+            store.update(unit, thread_id, activity=written)
             self._tell(unit, thread_id)
 
     # -- whether it is heard and seen --------------------------------------------------------------------------
@@ -97,13 +97,17 @@ class Standing:
 
     def heard_pieces(self, thread_id: str) -> None:
         """The same for pieces of a message, which come many times a second."""
-        now = time.monotonic()
+        clock = time.monotonic()
         with self._lock:
-            if now - self._noted.get(thread_id, -PIECES_NOTED_EVERY) < PIECES_NOTED_EVERY:
+            if clock - self._noted.get(thread_id, -PIECES_NOTED_EVERY) < PIECES_NOTED_EVERY:
                 return
-            self._noted = {k: at for k, at in self._noted.items() if now - at < PIECES_NOTED_EVERY}
-            self._noted[thread_id] = now
+            self._noted = {k: at for k, at in self._noted.items() if clock - at < PIECES_NOTED_EVERY}
+            self._noted[thread_id] = clock
         self._database.write(lambda unit: self.heard(unit, thread_id))
+
+    def is_to_be_noted(self, row: Row, run: Row) -> bool:
+        """Whether it would be written down that this run of the agent `row` is seen now."""
+        return row.last_seen is not None or run.seen_at is None or now() - run.seen_at > NOTED_EVERY
 
     def seen(self, unit: UnitOfWork, run: Row) -> None:
         """A runner has asked or told something: it lives and reaches us."""

@@ -14,6 +14,29 @@ from mainloop.events.unit import UnitOfWork
 # queue (all slots are taken).
 NO_RUNNER: Final = ("stop", "hold", "queue")
 
+# Asked by every runner again and again, so they are put together once.
+_its: Final = sa.bindparam("thread_id", type_=t.agent.c.thread_id.type)
+_agent: Final = sa.select(t.agent).where(t.agent.c.thread_id == _its)
+_run: Final = sa.select(t.run).where(t.run.c.thread_id == _its, t.run.c.number == sa.bindparam("number"))
+_run_with_token: Final = (
+    sa.select(t.run.c.thread_id, t.run.c.number, t.run.c.state, t.agent.c.run.label("newest"))
+    .join(t.agent, t.agent.c.thread_id == t.run.c.thread_id)
+    .where(t.run.c.token_hash == sa.bindparam("token_hash"))
+)
+_acked: Final = sa.select(t.run.c.number, t.run.c.acked).where(t.run.c.thread_id == _its)
+_open_asks: Final = (
+    sa.select(t.item)
+    .where(t.item.c.thread_id == _its, t.item.c.state == "open", t.item.c.ask.is_not(None))
+    .order_by(t.item.c.opened_at)
+)
+_untaken_answers: Final = (
+    sa.select(t.item)
+    .where(
+        t.item.c.thread_id == _its, t.item.c.state == "answered", t.item.c.ask.is_not(None), t.item.c.taken.is_(False)
+    )
+    .order_by(t.item.c.closed_at)
+)
+
 
 def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:
     unit.execute(t.thread.insert().values(id=thread_id, kind=kind, created_at=unit.now))
@@ -46,7 +69,7 @@ def add_agent(
 
 def lock(unit: UnitOfWork, thread_id: str) -> Row:
     """The agent row of a thread, locked to the end of the transaction. Raises UnknownThread."""
-    row = unit.execute(sa.select(t.agent).where(t.agent.c.thread_id == thread_id).with_for_update()).first()
+    row = unit.connection.execute(_agent.with_for_update(), {"thread_id": thread_id}).first()
     if row is None:
         raise UnknownThread(id=thread_id)
     return row
@@ -54,7 +77,7 @@ def lock(unit: UnitOfWork, thread_id: str) -> Row:
 
 def agent(connection: sa.Connection, thread_id: str) -> Row:
     """The agent row of a thread, to look at. Raises UnknownThread."""
-    row = connection.execute(sa.select(t.agent).where(t.agent.c.thread_id == thread_id)).first()
+    row = connection.execute(_agent, {"thread_id": thread_id}).first()
     if row is None:
         raise UnknownThread(id=thread_id)
     return row
@@ -79,12 +102,12 @@ def add_run(unit: UnitOfWork, thread_id: str, number: int, *, kind: str, token_h
 
 
 def run(connection: sa.Connection, thread_id: str, number: int) -> Row | None:
-    mine = (t.run.c.thread_id == thread_id, t.run.c.number == number)
-    return connection.execute(sa.select(t.run).where(*mine)).first()
+    return connection.execute(_run, {"thread_id": thread_id, "number": number}).first()
 
 
 def run_with_token(connection: sa.Connection, token_hash: str) -> Row | None:
-    return connection.execute(sa.select(t.run).where(t.run.c.token_hash == token_hash)).first()
+    """Thread, number and state of the run with this token, and the number of the thread's newest."""
+    return connection.execute(_run_with_token, {"token_hash": token_hash}).first()
 
 
 def update_run(unit: UnitOfWork, thread_id: str, number: int, **values: object) -> None:
@@ -93,8 +116,7 @@ def update_run(unit: UnitOfWork, thread_id: str, number: int, **values: object) 
 
 
 def acked(connection: sa.Connection, thread_id: str) -> dict[int, int]:
-    rows = connection.execute(sa.select(t.run.c.number, t.run.c.acked).where(t.run.c.thread_id == thread_id))
-    return {row.number: row.acked for row in rows}
+    return {row.number: row.acked for row in connection.execute(_acked, {"thread_id": thread_id})}
 
 
 def open_runs(connection: sa.Connection, host: str) -> list[Row]:
@@ -105,19 +127,12 @@ def open_runs(connection: sa.Connection, host: str) -> list[Row]:
 
 def open_asks(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Asks of a thread that wait for the person."""
-    mine = (t.item.c.thread_id == thread_id, t.item.c.state == "open", t.item.c.ask.is_not(None))
-    return list(connection.execute(sa.select(t.item).where(*mine).order_by(t.item.c.opened_at)))
+    return list(connection.execute(_open_asks, {"thread_id": thread_id}))
 
 
 def untaken_answers(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Answers whose call has not got them yet."""
-    mine = (
-        t.item.c.thread_id == thread_id,
-        t.item.c.state == "answered",
-        t.item.c.ask.is_not(None),
-        t.item.c.taken.is_(False),
-    )
-    return list(connection.execute(sa.select(t.item).where(*mine).order_by(t.item.c.closed_at)))
+    return list(connection.execute(_untaken_answers, {"thread_id": thread_id}))
 
 
 def orphan_asks(unit: UnitOfWork, thread_id: str, deferred_call: str) -> None:

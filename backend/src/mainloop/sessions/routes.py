@@ -21,7 +21,7 @@ kept_router = APIRouter(prefix="/api/kept", tags=["sessions"])
 MAIN = "main"
 
 
-def _sessions(request: Request) -> Sessions:
+async def _sessions(request: Request) -> Sessions:
     return request.app.state.parts.sessions
 
 
