@@ -1,5 +1,6 @@
 """A server as a process, killed and started again under real runners with the scripted agent."""
 
+import json
 import os
 import random
 import signal
@@ -149,6 +150,33 @@ def test_a_killed_runner_is_followed_by_another_that_goes_on(process: ServerProc
     assert outcomes[-1] == "completed"
     assert person.replies(session)[-1] == WORDS
     gap_free(person, session)
+
+
+@pytest.mark.spec("home-12")
+def test_the_doctor_shows_every_thread_and_says_what_does_not_go_together(
+    process: ServerProcess, person: Person
+) -> None:
+    session = start(person, 1, {"text": "done"})
+    person.until_session(session, "idle")
+
+    def examined() -> tuple[dict[str, Any], str]:
+        """The session, as the doctor sees it, and what the doctor prints."""
+        threads = json.loads(process.run("doctor", "--json").stdout)["threads"]
+        return next(thread for thread in threads if thread["id"] == session), process.run("doctor").stdout
+
+    seen, printed = examined()
+    runners = process.runners()
+    assert seen["pid"] in runners
+    assert (seen["run"], seen["state"], seen["process"], seen["locked"], seen["wrong"]) == (1, "live", True, True, "")
+    assert f"rests; run 1 live, process {seen['pid']}, lock held" in printed
+
+    process.kill()
+    for pid in runners:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not process.runners())
+    seen, printed = examined()
+    assert (seen["state"], seen["process"], seen["locked"]) == ("live", False, False)
+    assert "Its runner is gone." in printed
 
 
 def test_a_cancelled_session_leaves_no_process_within_seconds(process: ServerProcess, person: Person) -> None:

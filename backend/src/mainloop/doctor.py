@@ -16,9 +16,13 @@ from sqlalchemy.exc import DBAPIError
 
 from mainloop.errors import MainloopError
 from mainloop.http.page import find_page
+from mainloop.runs import store as runs_store
+from mainloop.runs.service import HOST
 from mainloop.sandboxes.base import Sandbox
+from mainloop.sessions import store as sessions_store
 from mainloop.sessions.agents import AgentKinds, claude_program
 from mainloop.settings import Settings
+from mainloop.workspaces.base import Workspaces
 
 # Below this, new work is refused sooner or later (bytes).
 LITTLE_ROOM: Final = 2 * 1024**3
@@ -37,6 +41,22 @@ class Check(BaseModel):
 
 class Checks(BaseModel):
     checks: list[Check]
+
+
+class Thread(BaseModel):
+    """What the database says of a thread's newest run, beside what this machine says."""
+
+    id: str
+    name: str
+    working: bool
+    run: int
+    state: str
+    host: str
+    pid: int | None
+    # Whether that process lives, and whether anybody holds the thread's lock.
+    process: bool
+    locked: bool
+    wrong: str = ""
 
 
 def examine(
@@ -157,3 +177,47 @@ def _claude(environment: Mapping[str, str], home: Path) -> Check:
 def _credentials(kinds: AgentKinds) -> Check:
     found = kinds.credentials()
     return _check("credentials", found.found, found.text, found.hint, must=False)
+
+
+# -- threads -----------------------------------------------------------------------------------------------------
+def look_at_threads(connection: sa.Connection, workspaces: Workspaces) -> list[Thread]:
+    """Every thread, its newest run, the process of that and the lock, and what does not go together."""
+    found: list[Thread] = []
+    for row in runs_store.newest_runs(connection):
+        session = sessions_store.find(connection, row.thread_id)
+        thread = Thread(
+            id=row.thread_id,
+            name=session.handle if session else row.thread_id,
+            working=row.working,
+            run=row.run,
+            state=row.state or "none",
+            host=row.host or "",
+            pid=row.pid,
+            process=row.pid is not None and _lives(row.pid),
+            locked=workspaces.alive(row.thread_id),
+        )
+        found.append(thread.model_copy(update={"wrong": _what_is_wrong(thread)}))
+    return found
+
+
+def _what_is_wrong(thread: Thread) -> str:
+    alive = thread.state in ("starting", "live")
+    if alive and thread.host != HOST:
+        return f"Its runner belongs to the machine {thread.host}, which only a server there can see."
+    if alive and not thread.locked:
+        return "Its runner is gone. A running server starts another within seconds; else start one with `mainloop up`."
+    if thread.locked and not alive:
+        return "A runner holds its lock that should have ended. It ends when it next asks a running server."
+    if thread.locked and thread.pid is not None and not thread.process:
+        return "Its lock is held, but not by the process of its run. End whoever holds it: `fuser` names them."
+    return ""
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

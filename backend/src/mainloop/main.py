@@ -21,7 +21,7 @@ from mainloop.access.store import devices
 from mainloop.app import VERSION, create_app, held_home
 from mainloop.backup import export_home, import_home
 from mainloop.db.opening import open_database, refuse_broken
-from mainloop.doctor import Check, examine, sqlite_trouble
+from mainloop.doctor import Check, Thread, examine, look_at_threads, sqlite_trouble
 from mainloop.environment import agent_environment
 from mainloop.errors import MainloopError, PortTaken
 from mainloop.events.bell import Bell
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     pair.add_argument("--json", action="store_true", help="print {url, code}")
     pair.set_defaults(run=_pair)
     doctor = commands.add_parser("doctor", help="see what is there and what is missing")
-    doctor.add_argument("--json", action="store_true", help="print {checks}")
+    doctor.add_argument("--json", action="store_true", help="print {checks, threads}")
     doctor.set_defaults(run=_doctor)
     export = commands.add_parser("export", help="write everything into one file, also while it runs")
     export.add_argument("file", type=Path)
@@ -193,22 +193,41 @@ def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[st
 def _doctor(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
     sandbox, _ = plugins.choose_sandbox(settings.sandbox)
     kinds = AgentKinds(settings, environment, confined=sandbox.confined)
+    threads: list[Thread] = []
     try:
-        database = _database(settings).engine
+        database = _database(settings)
+        workspaces = plugins.make_workspaces(settings.workspace, settings.home, sandbox)
+        threads = database.read(lambda connection: look_at_threads(connection, workspaces))
+        engine = database.engine
     except MainloopError as error:
-        database = error
-    checks = examine(settings, agent_environment(environment, "claude"), sandbox, kinds, database)
+        engine = error
+    checks = examine(settings, agent_environment(environment, "claude"), sandbox, kinds, engine)
     if given.json:
-        print(json.dumps({"checks": [check.model_dump() for check in checks]}))
+        print(
+            json.dumps(
+                {
+                    name: [one.model_dump() for one in found]
+                    for name, found in (("checks", checks), ("threads", threads))
+                }
+            )
+        )
     else:
-        print("\n".join(_line(check) for check in checks))
-    return 1 if any(check.level == "fail" for check in checks) else 0
+        print("\n".join([*(_line(check) for check in checks), "", *(_thread_line(thread) for thread in threads)]))
+    return 1 if any(check.level == "fail" for check in checks) or any(thread.wrong for thread in threads) else 0
 
 
 def _line(check: Check) -> str:
     mark = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}[check.level]
     hint = f"\n{'':18}{check.hint}" if check.hint else ""
     return f"{mark}  {check.name:11} {check.text}{hint}"
+
+
+def _thread_line(thread: Thread) -> str:
+    mark = "FAIL" if thread.wrong else "ok  "
+    process = f"process {thread.pid}" if thread.process else "no process"
+    what = f"run {thread.run} {thread.state}, {process}, lock {'held' if thread.locked else 'free'}"
+    wrong = f"\n{'':18}{thread.wrong}" if thread.wrong else ""
+    return f"{mark}  {thread.name:24} {'works' if thread.working else 'rests'}; {what}{wrong}"
 
 
 def _restore(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:

@@ -221,7 +221,7 @@ def test_of_an_empty_workspace_nothing_is_listed(able: Desk) -> None:
     assert missing.stderr.strip().endswith(f"Nothing is kept of a session {session}. `mainloop restore` lists what is.")
 
 
-@pytest.mark.spec("kept-6", "kept-9")
+@pytest.mark.spec("kept-6")
 def test_what_can_not_be_kept_stays_and_says_so(able: Desk, checkout: Path) -> None:
     """The mirror is out of order for a while: what is needed of it is not where it was."""
     session = able.start(WORK, ANSWERED, project=project_of(able, checkout)["name"])

@@ -14,6 +14,7 @@ ID = r"[a-z]+-\d+"
 TESTS = (
     ("models/tests", "test_*.py"),
     ("backend/tests", "test_*.py"),
+    ("backend/src/mainloop/testing/contracts", "*.py"),
     ("claude-agent/tests", "test_*.py"),
     ("frontend/src", "*.test.ts"),
     ("frontend/tests", "*.ts"),

@@ -22,7 +22,7 @@ from mainloop.testing.contracts.sandboxes import sleeping
 from mainloop.testing.repositories import Repository
 from mainloop.testing.waiting import eventually
 from mainloop.workspaces.base import RunSpec, Source, WorkspaceBroken, WorkspaceRefused, WorkspaceSpec
-from mainloop.workspaces.local import LocalWorkspaces
+from mainloop.workspaces.local import LONGEST_LOG, LocalWorkspaces
 
 from .conftest import STAND_IN
 
@@ -210,6 +210,19 @@ def test_nobody_else_may_look_into_a_thread(local: LocalWorkspaces, home: Path) 
         0o600,
         0o600,
     )
+
+
+@pytest.mark.spec("home-13")
+def test_a_long_log_is_put_aside_when_the_next_runner_starts(local: LocalWorkspaces, home: Path) -> None:
+    local.prepare(WorkspaceSpec("s1"))
+    log = home / "threads" / "s1" / "log"
+    for number, text in enumerate(("the first", "the second"), start=1):
+        log.write_text(text)
+        os.truncate(log, LONGEST_LOG + 1)
+        acts(local, home, agent("true", number=number))
+        assert log.stat().st_size < LONGEST_LOG
+        assert log.with_name("log.1").read_text().startswith(text)
+    assert sorted(path.name for path in log.parent.glob("log*")) == ["log", "log.1"]
 
 
 def test_the_token_lies_in_a_file_for_the_runner_alone(local: LocalWorkspaces, home: Path) -> None:

@@ -125,6 +125,14 @@ def open_runs(connection: sa.Connection, host: str) -> list[Row]:
     return list(connection.execute(sa.select(t.run).where(*mine)))
 
 
+def newest_runs(connection: sa.Connection) -> list[Row]:
+    """Every thread with its newest run, where it had one: number, state, host and process."""
+    newest = sa.and_(t.run.c.thread_id == t.agent.c.thread_id, t.run.c.number == t.agent.c.run)
+    columns = (t.agent.c.thread_id, t.agent.c.working, t.agent.c.run, t.run.c.state, t.run.c.host, t.run.c.pid)
+    query = sa.select(*columns).select_from(t.agent.outerjoin(t.run, newest))
+    return list(connection.execute(query.order_by(t.agent.c.thread_id)))
+
+
 def open_asks(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Asks of a thread that wait for the person."""
     return list(connection.execute(_open_asks, {"thread_id": thread_id}))

@@ -117,6 +117,7 @@ class WorkspacesContract:
         assert not path.exists()
         assert workspaces.remove("s1", lambda: True)
 
+    @pytest.mark.spec("kept-9")
     def test_while_a_runner_lives_nothing_is_kept_or_removed(self, workspaces: Workspaces, mirror: Mirror) -> None:
         start(workspaces, "s1")
         path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)

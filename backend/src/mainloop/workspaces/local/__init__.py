@@ -42,6 +42,7 @@ from mainloop_models.runner import RunFile
 _RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
 
 _CHECKOUT_SECONDS = 1800
+LONGEST_LOG = 5 * 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,7 @@ class LocalWorkspaces:
         )
 
     def _spawn(self, at: _Places) -> int:
+        _put_aside(at.log)
         with _private(at.log, os.O_APPEND) as log:
             runner = subprocess.Popen(
                 [*self._runner, str(at.run_file)],
@@ -284,6 +286,13 @@ def _locked(lock: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def _put_aside(log: Path) -> None:
+    """A long log begins anew, and the one before it is kept: there are never more than two."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LONGEST_LOG:
+            log.replace(log.with_name(f"{log.name}.1"))
 
 
 @contextmanager
