@@ -365,11 +365,11 @@ async def test_a_message_the_agent_has_recorded_is_not_taken_twice(thread: Any) 
     assert len([b for b in thread.server.bodies("tool_called") if b.tool == "Bash"]) == 1
 
 
-async def test_a_message_the_agent_never_got_is_taken_when_given_again(thread: Any) -> None:
+async def test_a_message_the_agent_never_got_is_taken_when_given_again_with_what_was_cut_off(thread: Any) -> None:
     message = thread.server.say("hello", again=True, follow_up="You were cut off.")
     thread.run()
     end = await thread.turn(1)
-    assert (end.text, end.finished) == ("ok: hello", [message])
+    assert (end.text, end.finished) == ("ok: hello\n\nYou were cut off.", [message])
 
 
 async def test_an_error_of_the_model_s_service_leaves_the_message_open(thread: Any) -> None:

@@ -89,6 +89,7 @@ def test_every_route_of_the_api_wants_the_sign_in(server: InProcessServer) -> No
         "item_id": "i",
         "device_id": "d",
         "blob_id": "b",
+        "project_id": "p",
     }
     open_to_all = {("get", "/api/health"), ("post", "/api/pair")}
     asked = 0

@@ -15,7 +15,15 @@ from mainloop.testing.inprocess import InProcessServer, wait_until_at_rest
 from mainloop.testing.waiting import eventually
 
 # Part of what is stored: a name is added here with its phase, and never renamed or taken out.
-NAMES = {"end_run", "ensure_run", "fetch_project", "kill_run", "prepare_session", "save_session"}
+NAMES = {
+    "end_run",
+    "ensure_run",
+    "fetch_project",
+    "keep_workspace",
+    "kill_run",
+    "prepare_session",
+    "save_session",
+}
 
 
 class Desk:

@@ -27,6 +27,9 @@ from mainloop.errors import (
     DatabaseUnreachable,
 )
 
+# The mirror of what sessions without a project left behind. No project has so short an id.
+OWN_MIRROR = "own"
+
 
 def open_database(url: str, home: Path, *, thorough: bool = False) -> sa.Engine:
     """The home's database, up to date; made where the home is new.
@@ -139,9 +142,9 @@ class _Run(BaseModel):
 
 def _refuse_behind(connection: sa.Connection, home: Path, where: object) -> None:
     """A row is committed before its folder is made: a folder without one shows that commits were lost."""
-    runs, projects = store.newest_runs(connection), store.project_ids(connection)
+    runs, mirrors = store.newest_runs(connection), {*store.project_ids(connection), OWN_MIRROR}
     unknown = [folder.name for folder in _folders(home / "threads") if folder.name not in runs]
-    unknown += [m.name for m in _folders(home / "mirrors") if m.name.removesuffix(".git") not in projects]
+    unknown += [m.name for m in _folders(home / "mirrors") if m.name.removesuffix(".git") not in mirrors]
     for thread_id, number in runs.items():
         with suppress(OSError, ValidationError):
             started = _Run.model_validate_json((home / "threads" / thread_id / "run.json").read_bytes())

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainloop.db.opening import OWN_MIRROR
 from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, git
 from mainloop.projects.kept import Snapshot
@@ -99,9 +100,6 @@ _FETCH = (
 
 # A branch of this name would be taken for the checkout itself.
 _NO_HEAD_BRANCH = "^refs/heads/HEAD"
-
-# No project has so short an id.
-OWN = "own"
 
 _UPSTREAM_SECONDS = 3600
 _SESSION_SECONDS = 600
@@ -323,7 +321,7 @@ def session_ref(session_id: str, branch: str) -> str:
 
 def mirror_of(mirrors: Path, project_id: str | None) -> Mirror:
     """The mirror of a project; the one for sessions without a project is mainloop's own."""
-    return Mirror(mirrors / f"{project_id or OWN}.git")
+    return Mirror(mirrors / f"{project_id or OWN_MIRROR}.git")
 
 
 def kept_ref(session_id: str, number: int) -> str:
