@@ -22,7 +22,7 @@ from mainloop.sandboxes.base import Sandbox
 from mainloop.sessions import store as sessions_store
 from mainloop.sessions.agents import AgentKinds, claude_program
 from mainloop.settings import Settings
-from mainloop.workspaces.base import Workspaces
+from mainloop.workspaces.base import Workspaces, process_lives
 
 # Below this, new work is refused sooner or later (bytes).
 LITTLE_ROOM: Final = 2 * 1024**3
@@ -193,7 +193,7 @@ def look_at_threads(connection: sa.Connection, workspaces: Workspaces) -> list[T
             state=row.state or "none",
             host=row.host or "",
             pid=row.pid,
-            process=row.pid is not None and _lives(row.pid),
+            process=row.pid is not None and process_lives(row.pid),
             locked=workspaces.alive(row.thread_id),
         )
         found.append(thread.model_copy(update={"wrong": _what_is_wrong(thread)}))
@@ -211,13 +211,3 @@ def _what_is_wrong(thread: Thread) -> str:
     if thread.locked and thread.pid is not None and not thread.process:
         return "Its lock is held, but not by the process of its run. End whoever holds it: `fuser` names them."
     return ""
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1288,7 +1288,7 @@ export interface components {
         };
         /**
          * KeptSession
-         * @description The newest kept work of a session.
+         * @description Kept work in a list.
          */
         KeptSession: {
             /** Added */

@@ -74,15 +74,14 @@ def make_engine(url: str) -> sa.Engine:
     file = sqlite_file(sa.make_url(url))
     if file is None:
         return sa.create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
-    address = f"file:{quote(str(file))}?mode=rw"
-    engine = sa.create_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_SIZE,
-        creator=lambda: sqlite3.connect(address, uri=True, timeout=30, check_same_thread=False),
-    )
+    engine = sa.create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, creator=lambda: connect_to(file))
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def connect_to(file: Path) -> sqlite3.Connection:
+    """A connection of the driver's own to a SQLite file, which has to be there."""
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=30, check_same_thread=False)
 
 
 def sqlite_file(url: sa.URL) -> Path | None:

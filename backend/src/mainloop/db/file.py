@@ -6,42 +6,48 @@ accepted, and what it held is saved once while it can still be read.
 
 import logging
 import os
+import sqlite3
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 
-from mainloop.db.engine import sqlite_file
+from mainloop.db.engine import connect_to, sqlite_file
 from mainloop.errors import DatabaseGone
 
 log = logging.getLogger(__name__)
 
 # Beside where the database was.
 RESCUED: Final = "mainloop.rescued.db"
+# Device and number of a file: its name may be given to another one.
+_Identity: TypeAlias = tuple[int, int] | None
 
 
 class DatabaseFile:
-    """`path` is None on PostgreSQL, where there is nothing to look at."""
+    """`path` is None on PostgreSQL, where there is nothing to look at.
+
+    A connection of its own stays open from the engine's first one to its end. While it is, the database and its log
+    keep their identities, and it reads what they held after their names are gone.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self.path = sqlite_file(engine.url)
-        # Made at the first connection, where it is not there yet.
-        self._opened = _identity(self.path) if self.path is not None else None
+        self._keeper: sqlite3.Connection | None = None
+        self._opened: tuple[_Identity, _Identity] = (None, None)
         self._rescued = False
-        self._rescuing = threading.Lock()
+        self._lock = threading.Lock()
         if self.path is not None:
-            event.listen(engine, "connect", self._remember)
+            event.listen(engine, "connect", self._open)
+            event.listen(engine, "engine_disposed", self._close)
 
-    def refuse_gone(self, connection: sa.Connection) -> None:
-        """Inside a write, before its commit; the write is rolled back. Raises DatabaseGone."""
-        if self.path is None or self._still_there(self.path):
+    def refuse_gone(self) -> None:
+        """Before a commit, and where a transaction has failed. Raises DatabaseGone."""
+        if self.path is None or self._keeper is None or self._identities(self.path) == self._opened:
             return
-        connection.rollback()
-        rescued = self._rescue(connection, self.path.with_name(RESCUED))
+        rescued = self._rescue(self._keeper, self.path.with_name(RESCUED))
         how = (
             f"What it held was saved as {rescued}: stop mainloop, rename that to {self.path.name}, start again."
             if rescued
@@ -49,24 +55,34 @@ class DatabaseFile:
         )
         raise DatabaseGone(path=self.path, how=how)
 
-    def _remember(self, *_: object) -> None:
-        if self._opened is None and self.path is not None:
-            self._opened = _identity(self.path)
+    def _open(self, *_: object) -> None:
+        with self._lock:
+            if self.path is None or self._keeper is not None:
+                return
+            self._keeper = connect_to(self.path)
+            self._keeper.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens the log as well
+            self._opened = self._identities(self.path)
 
-    def _still_there(self, path: Path) -> bool:
-        # While a connection is open its log is there, too.
-        return _identity(path) == self._opened and path.with_name(f"{path.name}-wal").exists()
+    def _close(self, *_: object) -> None:
+        with self._lock:
+            if self._keeper is not None:
+                self._keeper.close()
+                self._keeper = None
 
-    def _rescue(self, connection: sa.Connection, target: Path) -> Path | None:
-        with self._rescuing:
+    @staticmethod
+    def _identities(path: Path) -> tuple[_Identity, _Identity]:
+        return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
+
+    def _rescue(self, keeper: sqlite3.Connection, target: Path) -> Path | None:
+        with self._lock:
             if not self._rescued:
                 unfinished = target.with_name(f".{target.name}")
                 with suppress(FileNotFoundError):
                     unfinished.unlink()
                 try:
-                    connection.exec_driver_sql("VACUUM INTO ?", (str(unfinished),))
-                except DBAPIError as error:
-                    log.error("What the deleted database held could not be saved: %s", error.orig)
+                    keeper.execute("VACUUM INTO ?", (str(unfinished),))
+                except sqlite3.Error as error:
+                    log.error("What the deleted database held could not be saved: %s", error)
                     return None
                 unfinished.chmod(0o600)
                 unfinished.rename(target)
@@ -75,7 +91,7 @@ class DatabaseFile:
             return target
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> _Identity:
     try:
         found = os.stat(path)  # noqa: PTH116 - at every write
     except OSError:

@@ -182,11 +182,12 @@ class Database:
                     unit = UnitOfWork(connection)
                     answer = act(unit)
                     unit.write_events()
-                    self._file.refuse_gone(connection)
+                    self._file.refuse_gone()
                     connection.commit()
                 unit.committed(self.bell)
                 return answer
             except DBAPIError as error:
+                self._file.refuse_gone()
                 if _is_full(error):
                     raise StorageFull from error
                 if unreadable(error):

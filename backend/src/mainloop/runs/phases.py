@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from mainloop.events.unit import UnitOfWork
@@ -41,7 +42,7 @@ def define(runs: Runs, starter: Starter) -> None:
         if starter.alive(thread_id):
             if runs.database.read(lambda c: _newest_state(c, thread_id)) != "ended":
                 return
-            _wait_until_gone(starter, thread_id, LET_GO)
+            wait_until_gone(starter.alive, thread_id, LET_GO)
         run = runs.database.write(lambda unit: None if _is_coming(unit, thread_id) else runs.begin(unit, thread_id))
         if run is None:
             return
@@ -51,9 +52,9 @@ def define(runs: Runs, starter: Starter) -> None:
     def end(thread_id: str) -> None:
         if runs.database.read(lambda c: store.agent(c, thread_id)).wanted != "stop":
             return  # it goes on already
-        if not _wait_until_gone(starter, thread_id, ENDS_BY_ITSELF):
+        if not wait_until_gone(starter.alive, thread_id, ENDS_BY_ITSELF):
             starter.kill(thread_id)
-            _wait_until_gone(starter, thread_id, LET_GO)
+            wait_until_gone(starter.alive, thread_id, LET_GO)
         runs.database.write(lambda unit: _end(unit, thread_id))
 
     def _end(unit: UnitOfWork, thread_id: str) -> None:
@@ -95,9 +96,10 @@ def _is_coming(unit: UnitOfWork, thread_id: str) -> bool:
     )
 
 
-def _wait_until_gone(starter: Starter, thread_id: str, seconds: float) -> bool:
+def wait_until_gone(alive: Callable[[str], bool], thread_id: str, seconds: float) -> bool:
+    """Give a thread's runner so long to end by itself; whether it has."""
     until = time.monotonic() + seconds
-    while starter.alive(thread_id):
+    while alive(thread_id):
         if time.monotonic() > until:
             return False
         time.sleep(0.1)

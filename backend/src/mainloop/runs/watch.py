@@ -1,6 +1,5 @@
 """Status is honest: a run whose lock is free is over, an idle one is parked, and open work always has a runner."""
 
-import os
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +10,7 @@ from mainloop.runs import store
 from mainloop.runs.phases import STARTING, Starter
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.status import OVERDUE
+from mainloop.workspaces.base import process_lives
 
 # What is in no hurry is looked at every so many beats.
 SELDOM: Final = 5
@@ -96,10 +96,4 @@ def _may_be_coming(run: Row) -> bool:
         return False
     if run.pid is None:
         return True
-    try:
-        os.kill(run.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return process_lives(run.pid)

@@ -1,12 +1,12 @@
 """What a session needs from the outside world: a workspace to start in, its work kept after each turn and at its end."""
 
 import logging
-import time
 from typing import Any, Final
 
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
 from mainloop.projects.service import Projects
+from mainloop.runs.phases import wait_until_gone
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.moves import KEEP, PREPARE, SAVE
@@ -115,11 +115,8 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
         return list(database.read(lambda c: projects.named(c, project_id)).keep_ignored) if project_id else []
 
     def _end_runner(session_id: str) -> None:
-        until = time.monotonic() + ENDS_BY_ITSELF
-        while workspaces.alive(session_id):
-            if time.monotonic() > until:
-                return workspaces.kill(session_id, grace=2.0)
-            time.sleep(0.1)
+        if not wait_until_gone(workspaces.alive, session_id, ENDS_BY_ITSELF):
+            workspaces.kill(session_id, grace=2.0)
 
     def became(session_id: str, number: int, **values: Any) -> None:
         database.write(lambda unit: sessions.became_of_work(unit, session_id, number, **values))

@@ -31,7 +31,7 @@ class Reason(BaseModel):
     reason: str = Field(default="", max_length=2000)
 
 
-class KeptSession(BaseModel):
+class KeptWork(BaseModel):
     """The newest kept work of a session."""
 
     session_id: str
@@ -42,13 +42,19 @@ class KeptSession(BaseModel):
     number: int
     # `back`: its workspace is there again as well.
     state: Literal["kept", "back"]
-    # Files that differ from the session's last commit, and their lines.
-    files: int
+    # Lines of the files that differ from the session's last commit.
     added: int
     removed: int
     # Sentences: what can't be brought back.
     left_out: list[str]
     at: datetime
+
+
+class KeptSession(KeptWork):
+    """Kept work in a list."""
+
+    # How many files differ.
+    files: int
 
 
 class KeptList(BaseModel):
@@ -63,20 +69,9 @@ class KeptFile(BaseModel):
     removed: int | None
 
 
-class KeptFiles(BaseModel):
+class KeptFiles(KeptWork):
     """Kept work, file by file."""
 
-    session_id: str
-    handle: str
-    title: str
-    project: str | None
-    branch: str | None
-    number: int
-    state: Literal["kept", "back"]
-    added: int
-    removed: int
-    left_out: list[str]
-    at: datetime
     files: list[KeptFile]
     # Files that are not in the list.
     more: int

@@ -5,6 +5,7 @@ state in memory that a restarted server would miss. All verbs are synchronous, m
 may be repeated after a crash: each looks before it acts.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,3 +203,14 @@ class Workspaces(Protocol):
     def describe(self, thread_id: str) -> Description:
         """Looks from outside only; cheap."""
         ...
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine has this number, somebody else's included."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

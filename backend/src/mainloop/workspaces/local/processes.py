@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from mainloop.workspaces.base import process_lives
+
 _PROC = Path("/proc")
 # The kernel ends what is killed at once, unless a disk or a network share hangs.
 _DYING_SECONDS = 5.0
@@ -98,7 +100,7 @@ class _Process:
             waiting.register(self._handle, select.POLLIN)
             return bool(waiting.poll(max(0, seconds) * 1000))
         until = time.monotonic() + seconds
-        while _exists(self.pid):
+        while process_lives(self.pid):
             if time.monotonic() >= until:
                 return False
             time.sleep(0.02)
@@ -136,13 +138,3 @@ def _arguments(pid: int) -> list[str]:
 
 def _ps(*options: str) -> str:
     return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
