@@ -24,7 +24,8 @@ PROGRAMS = ROOT / ".venv" / "bin"
 WATCHED = [ROOT / "backend" / "src", ROOT / "backend" / "migrations", ROOT / "models" / "src"]
 SERVER_PORT = 8000
 PAGE_PORT = 3000
-SERVER = [str(PROGRAMS / "mainloop"), "up", "--port", str(SERVER_PORT)]
+# The link leads to the page's own port, so it is printed here.
+SERVER = [str(PROGRAMS / "mainloop"), "up", "--port", str(SERVER_PORT), "--no-link"]
 PAGE = ["npm", "run", "dev", "-w", "frontend", "--", "--port", str(PAGE_PORT), "--strictPort"]
 START_LIMIT = 120.0
 # Longer than the server takes to finish the requests that are under way.

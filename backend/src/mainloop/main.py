@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--host", help="address to listen on (127.0.0.1)")
     up.add_argument("--port", type=int, help="port to listen on (8000)")
     up.add_argument("--demo", action="store_true", default=None, help="start straight into the demo agent")
+    up.add_argument("--no-link", action="store_true", help="don't print a link that signs a browser in")
     up.set_defaults(run=_up)
     pair = commands.add_parser("pair", help="print a link that signs a browser in")
     pair.add_argument("--json", action="store_true", help="print {url, code}")
@@ -150,7 +151,8 @@ def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str,
     server = _Server(config, app)
     with held_home(settings):
         print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
-        print(_how_to_sign_in(settings), file=sys.stderr, flush=True)
+        if not given.no_link:
+            print(_how_to_sign_in(settings), file=sys.stderr, flush=True)
         server.run()
     if failure := getattr(app.state, "failure", None):
         raise failure
