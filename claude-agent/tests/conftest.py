@@ -111,6 +111,13 @@ class Thread:
             seconds=SECONDS,
         )
 
+    async def finished(self, *messages: str) -> None:
+        """Waits until turns have finished these messages."""
+        await self.server.until(
+            lambda s: set(messages) <= {name for body in s.bodies("turn_ended") for name in body.finished},
+            seconds=SECONDS,
+        )
+
     async def close(self) -> None:
         for life, _ in self._lives:
             life.cancel()

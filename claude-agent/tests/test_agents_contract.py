@@ -1,5 +1,6 @@
 """What every agent must do, whatever drives it: one suite, each test with each kind."""
 
+import json
 import uuid
 from typing import Any
 
@@ -201,6 +202,45 @@ async def test_a_steering_message_that_comes_too_late_is_the_next_turn(thread: A
     await thread.model.open_gate("end")
     await thread.turn(1)
     assert (await thread.turn(2)).finished == [steering]
+
+
+async def test_what_was_said_into_a_turn_that_was_cut_off_is_not_acted_on_twice(thread: Any) -> None:
+    thread.run()
+    first = thread.server.say(script(call("Bash", command="date > when.txt"), {"text": "on it", "gate_mid": "never"}))
+    (ask,) = await thread.bodies("ask_opened")
+    steering = thread.server.say("GO LEFT", mode="steer")
+    await thread.informed()
+    thread.server.answer(ask.id, ALLOW)
+    await thread.bodies("message_taken")
+    await thread.writing()
+    await thread.crash()
+    await thread.model.open_gate("never")
+
+    thread.run()
+    await thread.finished(first, steering)
+    last = thread.server.say("and now?")
+    await thread.finished(last)
+    if thread.kind == "claude":
+        # Told in the turn that went on, or given again where its process died before it had written it down.
+        (*_, read) = [r for r in await thread.model.requests() if r["path"] == "/v1/messages"]
+        assert json.dumps([m for m in read["body"]["messages"] if m["role"] != "assistant"]).count("GO LEFT") == 1
+
+
+async def test_what_is_said_into_a_turn_that_goes_on_comes_after_what_was_cut_off(thread: Any) -> None:
+    thread.run()
+    first = thread.server.say(script({"text": "one two three", "gate_mid": "never"}))
+    await thread.writing()
+    await thread.crash()
+    await thread.model.open_gate("never")
+
+    # Both are there when the next run begins.
+    steering = thread.server.say("GO LEFT", mode="steer")
+    thread.run()
+    await thread.finished(first, steering)
+    said = [body.text for body in thread.server.bodies("said")]
+    assert sum("GO LEFT" in text for text in said) == 1
+    assert "GO LEFT" in said[-1]
+    assert "stopped" not in said[-1]
 
 
 async def test_an_interrupt_stops_the_turn_and_keeps_what_was_said(thread: Any) -> None:

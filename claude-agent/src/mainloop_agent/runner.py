@@ -288,7 +288,9 @@ class Runner:
             self._do_beside(self._interrupt(turn))
         if self._agent.capabilities.can_steer and self._started:
             for message in self._work.messages:
-                if message.mode == "steer" and self._is_open(message) and message.id not in self._steered:
+                # What was given before is told with the turn that it was in.
+                fresh = message.mode == "steer" and not message.again and message.id not in self._steered
+                if fresh and self._is_open(message):
                     self._steered.add(message.id)
                     self._do_beside(self._steer(message))
 
@@ -335,11 +337,13 @@ class Runner:
 
     def _prompt(self, message: WorkMessage, decisions: str = "") -> Prompt:
         context = framed([*self._take_before(), *message.context])
+        others = (m for m in self._work.messages if message.again and m.again and self._is_open(m))
         return Prompt(
             id=message.id,
             text="\n\n".join([*context, *([decisions] if decisions else []), message.text]),
             again=message.again,
             follow_up="\n\n".join(part for part in (message.follow_up, decisions) if part),
+            beside=[Prompt(id=m.id, text="\n\n".join([*framed(m.context), m.text])) for m in others],
         )
 
     def _take_before(self) -> list[str]:

@@ -40,6 +40,8 @@ class Prompt:
     # Given before, in a turn that did not finish it. Recorded then: the agent is told `follow_up` instead.
     again: bool = False
     follow_up: str = ""
+    # Others that went into the unfinished turn. Those that are recorded are finished by this one: it names them as taken.
+    beside: Sequence["Prompt"] = ()
 
     @property
     def anew(self) -> str:

@@ -57,7 +57,7 @@ from mainloop_agent.agents.base import (
     TurnEnd,
 )
 from mainloop_agent.agents.problems import api_problem
-from mainloop_agent.agents.record import bring_record_along
+from mainloop_agent.agents.record import bring_record_along, holds
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.policy import Deny, ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
@@ -139,6 +139,9 @@ class ClaudeAgent:
         self._given: dict[str, str] = {}
         # Those of them that were handed into a running turn and have not gone in yet.
         self._inside: set[str] = set()
+        # Not set while it may yet turn out that the running turn's message is known, and the turn begins with another.
+        self._steady = asyncio.Event()
+        self._steady.set()
         self._recorded = setup.welcome.resume
         self._version = ""
         self._spent = setup.welcome.spent_usd
@@ -329,21 +332,40 @@ class ClaudeAgent:
     # ---- turns ------------------------------------------------------------------------------------------------
     async def prompt(self, prompt: Prompt) -> TurnEnd:
         name = as_uuid(prompt.id)
-        end = None
         if name in self._inside:
             # It was handed into a turn that ended without it: the program goes on with it by itself.
             end = await self._follow(name)
+        elif prompt.again or name in self._given:
+            # What is handed in meanwhile would be merged with the words about what was cut off.
+            self._steady.clear()
+            try:
+                end = await self._prompt_again(name, prompt)
+            finally:
+                self._steady.set()
         else:
-            may_be_known = prompt.again or name in self._given
             await self._give(name, prompt.id, prompt.anew)
-            end = await self._follow(name, may_be_known)
-        if end is None:
-            told = str(uuid.uuid4())
-            await self._give(told, prompt.id, prompt.follow_up or CUT_OFF)
-            end = await self._follow(told)
+            end = await self._follow(name)
         self._inside.discard(name)
         assert end is not None
         return end
+
+    async def _prompt_again(self, name: str, prompt: Prompt) -> TurnEnd | None:
+        if not await self._holds(prompt, prompt):
+            await self._give(name, prompt.id, prompt.anew)
+            if (end := await self._follow(name, may_be_known=True)) is not None:
+                return end
+        beside = [other.id for other in prompt.beside if await self._holds(prompt, other)]
+        for message in beside:
+            self._host.taken(message)
+        told = str(uuid.uuid4())
+        await self._give(told, prompt.id, prompt.follow_up or CUT_OFF)
+        end = await self._follow(told)
+        return end and replace(end, taken=(*end.taken, *beside))
+
+    async def _holds(self, first: Prompt, other: Prompt) -> bool:
+        config = Path(self._run.agent_home) / ".claude"
+        conversation = self._welcome.agent_session
+        return await asyncio.to_thread(holds, config, conversation, as_uuid(first.id), as_uuid(other.id), other.text)
 
     async def carry_on(self) -> TurnEnd:
         end = await self._follow(None)
@@ -364,6 +386,7 @@ class ClaudeAgent:
             self._take(frame)
 
     async def steer(self, prompt: Prompt) -> None:
+        await self._steady.wait()
         name = as_uuid(prompt.id)
         if name not in self._given:
             self._inside.add(name)
@@ -410,6 +433,8 @@ class ClaudeAgent:
             while True:
                 frame = await self._next()
                 under_way = under_way or begins_turn(frame)
+                if under_way:
+                    self._steady.set()
                 if isinstance(frame, UserMessage) and frame.uuid == name and may_be_known and not under_way:
                     return None
                 self._take(frame, current=name)

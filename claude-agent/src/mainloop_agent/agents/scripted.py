@@ -19,7 +19,7 @@ import re
 import signal
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -105,8 +105,11 @@ class ScriptedAgent:
         # A message that came for a turn which had no step left begins its own.
         self._steering.pop(prompt.id, None)
         known = next((t for t in self._turns if prompt.id == t.message or prompt.id in t.steered), None)
+        beside = [other.id for other in prompt.beside if known is not None and other.id in known.steered]
+        for message in beside:
+            self._host.taken(message)
         if known is not None and not known.ended:
-            return await self._go_on(known)
+            return await self._go_on(known, beside)
         text = prompt.anew
         if known is not None:
             text = prompt.follow_up or "Go on."
@@ -115,7 +118,7 @@ class ScriptedAgent:
         turn = _Turn(prompt.id, text, self._steps(text))
         self._turns.append(turn)
         self._save()
-        return await self._go_on(turn)
+        return await self._go_on(turn, beside)
 
     async def carry_on(self) -> TurnEnd:
         turn = next((t for t in self._turns if not t.ended), None)
@@ -137,9 +140,9 @@ class ScriptedAgent:
             await asyncio.gather(self._running, return_exceptions=True)
 
     # ---- a turn -----------------------------------------------------------------------------------------------
-    async def _go_on(self, turn: _Turn) -> TurnEnd:
+    async def _go_on(self, turn: _Turn, beside: Sequence[str] = ()) -> TurnEnd:
         began = time.monotonic()
-        taken: list[str] = []
+        taken = list(beside)
         self._running = asyncio.create_task(self._play(turn, taken))
         try:
             end = await asyncio.shield(self._running)
@@ -187,7 +190,9 @@ class ScriptedAgent:
             turn.steered[message] = text
             taken.append(message)
             self._host.taken(message)
-        self._steering.clear()
+        if self._steering:
+            self._steering.clear()
+            self._save()
 
     async def _step(self, turn: _Turn, step: Step) -> None:
         if not turn.spoken:
