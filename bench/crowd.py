@@ -1,5 +1,6 @@
 """A home in which many sessions wait for an answer: one that went the whole way there, and copies of its rows."""
 
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,43 @@ def crowd(home: Path, count: int) -> None:
                 copies[t.event].append({**_renamed(row, name, number), "cursor": cursor})
         for table, made in copies.items():
             connection.execute(table.insert(), made)
+        connection.execute(sa.update(t.installation).values(cursor=cursor))
+    engine.dispose()
+
+
+def fill(home: Path, megabytes: int) -> None:
+    """Make a main thread whose log has so many megabytes: one turn that went the whole way, and copies of its events."""
+    server = InProcessServer(home)
+    try:
+        server.start()
+        server.person.say("Tell me everything.")
+        runner = server.runner("main")
+        runner.hello()
+        runner.whole_turn("A paragraph of an answer that goes into some depth. " * 300)
+        runner.goodbye()
+        url = server.settings.database
+    finally:
+        server.close()
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        turn = [
+            dict(r)
+            for r in connection.execute(
+                sa.select(t.event).where(t.event.c.thread_id == "main").order_by(t.event.c.seq)
+            ).mappings()
+        ]
+        cursor = connection.execute(sa.select(t.installation.c.cursor)).scalar_one()
+        size = sum(len(row["body"]) for row in turn)
+        seq, copies = turn[-1]["seq"], list[dict[Any, Any]]()
+        for number in range(megabytes * 1024 * 1024 // size):
+            for row in turn:
+                seq, cursor = seq + 1, cursor + 1
+                body = json.loads(row["body"])
+                if "id" in body:
+                    body["id"] = f"{body['id'][:40]}-{number}"
+                copies.append({**row, "seq": seq, "cursor": cursor, "body": json.dumps(body)})
+        connection.execute(t.event.insert(), copies)
+        connection.execute(sa.update(t.thread).where(t.thread.c.id == "main").values(last_seq=seq))
         connection.execute(sa.update(t.installation).values(cursor=cursor))
     engine.dispose()
 
