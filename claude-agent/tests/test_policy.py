@@ -54,6 +54,28 @@ def test_edits_elsewhere_are_never_allowed_unasked(path: str, tmp_path: Path) ->
     assert not isinstance(judge(rules(tmp_path), "Write", file_path=path), Allow)
 
 
+def test_an_ask_names_the_workspace_and_a_file_of_it_behind_every_link(tmp_path: Path) -> None:
+    """So that a standing permission for a path speaks of the file that is changed."""
+    held = rules(tmp_path, edits="ask")
+    (tmp_path / "ws" / "docs").mkdir()
+    (tmp_path / "ws" / "link").symlink_to("docs")
+    (tmp_path / "ws" / "out").symlink_to(tmp_path)
+    (tmp_path / "ws" / "hidden").symlink_to(".git")
+    for path, inside in (
+        ("docs/a.md", "docs/a.md"),
+        (str(tmp_path / "ws" / "docs" / "a.md"), "docs/a.md"),
+        ("link/a.md", "docs/a.md"),
+        ("out/a.md", None),
+        ("../a.md", None),
+        (".git/config", None),
+        ("hidden/config", None),
+    ):
+        verdict = judge(held, "Write", file_path=path)
+        assert isinstance(verdict, Ask)
+        assert isinstance(verdict.body, PermissionAsk)
+        assert (verdict.body.path, verdict.body.workspace) == (inside, str(tmp_path / "ws")), path
+
+
 def test_a_link_out_of_the_workspace_is_followed_before_it_is_trusted(tmp_path: Path) -> None:
     held = rules(tmp_path)
     (tmp_path / "outside").mkdir()

@@ -2,10 +2,10 @@
  * Every screen in both themes: no accessibility violation, nothing to scroll sideways, on the phone targets one can
  * hit; and a picture of each in e2e/screens, for looking at.
  */
-import AxeBuilder from '@axe-core/playwright';
+import { examine } from '../src/examine.ts';
 import { Server, type Device } from '../src/server.ts';
 import { expect, test, type Page } from '../src/test.ts';
-import { block, composer, isPhone, say } from '../src/ui.ts';
+import { block, composer, say } from '../src/ui.ts';
 import { fill, type World } from '../src/world.ts';
 
 let full: Server;
@@ -24,64 +24,6 @@ test.beforeAll(async () => {
 test.afterAll(async () => {
   await Promise.all([full?.stop(), empty?.stop()]);
 });
-
-/** What one could press but hardly hit: links in the flow of a text are as high as the text. */
-async function smallTargets(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
-    const found: string[] = [];
-    const pressable =
-      'a[href], button, input, select, textarea, [role=button], [role=tab], [role=menuitem]';
-    for (const element of document.querySelectorAll<HTMLElement>(pressable)) {
-      const box = element.getBoundingClientRect();
-      if (!element.checkVisibility() || box.width === 0 || box.bottom < 0 || box.right < 0)
-        continue;
-      if (element.matches('p a, li a, td a') && getComputedStyle(element).display === 'inline')
-        continue;
-      if (element.matches('textarea') && element.closest('[data-composer]')) continue;
-      if (box.height < 43.5) {
-        found.push(
-          `${element.ariaLabel ?? element.innerText} ${Math.round(box.width)}×${Math.round(box.height)}`,
-        );
-      }
-    }
-    return found;
-  });
-}
-
-async function examine(page: Page, name: string): Promise<void> {
-  const size = isPhone(page) ? 'phone' : 'desktop';
-  for (const theme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
-    // Colours fade into each other.
-    await page.waitForFunction(() =>
-      document.getAnimations().every((animation) => animation.playState !== 'running'),
-    );
-    await page.screenshot({ path: `screens/${size}-${name}-${theme}.png` });
-    // The themes differ in their colours only.
-    const axe = new AxeBuilder({ page });
-    const { violations } = await (
-      theme === 'light' ? axe.withTags(['wcag2a', 'wcag2aa']) : axe.withRules(['color-contrast'])
-    ).analyze();
-    const words = violations.map(
-      ({ id, nodes }) =>
-        `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join('\n')}`,
-    );
-    expect.soft(words, `${name}, ${theme}`).toEqual([]);
-  }
-  const wide = await page.evaluate(() => {
-    const scrollers = [document.documentElement, ...document.querySelectorAll('main, main *')];
-    const over = scrollers.filter((element) => {
-      const { overflowX } = getComputedStyle(element);
-      const scrolls =
-        element === document.documentElement || overflowX === 'auto' || overflowX === 'scroll';
-      const meant = element.matches('pre, table, [role=tablist]');
-      return scrolls && !meant && element.scrollWidth > element.clientWidth + 1;
-    });
-    return over.map((element) => `${element.tagName} ${element.className} ${element.scrollWidth}`);
-  });
-  expect.soft(wide, `${name} scrolls sideways`).toEqual([]);
-  if (isPhone(page)) expect.soft(await smallTargets(page), `small targets on ${name}`).toEqual([]);
-}
 
 interface Screen {
   name: string;

@@ -41,6 +41,8 @@ from mainloop.http.page import PageFiles, find_page
 from mainloop.inbox.routes import router as inbox_routes
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.ceilings import Ceilings
+from mainloop.permissions.routes import router as permissions_routes
+from mainloop.permissions.standing import Standing
 from mainloop.projects.routes import router as projects_routes
 from mainloop.projects.service import Projects
 from mainloop.runs import phases as run_phases
@@ -89,8 +91,9 @@ class Parts:
         self.sandbox, self.sandbox_probe = plugins.choose_sandbox(settings.sandbox)
         self.registry = Registry()
         self.runs = Runs(settings, self.database, self.open_messages, self.statuses, self.phases, self.registry)
-        self.inbox = Inbox(self.runs)
         self.projects = Projects(self.database, self.phases, settings.home / "mirrors")
+        self.standing = Standing(self.projects)
+        self.inbox = Inbox(self.runs, self.standing)
         self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
         ceilings = Ceilings(settings)
         moves = Moves(self.runs, ceilings)
@@ -220,6 +223,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         access_routes,
         conversation_routes,
         inbox_routes,
+        permissions_routes,
         projects_routes,
         sessions_routes,
         kept_routes,

@@ -85,6 +85,13 @@ class UnknownItem(MainloopError):
     code = "unknown_item"
 
 
+class UnknownPermission(MainloopError):
+    """There is no standing permission {id}. The settings show all there are."""
+
+    status = 404
+    code = "unknown_permission"
+
+
 class UnknownMessage(MainloopError):
     """There is no message {id} in this thread."""
 

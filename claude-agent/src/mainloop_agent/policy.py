@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from mainloop_agent.commands import Place, only_reads
 from mainloop_agent.titles import relative
 from mainloop_models.asks import AskBody, Option, PermissionAsk, PlanAsk, Question, QuestionAsk
+from mainloop_models.commands import Place, only_reads
 from mainloop_models.runner import Policy
 
 
@@ -162,8 +162,24 @@ class Rules:
     def _ask(self, call: ToolCall, effect: str, command: str | None = None) -> Verdict:
         if call.planning and call.name != "Bash" and call.name not in LOOKING:
             return Deny(PLANNING)
-        body = PermissionAsk(tool=call.name, input=call.input, command=command, effect=effect, subagent=call.subagent)
+        body = PermissionAsk(
+            tool=call.name,
+            input=call.input,
+            command=command,
+            effect=effect,
+            subagent=call.subagent,
+            workspace=str(self.workspace),
+            path=self._path_inside(call),
+        )
         return Ask(permission_title(call, command, str(self.workspace)), body)
+
+    def _path_inside(self, call: ToolCall) -> str | None:
+        """The file of the workspace that a call changes, behind every link."""
+        path = call.input.get(WRITING.get(call.name, ""))
+        if not isinstance(path, str) or not path or not self._in_workspace(path):
+            return None
+        inside = str((self.workspace / path).resolve().relative_to(self.workspace.resolve()))
+        return None if ".git" in Path(inside).parts else inside
 
     def _in_workspace(self, path: str) -> bool:
         """Below the workspace as written and behind every link, and none of git's own files."""

@@ -1,1 +1,4 @@
-"""The language between server and runner. Imports pydantic only; what the browser sees is generated from the API."""
+"""The language between server and runner, in pydantic; one module reads shell commands for both.
+
+What the browser sees is generated from the API.
+"""

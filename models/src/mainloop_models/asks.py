@@ -54,6 +54,10 @@ class PermissionAsk(Model):
     effect: str = ""
     # Set when a sub-agent of the session makes the call.
     subagent: str | None = None
+    # The folder the session works in, as its agent sees it, and the file that is changed as seen from there, where it
+    # lies below it behind every link.
+    workspace: str = ""
+    path: str | None = None
 
 
 AskBody = Annotated[QuestionAsk | PlanAsk | PermissionAsk, Field(discriminator="kind")]
@@ -79,3 +83,5 @@ class Answer(Model):
     answers: dict[str, str | list[str]] = {}
     # Free words: a reason for a refusal, a comment on a plan, an answer in the person's own words.
     text: str = ""
+    # The pattern of the standing permission that was given with it.
+    always: str = ""

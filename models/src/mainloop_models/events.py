@@ -294,6 +294,16 @@ class NoticeItem(Model):
     decisions: list[Literal["retry", "dismiss"]] = ["dismiss"]
 
 
+class StandingUse(Model):
+    """A standing permission that answered an ask in the person's place."""
+
+    id: str
+    pattern: str
+    since: datetime
+    # How often it has answered, this time included.
+    used: int
+
+
 class ItemBody(Model):
     """kind `item`: something that waits for the person. Written again when it is answered or closes itself."""
 
@@ -314,6 +324,11 @@ class ItemBody(Model):
     answer: Answer | None = None
     # The device that answered, or why it closed itself.
     closed_by: str = ""
+    # Of a permission: the pattern it suggests, and how often the same was allowed in this project (or session) before.
+    pattern: str | None = None
+    allowed_before: int = 0
+    # What answered it, where the person did not have to.
+    standing: list[StandingUse] | None = None
 
 
 KINDS: dict[str, type[Model]] = {

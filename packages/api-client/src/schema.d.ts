@@ -244,6 +244,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Permissions
+         * @description Every standing permission, those in force first.
+         */
+        get: operations["list_permissions"];
+        put?: never;
+        /**
+         * Give Permission
+         * @description Give one by hand; with the answer of an ask it is part of the answer.
+         */
+        post: operations["give_permission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/permissions/offer/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Offer Permission
+         * @description What could be given with the answer of an ask, each with what it would have answered in the past.
+         */
+        get: operations["offer_permission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/permissions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Permission
+         * @description What it would have answered in the past, before it is given.
+         */
+        post: operations["preview_permission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/permissions/{permission_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Permission
+         * @description Take one back: it answers nothing from now on.
+         */
+        delete: operations["revoke_permission"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects": {
         parameters: {
             query?: never;
@@ -733,6 +817,11 @@ export interface components {
          */
         Answer: {
             /**
+             * Always
+             * @default
+             */
+            always: string;
+            /**
              * Answers
              * @default {}
              */
@@ -1054,14 +1143,21 @@ export interface components {
                 [key: string]: string | string[];
             };
             decision: components["schemas"]["Decision"];
+            /** Expires At */
+            expires_at?: string | null;
             /** Id */
             id: string;
             /**
+             * Pattern
+             * @default
+             */
+            pattern: string;
+            /**
              * Scope
              * @default once
-             * @constant
+             * @enum {string}
              */
-            scope: "once";
+            scope: "once" | "session" | "project";
             /**
              * Text
              * @default
@@ -1078,16 +1174,23 @@ export interface components {
                 [key: string]: string | string[];
             };
             decision: components["schemas"]["Decision"];
+            /** Expires At */
+            expires_at?: string | null;
             /** Id */
             id: string;
             /** Item */
             item: string;
             /**
+             * Pattern
+             * @default
+             */
+            pattern: string;
+            /**
              * Scope
              * @default once
-             * @constant
+             * @enum {string}
              */
-            scope: "once";
+            scope: "once" | "session" | "project";
             /**
              * Text
              * @default
@@ -1098,6 +1201,28 @@ export interface components {
         GiveAnswers: {
             /** Answers */
             answers: components["schemas"]["GiveAnswerTo"][];
+        };
+        /** GivePermission */
+        GivePermission: {
+            /** Expires At */
+            expires_at?: string | null;
+            /** Pattern */
+            pattern: string;
+            /** Project */
+            project?: string | null;
+            /**
+             * Scope
+             * @default project
+             * @enum {string}
+             */
+            scope: "session" | "project";
+            /** Session */
+            session?: string | null;
+            /**
+             * Tool
+             * @default Bash
+             */
+            tool: string;
         };
         /** Health */
         Health: {
@@ -1142,6 +1267,11 @@ export interface components {
          * @description Something that waits for the person, or did.
          */
         Item: {
+            /**
+             * Allowed Before
+             * @default 0
+             */
+            allowed_before: number;
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
             ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
@@ -1168,8 +1298,12 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
+            /** Pattern */
+            pattern?: string | null;
             /** Session Id */
             session_id?: string | null;
+            /** Standing */
+            standing?: components["schemas"]["StandingUse"][] | null;
             /**
              * State
              * @default open
@@ -1188,6 +1322,11 @@ export interface components {
          * @description kind `item`: something that waits for the person. Written again when it is answered or closes itself.
          */
         ItemBody: {
+            /**
+             * Allowed Before
+             * @default 0
+             */
+            allowed_before: number;
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
             ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
@@ -1214,8 +1353,12 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
+            /** Pattern */
+            pattern?: string | null;
             /** Session Id */
             session_id?: string | null;
+            /** Standing */
+            standing?: components["schemas"]["StandingUse"][] | null;
             /**
              * State
              * @default open
@@ -1526,6 +1669,21 @@ export interface components {
             text: string;
         };
         /**
+         * Offer
+         * @description What could be given with the answer of an ask.
+         */
+        Offer: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Patterns */
+            patterns: components["schemas"]["Preview"][];
+            /** Scopes */
+            scopes: ("session" | "project")[];
+        };
+        /**
          * OpenMessage
          * @description A message that is still being written, whole so far.
          */
@@ -1589,6 +1747,77 @@ export interface components {
             key: string;
         };
         /**
+         * Past
+         * @description Something that was asked before and that a pattern covers.
+         */
+        Past: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Decision */
+            decision: ("allow" | "deny") | null;
+            /** Text */
+            text: string;
+            /** Times */
+            times: number;
+        };
+        /**
+         * Permission
+         * @description A standing permission.
+         */
+        Permission: {
+            /** Confined */
+            confined: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Given By */
+            given_by: string;
+            /** Id */
+            id: string;
+            /** Item Id */
+            item_id: string | null;
+            /** Pattern */
+            pattern: string;
+            /** Project */
+            project: string | null;
+            /** Project Id */
+            project_id: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "session" | "project";
+            /** Session */
+            session: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "expired" | "revoked";
+            /** Tool */
+            tool: string;
+            /** Used */
+            used: number;
+            /** Used At */
+            used_at: string | null;
+            /** Used For */
+            used_for: string;
+        };
+        /**
          * PermissionAsk
          * @description A tool call that waits for a yes.
          *
@@ -1612,10 +1841,22 @@ export interface components {
              * @enum {string}
              */
             kind: "permission";
+            /** Path */
+            path?: string | null;
             /** Subagent */
             subagent?: string | null;
             /** Tool */
             tool: string;
+            /**
+             * Workspace
+             * @default
+             */
+            workspace: string;
+        };
+        /** Permissions */
+        Permissions: {
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
         };
         /** Person */
         Person: {
@@ -1657,6 +1898,20 @@ export interface components {
              * @default 1800
              */
             hold_seconds: number;
+        };
+        /**
+         * Preview
+         * @description What a pattern would have answered in the past.
+         */
+        Preview: {
+            /** More */
+            more: number;
+            /** Past */
+            past: components["schemas"]["Past"][];
+            /** Pattern */
+            pattern: string;
+            /** Tool */
+            tool: string;
         };
         /**
          * Problem
@@ -2205,6 +2460,23 @@ export interface components {
             demo: boolean;
             sandbox: components["schemas"]["SandboxState"];
         };
+        /**
+         * StandingUse
+         * @description A standing permission that answered an ask in the person's place.
+         */
+        StandingUse: {
+            /** Id */
+            id: string;
+            /** Pattern */
+            pattern: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Used */
+            used: number;
+        };
         /** StartSession */
         StartSession: {
             /** Agent */
@@ -2647,6 +2919,29 @@ export interface components {
              * @default []
              */
             tools: components["schemas"]["Tool"][];
+        };
+        /**
+         * Wish
+         * @description A standing permission as it would be given by hand.
+         */
+        Wish: {
+            /** Pattern */
+            pattern: string;
+            /** Project */
+            project?: string | null;
+            /**
+             * Scope
+             * @default project
+             * @enum {string}
+             */
+            scope: "session" | "project";
+            /** Session */
+            session?: string | null;
+            /**
+             * Tool
+             * @default Bash
+             */
+            tool: string;
         };
         /**
          * Work
@@ -3185,6 +3480,208 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Paired"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permissions"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivePermission"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permission"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    offer_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Wish"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_permission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                permission_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permission"];
                 };
             };
             /** @description What is wrong and what to do */

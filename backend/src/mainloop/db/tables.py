@@ -280,9 +280,38 @@ item = sa.Table(
     sa.Column("orphaned", sa.Boolean, nullable=False, server_default=sa.false()),
     # The answer reached the call that asked (or nobody waits for it).
     sa.Column("taken", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The pattern a permission suggests, how often the same was allowed before, and what answered it in the person's place.
+    sa.Column("pattern", Words(600)),
+    sa.Column("allowed_before", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("standing", JSON),
+    sa.Index("item_pattern", "pattern"),
     sa.Index("item_open", "state", "opened_at"),
     sa.Index("item_thread", "thread_id", "state"),
     sa.Index("item_to_do", "state", "taken", "thread_id"),
+)
+
+# What the person allowed for more than once.
+standing_permission = sa.Table(
+    "standing_permission",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("tool", Words(160), nullable=False),
+    sa.Column("pattern", Words, nullable=False),
+    sa.Column("scope", Words(16), nullable=False),  # session, project
+    _id("session_id"),
+    _id("project_id"),
+    # It was given for agents inside a sandbox, and answers no others.
+    sa.Column("confined", sa.Boolean, nullable=False),
+    # The ask it was given with; given by hand without one.
+    sa.Column("item_id", Words(160)),
+    sa.Column("given_by", Words(128), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("used_at", Instant),
+    sa.Column("used_for", Words, nullable=False, server_default=""),
+    sa.Column("revoked_at", Instant),
+    sa.Index("standing_permission_tool", "tool", "expires_at"),
 )
 
 project = sa.Table(

@@ -11,6 +11,7 @@ from mainloop.inbox import store
 from mainloop.inbox.schemas import AnswerResult, AnswerResults, GiveAnswer, GiveAnswers, Item
 from mainloop.inbox.schemas import Inbox as InboxList
 from mainloop.inbox.service import Inbox
+from mainloop.permissions.standing import Always
 from mainloop_models.asks import Answer
 from mainloop_models.events import ItemBody
 
@@ -38,7 +39,9 @@ def answer_items(
     results: list[AnswerResult] = []
     for one in given.answers:
         try:
-            database.write(lambda unit, one=one: inbox.answer(unit, one.item, _answer(one), one.id, me.name))
+            database.write(
+                lambda unit, one=one: inbox.answer(unit, one.item, _answer(one), one.id, me.name, _always(one))
+            )
             results.append(AnswerResult(item=one.item, status=200))
         except MainloopError as error:
             results.append(AnswerResult(item=one.item, status=error.status, code=error.code, detail=error.sentence))
@@ -50,11 +53,17 @@ def answer_item(
     item_id: str, given: GiveAnswer, database: CurrentDatabase, inbox: CurrentInbox, me: CurrentDevice
 ) -> Item:
     """The one answer of an item."""
-    return _item(database.write(lambda unit: inbox.answer(unit, item_id, _answer(given), given.id, me.name)))
+    return _item(
+        database.write(lambda unit: inbox.answer(unit, item_id, _answer(given), given.id, me.name, _always(given)))
+    )
 
 
 def _answer(given: GiveAnswer) -> Answer:
     return Answer(decision=given.decision, answers=given.answers, text=given.text.strip())
+
+
+def _always(given: GiveAnswer) -> Always | None:
+    return None if given.scope == "once" else Always(given.scope, given.pattern, given.expires_at)
 
 
 def _item(body: ItemBody) -> Item:

@@ -1,5 +1,6 @@
 """What the browser sends to answer."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -19,8 +20,11 @@ class GiveAnswer(BaseModel):
     # Per question its text, or the labels that were chosen.
     answers: dict[str, str | list[str]] = {}
     text: str = Field(default="", max_length=20_000)
-    # Standing permissions come later; until then an answer is for this once.
-    scope: Literal["once"] = "once"
+    # Of a permission that is allowed: for this once, or standing from now on, for what the pattern says.
+    scope: Literal["once", "session", "project"] = "once"
+    pattern: str = Field(default="", max_length=20_000)
+    # Without one: 30 days from now. At most a year.
+    expires_at: datetime | None = None
 
 
 class GiveAnswerTo(GiveAnswer):

@@ -8,11 +8,12 @@ from typing import Final
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox import store
+from mainloop.permissions.standing import Always, Standing
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop_models import runner as r
-from mainloop_models.asks import Answer, Decision, QuestionAsk
+from mainloop_models.asks import Answer, Decision, PermissionAsk, QuestionAsk
 from mainloop_models.events import AgentError, ItemBody, NoticeItem
 
 DECISIONS: Final[dict[str, set[Decision]]] = {
@@ -35,8 +36,9 @@ Listener = Callable[[UnitOfWork, ItemBody], None]
 class Inbox:
     """All items. Features that want to know when one opens or is done with register here."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, standing: Standing) -> None:
         self._runs = runs
+        self._standing = standing
         self._opened: list[Listener] = []
         self._done: list[Listener] = []
 
@@ -60,8 +62,7 @@ class Inbox:
 
     def open(self, unit: UnitOfWork, item: ItemBody) -> None:
         """Put something into the inbox; the same id is there once."""
-        values = item.model_dump(mode="json", include={"id", "kind", "thread_id", "title", "ask", "notice"})
-        opened = store.open(unit, **values, session_id=item.session_id, turn=item.turn, call_id=item.call_id)
+        opened = store.open(unit, item)
         if opened is None and item.ask is not None:
             opened = store.ask_again(unit, item.thread_id, item.id)
         if opened is not None:
@@ -83,8 +84,10 @@ class Inbox:
         for item_id in store.open_notices(unit.connection, thread_id):
             self.close(unit, thread_id, item_id, reason)
 
-    def answer(self, unit: UnitOfWork, item_id: str, answer: Answer, answer_id: str, by: str) -> ItemBody:
-        """Give an item its one answer. The same `answer_id` again gets the same answer.
+    def answer(
+        self, unit: UnitOfWork, item_id: str, answer: Answer, answer_id: str, by: str, always: Always | None = None
+    ) -> ItemBody:
+        """Give an item its one answer, and with it what shall stand. The same `answer_id` again gets the same answer.
 
         Raises UnknownItem, BadInput, AlreadyAnswered (with the first answer), ItemClosed.
         """
@@ -101,7 +104,10 @@ class Inbox:
             raise AlreadyAnswered(answer=in_words(item), extra={"item": item.model_dump(mode="json")})
         if item.state == "closed":
             raise ItemClosed(reason=item.closed_by, extra={"item": item.model_dump(mode="json")})
-        _check(item.model_copy(update={"ask": store.whole_ask(row)}), answer)
+        ask = store.whole_ask(row)
+        _check(item.model_copy(update={"ask": ask}), answer)
+        if always is not None:
+            answer = self._standing.give_with_answer(unit, row.thread_id, item_id, ask, answer, always, by)
         answered = store.close(
             unit,
             row.thread_id,
@@ -125,20 +131,27 @@ class Inbox:
             listen(unit, item)
 
     def _ask_opened(self, unit: UnitOfWork, said: Said, body: r.AskOpened) -> None:
-        self.open(
-            unit,
-            ItemBody(
-                id=body.id,
-                kind=body.ask.kind,
-                thread_id=said.thread_id,
-                session_id=said.thread_id if said.thread.role == "session" else None,
-                title=body.title[:LONGEST_TITLE],
-                ask=body.ask,
-                turn=body.turn,
-                call_id=body.call_id,
-                opened_at=unit.now,
-            ),
+        item = ItemBody(
+            id=body.id,
+            kind=body.ask.kind,
+            thread_id=said.thread_id,
+            session_id=said.thread_id if said.thread.role == "session" else None,
+            title=body.title[:LONGEST_TITLE],
+            ask=body.ask,
+            turn=body.turn,
+            call_id=body.call_id,
+            opened_at=unit.now,
         )
+        known = store.find(unit.connection, body.id)
+        if not isinstance(body.ask, PermissionAsk) or (known is not None and known.state != "closed"):
+            self.open(unit, item)
+        elif uses := self._standing.allow(unit, said.thread_id, body.ask):
+            # Nobody has to be asked: it is in the log and nowhere else.
+            store.answer_by_standing(unit, item.model_copy(update={"standing": uses}))
+            self._runs.request(unit, said.thread_id)
+        else:
+            pattern, before = self._standing.suggest(unit.connection, said.thread_id, body.id, body.ask)
+            self.open(unit, item.model_copy(update={"pattern": pattern, "allowed_before": before}))
 
     def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
         if body.ask_id is not None:

@@ -9,10 +9,12 @@ from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork, blob_of, fits
 from mainloop.inbox.short import as_text, shortened
-from mainloop_models.asks import AskBody
+from mainloop_models.asks import Answer, AskBody, Decision
 from mainloop_models.events import ItemBody
 
 _ASK: Final[TypeAdapter[AskBody]] = TypeAdapter(AskBody)
+# Who answered, where the person did not have to.
+STANDING: Final = "standing permission"
 # Most urgent first: what blocks an agent before what informs.
 _URGENCY = sa.case(
     {"permission": 0, "question": 1, "plan": 2, "sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
@@ -58,11 +60,38 @@ def _open(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[str
     return list(connection.execute(sa.select(t.item.c.id).where(t.item.c.state == "open", *which)).scalars())
 
 
-def open(unit: UnitOfWork, **values: Any) -> ItemBody | None:
+# What an item is from the beginning; the rest becomes of it.
+_FROM_THE_BEGINNING: Final = {
+    *("id", "kind", "thread_id", "session_id", "title", "ask", "notice", "turn", "call_id"),
+    *("pattern", "allowed_before", "standing"),
+}
+
+
+def open(unit: UnitOfWork, item: ItemBody, **more: Any) -> ItemBody | None:
     """Add an item; None if it was opened before."""
-    row = upsert(unit.connection, t.item).values(state="open", opened_at=unit.now, **values)
+    values = {
+        "state": "open",
+        "opened_at": unit.now,
+        **item.model_dump(mode="json", include=_FROM_THE_BEGINNING),
+        **more,
+    }
+    row = upsert(unit.connection, t.item).values(**values)
     added = unit.execute(row.on_conflict_do_nothing().returning(t.item)).first()
     return None if added is None else _say(unit, added)
+
+
+def answer_by_standing(unit: UnitOfWork, item: ItemBody) -> None:
+    """An ask, new or asked again, that standing permissions allow: it was never open."""
+    allowed = Answer(decision=Decision.ALLOW).model_dump(mode="json")
+    values = {"state": "answered", "answer": allowed, "closed_by": STANDING, "closed_at": unit.now}
+    if open(unit, item, **values) is not None:
+        return
+    uses = [one.model_dump(mode="json") for one in item.standing or []]
+    mine = (t.item.c.id == item.id, t.item.c.thread_id == item.thread_id)
+    again = {**values, "standing": uses, "taken": False, "orphaned": False}
+    row = unit.execute(sa.update(t.item).where(*mine).values(**again).returning(t.item)).first()
+    if row is not None:
+        _say(unit, row)
 
 
 def ask_again(unit: UnitOfWork, thread_id: str, item_id: str) -> ItemBody | None:

@@ -1,1 +1,1 @@
-"""What is allowed: ceilings on fan-out. Standing permissions of the person will live here."""
+"""What is allowed: ceilings on fan-out, and the standing permissions of the person."""

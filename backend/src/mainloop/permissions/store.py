@@ -1,11 +1,13 @@
-"""What the ceilings count."""
+"""What the ceilings count, and rows of standing permissions."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.db.engine import Row
+from mainloop.events.unit import UnitOfWork
 
 # Why a session is still `starting`: it waits for a slot.
 QUEUED: Final = "queued"
@@ -38,3 +40,97 @@ def is_anybody_queued(connection: sa.Connection) -> bool:
 
 def _count(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(t.session).where(*which)).scalar_one()
+
+
+# ---- standing permissions -------------------------------------------------------------------------------------
+_P: Final = t.standing_permission
+# Asks that are looked through for what a pattern would have answered.
+PAST: Final = 1000
+
+
+def session(connection: sa.Connection, session_id: str) -> Row | None:
+    """What a permission has to know of a session: id, project_id, confined."""
+    columns = (t.session.c.id, t.session.c.project_id, t.session.c.confined)
+    return connection.execute(sa.select(*columns).where(t.session.c.id == session_id)).first()
+
+
+def any_session_of(connection: sa.Connection, project_id: str) -> Row:
+    """What stands for all sessions of a project: inside a sandbox where every one of them was."""
+    columns = (sa.null().label("id"), sa.literal(project_id).label("project_id"))
+    confined = ~sa.exists().where(t.session.c.project_id == project_id, t.session.c.confined.is_(False))
+    return connection.execute(sa.select(*columns, confined.label("confined"))).one()
+
+
+def _in_force(moment: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(_P.c.revoked_at.is_(None), _P.c.expires_at > moment)
+
+
+def in_force(connection: sa.Connection, moment: datetime, tool: str, of: Row) -> list[Row]:
+    """Permissions for a tool that hold in a session now, oldest first."""
+    here = sa.or_(
+        sa.and_(_P.c.scope == "session", _P.c.session_id == of.id),
+        sa.and_(_P.c.scope == "project", _P.c.project_id == of.project_id),
+    )
+    fits = [_P.c.tool == tool, here, _in_force(moment)]
+    if not of.confined:
+        fits.append(_P.c.confined.is_(False))
+    return list(connection.execute(sa.select(_P).where(*fits).order_by(_P.c.created_at, _P.c.id)))
+
+
+def hold(unit: UnitOfWork, ids: set[str]) -> bool:
+    """Keep permissions from being revoked until the transaction ends; False if one is not in force any more."""
+    mine = sa.select(_P.c.id).where(_P.c.id.in_(ids), _in_force(unit.now)).order_by(_P.c.id).with_for_update()
+    return len(unit.execute(mine).all()) == len(ids)
+
+
+def use(unit: UnitOfWork, permission_id: str, used_for: str) -> Row:
+    """Count that a permission answered."""
+    values = {"used": _P.c.used + 1, "used_at": unit.now, "used_for": used_for}
+    return unit.execute(sa.update(_P).where(_P.c.id == permission_id).values(**values).returning(_P)).one()
+
+
+def give(unit: UnitOfWork, **values: Any) -> None:
+    unit.execute(_P.insert().values(created_at=unit.now, **values))
+
+
+def revoke(unit: UnitOfWork, permission_id: str) -> bool:
+    """Take a permission back; False if there is none. One that was taken back stays so."""
+    moment = sa.func.coalesce(_P.c.revoked_at, unit.now)
+    row = sa.update(_P).where(_P.c.id == permission_id).values(revoked_at=moment).returning(_P.c.id)
+    return unit.execute(row).first() is not None
+
+
+def permissions(connection: sa.Connection, *ids: str) -> list[Row]:
+    """Permissions with the names of their session and project, newest first; all, or these."""
+    named = _P.outerjoin(t.session, t.session.c.id == _P.c.session_id)
+    named = named.outerjoin(t.project, t.project.c.id == _P.c.project_id)
+    names = (t.session.c.handle.label("session"), t.project.c.name.label("project"))
+    found = sa.select(_P, *names).select_from(named).order_by(_P.c.created_at.desc(), _P.c.id)
+    return list(connection.execute(found.where(_P.c.id.in_(ids)) if ids else found))
+
+
+def _same_work(of: Row) -> sa.ColumnElement[bool]:
+    """Items of the sessions of a project, or of the one session that has none."""
+    if of.project_id is None:
+        return t.item.c.session_id == of.id
+    return t.item.c.session_id.in_(sa.select(t.session.c.id).where(t.session.c.project_id == of.project_id))
+
+
+def allowed_before(connection: sa.Connection, of: Row, pattern: str, but: str) -> int:
+    """How often the person allowed what suggests this pattern, this item not counted."""
+    said = t.item.c.answer["decision"].as_string() == "allow"
+    mine = (t.item.c.pattern == pattern, t.item.c.state == "answered", t.item.c.standing.is_(None), t.item.c.id != but)
+    found = sa.select(sa.func.count()).select_from(t.item).where(*mine, said, _same_work(of))
+    return connection.execute(found).scalar_one()
+
+
+def asked_before(connection: sa.Connection, of: Row, but: str = "") -> list[Row]:
+    """Permissions that were asked in the same work and are decided or closed, newest first: ask, answer, opened_at."""
+    columns = (t.item.c.ask, t.item.c.answer, t.item.c.opened_at)
+    mine = (t.item.c.kind == "permission", t.item.c.state != "open", t.item.c.id != but, _same_work(of))
+    newest = sa.select(*columns).where(*mine).order_by(t.item.c.opened_at.desc(), t.item.c.id).limit(PAST)
+    return list(connection.execute(newest))
+
+
+def item(connection: sa.Connection, item_id: str) -> Row | None:
+    return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()

@@ -7,13 +7,14 @@ import {
   type components,
 } from '@mainloop/api-client';
 import type {
-  Answer,
   Check,
   Device,
   Event,
   Item,
   KeptFiles,
   MessageBody,
+  Offer,
+  Permission,
   Project,
   Session,
   State,
@@ -23,7 +24,8 @@ export { Problem, Unreachable, problemOf } from '@mainloop/api-client';
 
 type Schemas = components['schemas'];
 
-export type GivenAnswer = { id: string } & Pick<Answer, 'decision'> & Partial<Answer>;
+export type GivenAnswer = Pick<Schemas['GiveAnswer'], 'id' | 'decision'> &
+  Partial<Schemas['GiveAnswer']>;
 export type SessionAct = 'cancel' | 'close' | 'park' | 'resume';
 export type QueuedChange = Schemas['ChangeMessage'];
 
@@ -141,6 +143,25 @@ export class Api {
     await this.#client.DELETE('/api/devices/{device_id}', { params: { path: { device_id: id } } });
   }
 
+  async permissions(): Promise<Permission[]> {
+    return (await dataOf(this.#client.GET('/api/permissions'))).permissions;
+  }
+
+  /** What could be given with the answer of an ask. */
+  offer(itemId: string): Promise<Offer> {
+    const params = { path: { item_id: itemId } };
+    return dataOf(this.#client.GET('/api/permissions/offer/{item_id}', { params }));
+  }
+
+  givePermission(given: Schemas['GivePermission']): Promise<Permission> {
+    return dataOf(this.#client.POST('/api/permissions', { body: given }));
+  }
+
+  revokePermission(id: string): Promise<Permission> {
+    const params = { path: { permission_id: id } };
+    return dataOf(this.#client.DELETE('/api/permissions/{permission_id}', { params }));
+  }
+
   async doctor(): Promise<Check[]> {
     return (await dataOf(this.#client.GET('/api/doctor'))).checks;
   }
@@ -177,5 +198,5 @@ export class Api {
 }
 
 function wholeAnswer(answer: GivenAnswer): Schemas['GiveAnswer'] {
-  return { answers: {}, text: '', scope: 'once', ...answer };
+  return { answers: {}, text: '', scope: 'once', pattern: '', ...answer };
 }

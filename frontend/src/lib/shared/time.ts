@@ -66,6 +66,11 @@ export function lasting(ms: number): string {
   return `${Math.floor(hours / 24)} d`;
 }
 
+/** "3 Oct" */
+export function dayOf(at: string): string {
+  return date.format(new Date(at));
+}
+
 export function dateAndTime(at: string): string {
   return `${date.format(new Date(at))}, ${timeOfDay(at)}`;
 }

@@ -19,8 +19,10 @@ const URGENCY: Record<Item['kind'], number> = {
 /** An answer in a few words. */
 export function inWords(answer: Answer | GivenAnswer): string {
   switch (answer.decision) {
-    case 'allow':
-      return en.asks.allowed;
+    case 'allow': {
+      const always = 'always' in answer ? answer.always : 'pattern' in answer && answer.pattern;
+      return always ? en.asks.allowedAlways(always) : en.asks.allowed;
+    }
     case 'deny':
       return answer.text ? `${en.asks.denied}: ${answer.text}` : en.asks.denied;
     case 'approve':

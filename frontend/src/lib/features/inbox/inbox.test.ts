@@ -68,6 +68,12 @@ describe('a form of questions', () => {
 });
 
 test('an answer in words', () => {
+  const given = { scope: 'project' as const, pattern: 'npm test' };
+  expect(inWords({ id: 'a', decision: 'allow' })).toBe('Allowed once');
+  expect(inWords({ id: 'a', decision: 'allow', ...given })).toBe('Allowed from now on: npm test');
+  expect(inWords({ decision: 'allow', answers: {}, text: '', always: 'npm test' })).toBe(
+    'Allowed from now on: npm test',
+  );
   expect(inWords({ id: 'a', decision: 'deny', text: 'too risky' })).toBe('Denied: too risky');
   expect(inWords({ id: 'a', decision: 'answer', answers: { 'A?': ['x', 'y'] } })).toBe('x, y');
 });
@@ -78,6 +84,7 @@ describe('what a permission would change', () => {
     tool: 'Edit',
     input,
     effect: '',
+    workspace: '',
   });
 
   test('is shown as lines out and lines in', () => {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mainloop_agent.commands import GIT, GIT_WRITES, MAKES, READS, Place, only_reads
+from mainloop_models.commands import GIT, GIT_WRITES, MAKES, READS, Place, only_reads
 
 ANYWHERE = Place(writable=lambda path: True, readable=None)
 INSIDE = Place(

@@ -1,9 +1,9 @@
-"""Does a shell command only read? Answers yes only where every part of it is understood.
+"""Which programs would a shell command run, and does it only read? Answers only where every part is understood.
 
-The command is parsed, not matched: each command in it must stand in a short table, with literal arguments, joined by
-nothing but `&&`, `||`, `;`, `|` and line ends. No variables, no substitution, no assignment, no wrapper, no
-redirection but into /dev/null. Whatever the parser or the table does not know is a no, which means that the person
-is asked.
+The command is parsed, not matched: simple commands with literal arguments, joined by nothing but `&&`, `||`, `;`, `|`
+and line ends. No variables, no substitution, no assignment, no redirection but into /dev/null. One that only reads
+holds nothing but commands of a short table. Whatever the parser or the table does not know is a no, which means that
+the person is asked. Runner and server read alike: what runs unasked needs no standing permission either.
 """
 
 import re
@@ -33,10 +33,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Word:
-    """An argument. `pattern`: the shell replaces it by the files that match."""
+    """An argument. `pattern`: the shell replaces it by the files that match. `home`: it begins with somebody's home."""
 
     text: str
     pattern: bool = False
+    home: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """One program with its arguments. `fed`: it reads what another one writes, through a pipe."""
+
+    words: tuple[Word, ...]
+    fed: bool = False
 
 
 # ---- the table ------------------------------------------------------------------------------------------------
@@ -169,27 +178,34 @@ class _Unknown(Exception):
     """Something that is not understood, and so is not allowed."""
 
 
-def only_reads(command: str, place: Place, writes: bool = True) -> bool:
-    """True where the command is known to read only, or (with `writes`) to make no more than an edit would."""
+def read(command: str) -> list[Command] | None:
+    """Every program the command would run at most, in order; None where any part of it is not understood."""
     if len(command) > LONGEST or _STRANGE.search(command):
-        return False
+        return None
     # The shell joins continued lines before it splits words; the parser does not.
     if "\\\n" in command:
-        return False
+        return None
     # To the shell every letter of another script is a letter; the parser reads beyond its tables at some (it crashed).
     # Letter for letter, so that what stands where is the same in both.
     plain = re.sub(r"[^\x00-\x7f]", "x", command)
     root = Parser(_LANGUAGE).parse(plain.encode()).root_node
     if root.has_error:
-        return False
+        return None
     try:
-        return _covers(root, plain) and all(_reads(words, place, writes) for words in _commands(root, command))
+        return _commands(root, command) if _covers(root, plain) else None
     except (_Unknown, RecursionError):
-        return False
+        return None
 
 
-def _reads(words: list[Word], place: Place, writes: bool) -> bool:
-    name, given = words[0], words[1:]
+def only_reads(command: str, place: Place, writes: bool = True) -> bool:
+    """True where the command is known to read only, or (with `writes`) to make no more than an edit would."""
+    found = read(command)
+    return found is not None and all(reads(one, place, writes) for one in found)
+
+
+def reads(command: Command, place: Place, writes: bool = True) -> bool:
+    """The same of one program."""
+    name, given = command.words[0], command.words[1:]
     if name.pattern:
         return False
     if place.readable is not None and not all(_seen(w, place.readable) for w in given):
@@ -225,16 +241,18 @@ def _seen(word: Word, readable: Callable[[str], bool]) -> bool:
 _JOINS = frozenset({"&&", "||", ";", "|", "\n"})
 
 
-def _commands(node: Node, source: str) -> list[list[Word]]:
+def _commands(node: Node, source: str, fed: bool = False) -> list[Command]:
     """Every simple command below this node, as literal words."""
     match node.type:
         case "program" | "list" | "pipeline":
-            found: list[list[Word]] = []
+            found: list[Command] = []
             for child in node.children:
                 if child.is_named and child.type != "comment":
-                    found.extend(_commands(child, source))
+                    found.extend(_commands(child, source, fed))
                 elif not child.is_named and child.type not in _JOINS:
                     raise _Unknown
+                elif child.type == "|":
+                    fed = True
             return found
         case "redirected_statement":
             inner = [c for c in node.children if c.is_named]
@@ -242,14 +260,14 @@ def _commands(node: Node, source: str) -> list[list[Word]]:
                 raise _Unknown
             for redirect in inner[1:]:
                 _check_redirect(redirect, source)
-            return _commands(inner[0], source)
+            return _commands(inner[0], source, fed)
         case "command":
-            return [_words(node, source)]
+            return [Command(_words(node, source), fed)]
         case _:
             raise _Unknown
 
 
-def _words(command: Node, source: str) -> list[Word]:
+def _words(command: Node, source: str) -> tuple[Word, ...]:
     words: list[Word] = []
     for child in command.children:
         if child.type == "command_name":
@@ -264,7 +282,7 @@ def _words(command: Node, source: str) -> list[Word]:
             raise _Unknown
     if not words:
         raise _Unknown
-    return words
+    return tuple(words)
 
 
 def _check_redirect(node: Node, source: str) -> None:
@@ -293,7 +311,7 @@ def _literal(node: Node, source: str) -> Word:
             return Word(re.sub(r'\\([$`"\\\n])', lambda m: "" if m[1] == "\n" else m[1], inner))
         case "concatenation":
             parts = [_literal(child, source) for child in node.children]
-            return Word("".join(p.text for p in parts), any(p.pattern for p in parts))
+            return Word("".join(p.text for p in parts), any(p.pattern for p in parts), parts[0].home)
         case _:
             raise _Unknown
 
@@ -305,7 +323,7 @@ def _bare(text: str) -> Word:
     if re.search(r"\\\\|\\\n", text) or text.endswith("\\"):
         raise _Unknown
     pattern = re.search(r"(?<!\\)[*?\[\]]", text) is not None
-    return Word(re.sub(r"\\(.)", r"\1", text), pattern)
+    return Word(re.sub(r"\\(.)", r"\1", text), pattern, text.startswith("~"))
 
 
 def _covers(root: Node, source: str) -> bool:
