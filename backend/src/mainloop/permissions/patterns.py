@@ -149,17 +149,22 @@ def _programs(ask: PermissionAsk, confined: bool) -> list[Words] | None:
         words = program_of(command)
         if words is None:
             return None
-        parts.append(words)
+        parts.append((words[0], *(_from_workspace(word, ask.workspace) for word in words[1:])))
     return parts or None
+
+
+def _from_workspace(word: str, workspace: str) -> str:
+    """A path of the workspace as seen from there: each session has another one, for all of which one pattern speaks."""
+    if not workspace or not (word == workspace or word.startswith(f"{workspace}/")):
+        return word
+    return word[len(workspace) :].lstrip("/") or "."
 
 
 def _stays(command: Command, workspace: str) -> bool:
     """Goes to a folder of the workspace, so that what comes after it runs there."""
     if command.words[0].text != "cd" or len(command.words) != 2 or command.words[1].pattern:
         return False
-    folder = command.words[1].text
-    if workspace and (folder == workspace or folder.startswith(f"{workspace}/")):
-        folder = folder[len(workspace) + 1 :] or "."
+    folder = _from_workspace(command.words[1].text, workspace)
     return bool(folder) and not folder.startswith(("/", "~", "-")) and ".." not in folder.split("/")
 
 

@@ -274,11 +274,12 @@ _EXACT_DEEDS: Final = frozenset(
         ("gh", "alias"), ("gh", "extension"), ("gh", "config"), ("git", "config"), ("git", "clone"), ("git", "fetch"),
         ("git", "pull"), ("git", "push"), ("git", "remote"), ("git", "ls-remote"), ("git", "submodule"), ("git", "bisect"),
         ("git", "filter-branch"), ("git", "rebase"), ("git", "difftool"), ("git", "mergetool"), ("git", "clean"),
-        ("git", "checkout"), ("git", "restore"), ("git", "reset"), ("git", "archive"), ("git", "am"), ("git", "apply"),
+        ("git", "checkout"), ("git", "restore"), ("git", "reset"), ("git", "archive"), ("git", "am"), ("git", "apply"), ("git", "stash"), ("git", "branch"), ("git", "tag"),
     }
 )  # fmt: skip
-# No plain arguments: options, files of arguments, settings, what is forced or deleted by its first letter, nothing.
-_NOT_PLAIN: Final = re.compile(r"[-+@:~].*|.*=.*|", re.S)
+# No plain arguments: options, files of arguments, settings, what is forced or deleted by its first letter, nothing, and
+# whatever lies outside the workspace.
+_NOT_PLAIN: Final = re.compile(r"[-+@:~/].*|.*=.*|(.*/)?\.\.(/.*)?|", re.S)
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,6 @@ OPTIONS: Final[Mapping[Words, Options]] = {
     ("go", "build"): _options("-v -race"),
     ("go", "test"): _GO,
     ("go", "vet"): _options("-v"),
-    ("git", "stash"): _options("-u -q --include-untracked --quiet", "-m"),
     ("git", "switch"): _options("-q --quiet -d --detach", "-c"),
 }
 _PLAIN: Final = Options()
