@@ -261,3 +261,23 @@ def test_a_storm_of_kills_loses_nothing_doubles_nothing_and_leaves_nothing_stuck
         assert len(set(started)) == len(sent[session]) + 1
     gap_free(person, *sessions)
     assert person.get("/api/inbox")["items"] == []
+
+
+@pytest.mark.spec("home-14")
+def test_a_machine_that_was_renamed_still_knows_the_agents_that_work_on_it(
+    process: ServerProcess, person: Person
+) -> None:
+    if "MAINLOOP_DATABASE_URL" in process.environment:
+        pytest.skip("other servers may share this database: a machine is known by its name")
+    person.say(script({**SLOW, "chunk_delay": 2}))
+    person.until("the reply to begin", lambda: person.state()["open_messages"])
+    process.kill()
+    renamed = (
+        "import socket, sys; socket.gethostname = lambda: 'elsewhere'; from mainloop.main import main; sys.exit(main())"
+    )
+    process.program = ("-c", renamed)
+    process.start()
+    [runner] = process.runners()
+    os.kill(runner, signal.SIGKILL)
+    # Its death is noticed by nobody but a server that counts it as its own.
+    assert person.until_turn_ended(1)["body"]["outcome"] == "cut_off"

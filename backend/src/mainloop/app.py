@@ -25,6 +25,7 @@ from mainloop.db.engine import make_engine
 from mainloop.db.listen import listen_forever
 from mainloop.db.migrate import migrate
 from mainloop.db.opening import refuse_broken
+from mainloop.db.store import adopt_runs
 from mainloop.doctor import Checks, examine
 from mainloop.durable.janitor import Janitor
 from mainloop.durable.phases import Phases
@@ -86,8 +87,8 @@ class Parts:
         self.feed = Feed(self.database)
         # On SQLite one server at a time holds the home, so a fixed name lets it recover its own work. On PostgreSQL
         # each start is another executor; the janitors recover what a dead one left.
-        single = self.database.engine.dialect.name == "sqlite"
-        self.phases = Phases(self.database, "local" if single else f"{HOST}-{uuid.uuid4().hex[:8]}")
+        self.single = self.database.engine.dialect.name == "sqlite"
+        self.phases = Phases(self.database, "local" if self.single else f"{HOST}-{uuid.uuid4().hex[:8]}")
         self.sandbox, self.sandbox_probe = plugins.choose_sandbox(settings.sandbox)
         self.registry = Registry()
         self.runs = Runs(settings, self.database, self.open_messages, self.statuses, self.phases, self.registry)
@@ -121,6 +122,9 @@ class Parts:
         """Everything that has to be true before the first request. Runs in a thread: it blocks."""
         refuse_broken(self.settings.database, self.settings.home)
         migrate(self.database.engine)
+        if self.single:
+            # What is in the home is this machine's, whatever its name was.
+            self.database.write(lambda unit: adopt_runs(unit.connection, HOST))
         self.phases.launch()
         self.database.write(self.conversation.ensure)
         self.open_messages.load()

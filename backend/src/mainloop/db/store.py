@@ -23,5 +23,5 @@ def close_ways_in(connection: sa.Connection) -> None:
 
 
 def adopt_runs(connection: sa.Connection, host: str) -> None:
-    """What ran elsewhere when the copy was made is looked for here, is not found, and goes on in a new run."""
+    """What is said to run elsewhere is looked for here: it is found, or goes on in a new run."""
     connection.execute(sa.update(t.run).where(t.run.c.state.in_(("starting", "live"))).values(host=host))
