@@ -158,7 +158,8 @@ class Story:
         """As often as needed; the janitor looks after who died meanwhile."""
         until = time.monotonic() + SECONDS
         while not (found := look()):
-            assert time.monotonic() < until, ledger.unsettled(ledger.read(self.server.parts.database))
+            books = ledger.read(self.server.parts.database)
+            assert time.monotonic() < until, (ledger.unsettled(books), books.results, books.outcomes("main"))
             self.server.look_after()
             time.sleep(STEP)
         return found
@@ -223,20 +224,24 @@ def test_every_request_of_every_runner_is_lost_once_on_its_way_and_once_on_its_w
 @pytest.mark.parametrize("point", ["before", "after"])
 @pytest.mark.parametrize("route", ["hello", "reports", "work"])
 @pytest.mark.parametrize("role", ["main", "session"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_a_runner_that_dies_at_any_of_its_requests_is_followed_by_one_that_ends_the_story(
-    sqlite_template: Path, tmp_path: Path, role: str, route: str, point: Point
+    request: pytest.FixtureRequest, tmp_path: Path, role: str, route: str, point: Point, kind: str
 ) -> None:
     for number in itertools.count(1):
         home = tmp_path / str(number)
         home.mkdir()
-        shutil.copy(sqlite_template, home / "mainloop.db")
-        server = InProcessServer(home).start()
-        try:
+        with contextlib.ExitStack() as stack:
+            url = ""
+            if kind == "postgresql":
+                url = stack.enter_context(request.getfixturevalue("postgres_server").database())
+            else:
+                shutil.copy(request.getfixturevalue("sqlite_template"), home / "mainloop.db")
+            server = InProcessServer(home, url).start()
+            stack.callback(server.close)
             story = Story(server, only((role, route, number), point), deadly=True)
             books = story.play()
             story.end()
-        finally:
-            server.close()
         check(books, home)
         if story.cuts == 0:
             assert number > 1

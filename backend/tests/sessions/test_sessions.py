@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
@@ -205,17 +207,49 @@ def test_what_was_reported_is_delivered_however_the_turn_ends(server: InProcessS
     runner.end("interrupted")
     server.person.say("more", "session-1")
     runner.begin()
-    runner.request("report", text="Reported before the crash.")
+    runner.request("report", text="Reported before the stop.")
+    server.person.post("/api/sessions/session-1/cancel")
+    server.person.until("the end of it", lambda: len(kinds(server, "session-1", "result")) == 2)
+    assert [b["text"].split()[-1] for b in kinds(server, "session-1", "result")] == ["interrupt.", "stop."]
+
+
+@pytest.mark.spec("kills-19")
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_reported_before_a_crash_is_delivered_once_by_the_turn_that_goes_on(
+    server: InProcessServer, again: bool
+) -> None:
+    runner = working(server)
+    runner.request("report", call_id="c1", text="Reported before the crash.")
     runner.die()
     server.look_after()
     later = server.runner("session-1", 2)
     later.hello()
-    later.work()
     later.begin()
-    later.request("report", text="Reported before the stop.")
-    server.person.post("/api/sessions/session-1/cancel")
-    server.person.until("the end of it", lambda: len(kinds(server, "session-1", "result")) == 3)
-    assert [b["text"].split()[-1] for b in kinds(server, "session-1", "result")] == ["interrupt.", "crash.", "stop."]
+    assert kinds(server, "session-1", "result") == []  # its work goes on, so its result is still to come
+    if again:
+        later.request("report", call_id="c2", text="Reported after it.")
+    later.end(text="That is all.")
+    (result,) = kinds(server, "session-1", "result")
+    assert (result["turn"], result["source"]) == (2, "report")
+    assert result["text"] == ("Reported after it." if again else "Reported before the crash.")
+    assert [n["about"] for n in kinds(server, "main", "notice")] == ["result"]
+
+
+@pytest.mark.spec("kills-19")
+def test_what_was_reported_before_the_last_of_many_crashes_is_delivered_when_it_is_given_up(
+    server: InProcessServer,
+) -> None:
+    runner = working(server)
+    runner.request("report", text="Reported before the crash.")
+    for run in range(2, server.settings.max_restarts + 3):
+        runner.die()
+        server.look_after()
+        if run <= server.settings.max_restarts + 1:
+            runner = server.runner("session-1", run)
+            runner.hello()
+            runner.begin()
+    assert server.person.until_item()["kind"] == "failure"
+    assert [b["text"] for b in kinds(server, "session-1", "result")] == ["Reported before the crash."]
 
 
 def test_a_queued_message_keeps_the_session_working_until_it_is_done(server: InProcessServer) -> None:

@@ -383,6 +383,9 @@ def test_what_a_killed_keeping_left_behind_is_in_nobodys_way(
     for left in ("keeping/objects", "removed/old", "removed-2/old"):
         (home / "threads/s1" / left).mkdir(parents=True)
     assert confined.keep("s1", 1, mirror)
+    # Killed when the mirror had it, and before its own copy was gone.
+    (home / "threads/s1/keeping/objects").mkdir(parents=True)
+    assert confined.keep("s1", 1, mirror)
     assert confined.remove("s1", lambda: True)
     assert not {"keeping", "removed", "removed-2", "workspace"} & {p.name for p in (home / "threads/s1").iterdir()}
 

@@ -83,6 +83,7 @@ class Progress:
         if said.thread.role != "session":
             return
         store.update(unit, said.thread_id, parked=False)
+        store.carry_report_over(unit, said.thread_id, body.turn)
         self._moves.become(unit, said.thread_id, S.WORKING)
 
     def _seen_or_not(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -104,8 +105,10 @@ class Progress:
             store.update(unit, session_id, cost_usd=(session.cost_usd or 0) + body.cost_usd)
         if body.outcome == "completed" and body.text.strip():
             store.add_text_result(unit, session_id, body.turn, body.text)
-        if body.outcome != "deferred":
+        if body.outcome in ("completed", "interrupted"):
             self._deliver(unit, session_id, body.turn)
+        elif body.outcome != "deferred":
+            self._deliver_what_is_over(unit, session_id, body.turn)
         if body.outcome in ("completed", "interrupted"):
             more = mailbox.queued(unit.connection, session_id)
             if S(session.state) in (S.STARTING, S.WORKING) and not more:
@@ -120,7 +123,12 @@ class Progress:
     def _cut_off(self, unit: UnitOfWork, thread_id: str) -> None:
         """Its runner is gone; what it had reported until then counts."""
         if store.find(unit.connection, thread_id) is not None:
-            self._deliver(unit, thread_id, runs_store.agent(unit.connection, thread_id).turn)
+            self._deliver_what_is_over(unit, thread_id, runs_store.agent(unit.connection, thread_id).turn)
+
+    def _deliver_what_is_over(self, unit: UnitOfWork, session_id: str, turn: int) -> None:
+        """A turn ended badly. Where its message is given again, the turn that goes on with it delivers for both."""
+        if not mailbox.delivered(unit.connection, session_id):
+            self._deliver(unit, session_id, turn)
 
     def _deliver(self, unit: UnitOfWork, session_id: str, turn: int) -> None:
         """A turn's result: in its own log, as a notice in the thread that started it, and for that thread's agent."""
@@ -159,7 +167,9 @@ class Progress:
         session = store.find(unit.connection, thread_id)
         if session is None:
             return
-        if S(session.state) is S.STARTING and runs_store.agent(unit.connection, thread_id).turn == 0:
+        turn = runs_store.agent(unit.connection, thread_id).turn
+        self._deliver(unit, thread_id, turn)
+        if S(session.state) is S.STARTING and turn == 0:
             self._moves.move(unit, thread_id, S.FAILED, error.message)  # it never got as far as a turn
         elif S(session.state) in (S.STARTING, S.WORKING):
             self._moves.move(unit, thread_id, S.WAITING, error.message)

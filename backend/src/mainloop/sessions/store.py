@@ -87,6 +87,12 @@ def add_report(unit: UnitOfWork, session_id: str, turn: int, text: str, outcome:
     )
 
 
+def carry_report_over(unit: UnitOfWork, session_id: str, turn: int) -> None:
+    """What was reported in a turn that was cut off, and not delivered, is the report of the one that goes on."""
+    mine = (t.result.c.session_id == session_id, t.result.c.turn < turn, t.result.c.delivered.is_(False))
+    unit.execute(sa.update(t.result).where(*mine).values(turn=turn))
+
+
 def result_of(connection: sa.Connection, session_id: str, turn: int) -> Row | None:
     mine = (t.result.c.session_id == session_id, t.result.c.turn == turn)
     return connection.execute(sa.select(t.result).where(*mine)).first()

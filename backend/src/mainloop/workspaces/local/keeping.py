@@ -41,10 +41,10 @@ def keep_all(
 
     The workspace is read-only for it. Raises WorkspaceNotKept.
     """
-    if keep.has(session_id, number):
-        return
     try:
         _removed(scratch)
+        if keep.has(session_id, number):
+            return
         git("init", "--quiet", "--bare", "--template=", "--", str(scratch))
         borrowed = (keep.path, workspace / ".git")
         (scratch / "objects/info/alternates").write_bytes(b"".join(map(alternate, borrowed)))
