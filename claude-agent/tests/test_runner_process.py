@@ -1,11 +1,13 @@
 """A real runner process against a real server: what kills and restarts may cost, and what they may not."""
 
 import asyncio
+import fcntl
 import os
+import resource
 import shutil
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ class Runners:
         self.model = model
 
     async def start(
-        self, kind: str = "scripted", sandboxed: bool = False, **settings: Any
+        self, kind: str = "scripted", sandboxed: bool = False, confined: bool | None = None, **settings: Any
     ) -> asyncio.subprocess.Process:
         environment = {
             "ANTHROPIC_BASE_URL": self.model.url,
@@ -46,7 +48,8 @@ class Runners:
             for place in places:
                 place.mkdir(parents=True, exist_ok=True)
             wrap = Bubblewrap().wrap(Confinement(chdir=places[0], writable=places))
-        run_file = self.server.new_run(environment, wrap=wrap, confined=sandboxed, agent=kind, tools=REPORT, **settings)
+        confined = sandboxed if confined is None else confined
+        run_file = self.server.new_run(environment, wrap=wrap, confined=confined, agent=kind, tools=REPORT, **settings)
         return await self.server.start_runner(run_file)
 
 
@@ -331,3 +334,83 @@ async def test_a_run_that_only_brings_what_was_left_starts_no_agent(runners: Run
     assert await ended(await server.start_runner(run_file)) == 0
     assert [b.reason for b in server.bodies("run_ended")] == ["parked"]
     assert not (server.home / "agent").exists()
+
+
+@contextmanager
+def full_disk(process: asyncio.subprocess.Process, *files: Path) -> Generator[None]:
+    """No file grows under this process any more; what it starts meanwhile has no room either."""
+    soft, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    most = max(path.stat().st_size for path in files)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.spec("kills-24")
+async def test_a_runner_on_a_full_disk_holds_its_agent_says_so_and_goes_on_when_there_is_room(
+    runners: Runners, kind: str
+) -> None:
+    server = runners.server
+    process = await runners.start(kind, policy={"commands": "allow"}, confined=True)
+    spool = server.home / "spool" / "1.jsonl"
+    command = call("Bash", command="echo run >> runs")
+    message = server.say(script({**command, "gate": "full"}, {"text": "said {{result}}"}))
+    await server.until(lambda s: s.bodies("turn_started"))
+    await becomes_true(lambda: spool.exists() and spool.read_bytes() != b"")
+    with full_disk(process, spool):
+        reported = len(server.reports)
+        await runners.model.open_gate("full")
+        await server.until(lambda s: s.unwritten)
+        assert [r.number for r in server.reports] == list(range(1, reported + 1))
+        assert len(spool.read_bytes().splitlines()) == reported
+        # Whatever runs is known to have run: nothing does while that can't be noted.
+        assert not (server.home / "workspace" / "runs").exists()
+    end = await server.until(lambda s: s.bodies("turn_ended"))
+    assert (end[0].outcome, end[0].finished) == ("completed", [message])
+    assert (server.home / "workspace" / "runs").read_text() == "run\n"
+    assert [r.number for r in server.reports] == list(range(1, len(server.reports) + 1))
+    await server.until(lambda s: s.unwritten == "")
+    assert process.returncode is None
+
+
+@pytest.mark.spec("kills-23")
+async def test_a_spool_that_was_deleted_under_a_living_runner_is_written_again_and_outlives_it(
+    runners: Runners, kind: str
+) -> None:
+    server = runners.server
+    process = await runners.start(kind)
+    server.say(script(call("Bash", command="echo one"), {"text": "said {{result}}", "gate": "down"}))
+    await server.until(lambda s: s.bodies("tool_ended"))
+    await server.stop()
+    await runners.model.open_gate("down")
+    spool = server.home / "spool" / "1.jsonl"
+    await becomes_true(lambda: b'"turn_ended"' in spool.read_bytes())
+    shutil.rmtree(spool.parent)
+    await becomes_true(lambda: spool.exists() and b'"turn_ended"' in spool.read_bytes())
+    process.kill()
+    await ended(process)
+    await server.start()
+    await runners.start(kind)
+    await server.until(lambda s: s.bodies("turn_ended"))
+    assert [r.number for r in server.reports if r.run == 1] == list(range(1, len(server.reports) + 1))
+
+
+@pytest.mark.spec("kills-22")
+async def test_a_runner_whose_lock_was_deleted_takes_it_again_and_ends_where_somebody_else_has_it(
+    runners: Runners,
+) -> None:
+    server = runners.server
+    process = await runners.start()
+    server.say("hello")
+    await server.until(lambda s: s.bodies("turn_ended"))
+    lock = server.home / "lock"
+    lock.unlink()
+    await becomes_true(lambda: lock.exists() and lock.read_text().strip() == str(process.pid))
+    with lock.open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.unlink()
+    with lock.open("w") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        assert await ended(process) == 3

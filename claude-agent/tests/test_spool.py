@@ -1,7 +1,12 @@
 """The spool keeps what was said, in order and without gaps, whatever kills its writer."""
 
+import errno
+import os
+import resource
+import shutil
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +72,85 @@ def test_a_torn_end_costs_only_the_report_that_was_being_written(cut: int, tmp_p
     final = Spool.open(folder, run=1)
     assert numbers(final) == list(range(1, survivors + 2))
     final.close()
+
+
+@pytest.mark.spec("kills-23")
+@pytest.mark.parametrize("harm", ["deleted", "folder deleted", "torn", "emptied", "replaced", "another's words"])
+def test_what_is_taken_from_under_its_writer_is_written_again(tmp_path: Path, harm: str) -> None:
+    folder = tmp_path / "spool"
+    path = folder / "1.jsonl"
+    spool = Spool.open(folder, run=1)
+    for number in range(1, 5):
+        spool.append(said(number))
+    spool.acknowledge(1)
+    match harm:
+        case "deleted":
+            path.unlink()
+        case "folder deleted":
+            shutil.rmtree(folder)
+        case "torn":
+            os.truncate(path, path.stat().st_size - 7)
+        case "emptied":
+            os.truncate(path, 0)
+        case "replaced":
+            path.unlink()
+            path.write_text("something else")
+        case _:
+            with path.open("a") as file:
+                file.write("something else")
+    # Also while nothing is said: a runner looks once a second.
+    assert spool.write()
+    assert numbers(Spool.open(folder, run=1, acked=1)) == [2, 3, 4]
+    spool.append(said(5))
+    assert numbers(Spool.open(folder, run=1, acked=1)) == [2, 3, 4, 5]
+
+
+@pytest.mark.spec("kills-24")
+def test_what_can_not_be_written_is_not_waiting_to_be_sent_until_it_is(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path, run=1)
+    spool.append(said(1))
+    path = tmp_path / "1.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Room for a part of the next line.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, hard))
+    try:
+        spool.append(said(2))
+        spool.append(said(3))
+        assert (numbers(spool), spool.trouble) == ([1], os.strerror(errno.EFBIG))
+        assert not spool.write()
+        assert path.read_bytes().count(b"\n") == 1
+        spool.acknowledge(1)
+        assert not spool.is_told
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert spool.write()
+    assert (numbers(spool), spool.trouble) == ([2, 3], "")
+    assert numbers(Spool.open(tmp_path, run=1)) == [1, 2, 3]
+
+
+@pytest.mark.spec("kills-23")
+@pytest.mark.parametrize("line", ["{}", "7", "\0\0\0", '{"run": 1}'])
+def test_a_line_that_is_no_report_ends_a_spool(tmp_path: Path, line: str) -> None:
+    spool = Spool.open(tmp_path, run=1)
+    spool.append(said(1))
+    with (tmp_path / "1.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    again = Spool.open(tmp_path, run=1)
+    assert numbers(again) == [1]
+    assert again.append(said(2)).number == 2
+    assert numbers(Spool.open(tmp_path, run=1)) == [1, 2]
+
+
+@pytest.mark.spec("kills-23")
+def test_a_spool_that_lost_its_beginning_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """No server takes what stands behind a gap."""
+    spool = Spool.open(tmp_path, run=1)
+    for number in range(1, 5):
+        spool.append(said(number))
+    path = tmp_path / "1.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[2:]))
+    assert numbers(Spool.open(tmp_path, run=1, acked=1)) == []
+    assert numbers(Spool.open(tmp_path, run=1, acked=2)) == [3, 4]
 
 
 def test_a_removed_spool_is_no_older_run(tmp_path: Path) -> None:

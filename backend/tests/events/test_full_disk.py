@@ -1,8 +1,5 @@
 """A disk that is full, for real: a write is refused in words, nothing of it stays, and it goes on when there is room."""
 
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,37 +7,13 @@ from pathlib import Path
 import pytest
 
 from mainloop.testing.inprocess import InProcessServer
+from mainloop.testing.small_disk import fill, small_disk
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few megabytes."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root mounts")
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(place)], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"mounts are not allowed here: {done.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "small", megabytes=8) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def fill(place: Path) -> Path:
-    """No byte is left."""
-    filler = place / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError:
-                continue
-    return filler
 
 
 @pytest.mark.spec("home-9")

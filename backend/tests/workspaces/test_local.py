@@ -21,7 +21,14 @@ from mainloop.sandboxes.base import Sandbox
 from mainloop.testing.contracts.sandboxes import sleeping
 from mainloop.testing.repositories import Repository
 from mainloop.testing.waiting import eventually
-from mainloop.workspaces.base import RunSpec, Source, WorkspaceBroken, WorkspaceRefused, WorkspaceSpec
+from mainloop.workspaces.base import (
+    RunSpec,
+    Source,
+    WorkspaceBroken,
+    WorkspaceBusy,
+    WorkspaceRefused,
+    WorkspaceSpec,
+)
 from mainloop.workspaces.local import LONGEST_LOG, LocalWorkspaces
 
 from .conftest import STAND_IN
@@ -493,3 +500,32 @@ def test_a_session_is_saved_while_its_agent_works(
     first = local.save("s1", "mainloop/s1", mirror)
     eventually(lambda: local.save("s1", "mainloop/s1", mirror) != first)
     local.kill("s1", grace=0)
+
+
+@pytest.mark.spec("kills-22")
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_runner_whose_lock_was_taken_away_loses_nothing_and_no_second_one_works_beside_it(
+    local: LocalWorkspaces, mirror: Mirror, home: Path, replaced: bool
+) -> None:
+    first, second = (f"4321.{secrets.randbelow(10**9):09}" for _ in range(2))
+    workspace = Path(local.prepare(WorkspaceSpec("s1")).path)
+    (workspace / "work").touch()
+    local.start_run(agent(f"sleep {first}"))
+    eventually(lambda: sleeping(first))
+    (home / "threads/s1/lock").unlink()
+    if replaced:
+        (home / "threads/s1/lock").touch()
+    with pytest.raises(WorkspaceBusy):
+        local.keep("s1", 1, mirror)
+    with pytest.raises(WorkspaceBusy):
+        local.remove("s1", lambda: True)
+    assert (workspace / "work").exists()
+    if replaced:
+        # A free lock reads as a dead runner: whoever lives all the same is ended before another one starts.
+        local.start_run(agent(f"sleep {second}", number=2))
+        eventually(lambda: sleeping(second))
+        assert not sleeping(first)
+    else:
+        assert local.alive("s1")
+        assert local.start_run(agent(f"sleep {second}", number=2)) is None
+        assert sleeping(first)

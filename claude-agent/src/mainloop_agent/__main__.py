@@ -4,15 +4,14 @@ Ends with 0 when the run is over, 3 when another runner of the thread lives, 4 w
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
+from mainloop_agent.lock import Lock, LockHeldError
 from mainloop_agent.runner import live
 from mainloop_agent.server import Refused, Server
 from mainloop_models.runner import RunFile
@@ -20,33 +19,10 @@ from mainloop_models.runner import RunFile
 log = logging.getLogger("mainloop_agent")
 
 LOCK_HELD, REFUSED = 3, 4
-LOCK_SECONDS = 10.0
+# Between two looks at the lock's file.
+LOOK_SECONDS = 1.0
 # An agent's environment is laid over ours: nothing else of ours may reach it.
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-
-
-class LockHeldError(Exception):
-    """Another runner of this thread lives."""
-
-
-def take_lock(path: Path, patience: float = LOCK_SECONDS) -> IO[str]:
-    """The thread's lock, held until this process ends. The file tells who holds it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = path.open("a+")
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > until:
-                file.close()
-                raise LockHeldError from None
-            time.sleep(0.05)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
 
 
 def read_token(path: Path) -> str:
@@ -62,7 +38,15 @@ def clear_environment() -> None:
             del os.environ[name]
 
 
-async def run_to_its_end(run: RunFile, token: str) -> int:
+async def keep(lock: Lock) -> None:
+    """Returns when the lock is somebody else's."""
+    with suppress(LockHeldError):
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            lock.keep()
+
+
+async def run_to_its_end(run: RunFile, token: str, lock: Lock) -> int:
     parking = asyncio.Event()
     loop = asyncio.get_running_loop()
     server = Server(run.server, token)
@@ -77,14 +61,20 @@ async def run_to_its_end(run: RunFile, token: str) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_end)
+    kept = asyncio.create_task(keep(lock))
+    kept.add_done_callback(lambda _: life.cancel())
     try:
         await life
     except Refused as refused:
         log.warning("this run is over: %s", refused)
         return REFUSED
     except asyncio.CancelledError:
+        if kept.done():
+            log.warning("another runner of thread %s holds its lock", run.thread_id)
+            return LOCK_HELD
         log.warning("ended at once")
     finally:
+        kept.cancel()
         await server.close()
     return 0
 
@@ -99,15 +89,14 @@ def main() -> int:
     run = RunFile.model_validate_json(Path(sys.argv[1]).read_text())
     clear_environment()
     try:
-        lock = take_lock(Path(run.home) / "lock")
+        lock = Lock(Path(run.home) / "lock")
     except LockHeldError:
         Path(run.token_file).unlink(missing_ok=True)
         log.warning("another runner of thread %s lives", run.thread_id)
         return LOCK_HELD
-    with lock:
-        log.info("run %s of thread %s begins", run.run, run.thread_id)
-        code = asyncio.run(run_to_its_end(run, read_token(Path(run.token_file))))
-        log.info("run %s ends", run.run)
+    log.info("run %s of thread %s begins", run.run, run.thread_id)
+    code = asyncio.run(run_to_its_end(run, read_token(Path(run.token_file)), lock))
+    log.info("run %s ends", run.run)
     return code
 
 

@@ -6,7 +6,7 @@ long enough, or the runner is to park; then it is deferred, one call a turn, and
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from mainloop_agent.agents.base import Decision, Defer
@@ -49,6 +49,8 @@ class Calls:
     thread: str
     rules: Rules
     report: Callable[[ReportBody], None]
+    # Returns when everything reported so far is on disk.
+    stored: Callable[[], Awaitable[None]]
     can_defer: bool
     # Calls that an earlier run released, and approvals that lost their run.
     released_before: frozenset[str]
@@ -73,7 +75,7 @@ class Calls:
         """May this call run? The same call is decided once, however often and by whomever it is asked."""
         known = self._decisions.get(call.id)
         if known is None:
-            known = self._decisions[call.id] = (call, asyncio.create_task(self._decide(call)))
+            known = self._decisions[call.id] = (call, asyncio.create_task(self._decide_and_note(call)))
         return await asyncio.shield(known[1])
 
     def answer_told(self, call_id: str) -> ToolAnswer | None:
@@ -119,6 +121,13 @@ class Calls:
         self.end_turn("", last=True)
 
     # ---- one call ---------------------------------------------------------------------------------------------
+    async def _decide_and_note(self, call: ToolCall) -> Decision:
+        """What runs is known to have run, whatever dies: it waits for a disk that is full."""
+        decision = await self._decide(call)
+        if isinstance(decision, Allow):
+            await self.stored()
+        return decision
+
     async def _decide(self, call: ToolCall) -> Decision:
         if call.id in self.released_before and not (call.ours and self.rules.ours.get(call.name) == "request"):
             # Our own requests are keyed by the call: asking again gives the first answer.

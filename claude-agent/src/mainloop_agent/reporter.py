@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 BATCH, BATCH_BYTES = 200, 1 << 20
 # Pieces of messages are joined to this many a second.
 DELTA_PAUSE = 0.1
+# Between two looks at the spool's file (seconds).
+LOOK_PAUSE = 1.0
 # An accepted request that has no answer yet is asked again, from the first to the last of these (seconds).
 ASK_AGAIN, ASK_AGAIN_LONGEST = 0.2, 5.0
 
@@ -53,16 +55,35 @@ class Reporter:
         self._requests: dict[str, _Request] = {}
         self._open: dict[str, _Open] = {}
         self._pieces = asyncio.Event()
+        # What the server was last told of the spool's trouble.
+        self._told = ""
+        self._on_disk = asyncio.Event()
+        self._on_disk.set()
         # Held while pieces are on their way, so that a whole message never overtakes its own pieces.
         self._sending_pieces = asyncio.Lock()
 
     def report(self, body: ReportBody) -> None:
-        """Says something. On disk when this returns, delivered in order from then on."""
+        """Says something. On disk when this returns, or when there is room (`stored`); delivered in order from then on."""
         if isinstance(body, Said | ReasonedBody):
             # The whole message is in the report: pieces that are still here are not needed any more.
             self._open.pop(body.id, None)
-        self._spool.append(body)
-        self._news.set()
+        self._say(body)
+
+    def _say(self, body: ReportBody) -> Report:
+        report = self._spool.append(body)
+        self._note_disk()
+        return report
+
+    def _note_disk(self) -> None:
+        if self._spool.trouble:
+            self._on_disk.clear()
+        else:
+            self._on_disk.set()
+            self._news.set()
+
+    async def stored(self) -> None:
+        """Returns when everything said so far is on disk."""
+        await self._on_disk.wait()
 
     def delta(self, message: str, turn: int, text: str, what: str = "text") -> None:
         """Adds a piece to an open message."""
@@ -86,21 +107,33 @@ class Reporter:
         """Calls one of our tools. The report is on disk when this returns; the answer comes when it comes."""
         known = self._requests.get(body.call_id)
         if known is None:
-            self.report(body)
             answer: asyncio.Future[ToolAnswer] = asyncio.get_running_loop().create_future()
-            known = self._requests[body.call_id] = _Request(self._spool.waiting()[-1], answer)
+            known = self._requests[body.call_id] = _Request(self._say(body), answer)
         return known.answer
 
     async def delivered(self) -> None:
         """Returns when everything said so far has arrived."""
         async with self._arrived:
-            await self._arrived.wait_for(lambda: not self._spool.waiting())
+            await self._arrived.wait_for(lambda: self._spool.is_told)
 
     async def run(self) -> None:
         """Delivers, for ever. Raises Refused."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._deliver())
             tasks.create_task(self._send_pieces())
+            tasks.create_task(self._look_after_spool())
+
+    async def _look_after_spool(self) -> None:
+        """What could not be written is written when there is room, and the person is told meanwhile."""
+        while True:
+            await asyncio.sleep(LOOK_PAUSE)
+            self._spool.write()
+            self._note_disk()
+            trouble = self._spool.trouble
+            if trouble != self._told:
+                deltas = Deltas(thread_id=self._thread, run=self._spool.run, deltas=[], unwritten=trouble)
+                if await self._server.deltas(deltas) is not None:
+                    self._told = trouble
 
     async def _deliver(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -25,7 +25,7 @@ from mainloop_agent.reporter import Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
 from mainloop_agent.spool import Spool, older_runs
 from mainloop_agent.titles import title_of
-from mainloop_models.events import TodoEntry
+from mainloop_models.events import AgentError, TodoEntry
 from mainloop_models.runner import (
     AgentSession,
     Hello,
@@ -135,6 +135,7 @@ class Runner:
                 ours={tool.name: tool.via for tool in welcome.tools},
             ),
             report=self._reporter.report,
+            stored=self._reporter.stored,
             can_defer=self._agent.capabilities.can_defer,
             released_before=frozenset(welcome.released),
             approved=list(welcome.approved),
@@ -168,17 +169,18 @@ class Runner:
             self._spool.close()
         for result in results:
             raise_failure(result)
-        if not self._spool.waiting():
+        if self._spool.is_told:
             self._spool.remove()
 
     async def _drive(self) -> None:
         try:
             ended = await self._with_agent()
-        except AgentFailed as failed:
+        except (AgentFailed, OSError) as failed:
+            error = failed.error if isinstance(failed, AgentFailed) else no_room(failed)
             if self._turn is not None:
-                self._finish(TurnEnd("cut_off", error=failed.error))
+                self._finish(TurnEnd("cut_off", error=error))
             refused = isinstance(failed, ResumeRefused)
-            ended = RunEnded(reason="fresh_session" if refused else "failed", error=failed.error)
+            ended = RunEnded(reason="fresh_session" if refused else "failed", error=error)
         except asyncio.CancelledError:
             await self._agent.close(at_once=True)
             raise
@@ -495,6 +497,15 @@ class Runner:
         # In the spool before the first wait: the agent may be interrupted, the call is made all the same.
         request = ToolRequest(call_id=call_id, turn=self._number, tool=tool, arguments=arguments)
         return await asyncio.shield(self._reporter.request(request))
+
+
+def no_room(error: OSError) -> AgentError:
+    """The agent can't put on disk what it needs there. What is reported of it waits for room, so it goes on by itself."""
+    return AgentError(
+        code="crashed",
+        message=f"The agent's files could not be written: {error.strerror or error}.",
+        hint="Free some space on the disk.",
+    )
 
 
 def framed(texts: list[str]) -> list[str]:

@@ -198,8 +198,9 @@ class Activity(Model):
     """What an agent does right now, or what keeps it from going on."""
 
     # `tool`: a call runs. `retrying`: its model's service can't be reached or refuses for now. `compacting`: it shortens
-    # its conversation. `restarting`: its process has ended and is started again.
-    kind: Literal["tool", "retrying", "compacting", "restarting"]
+    # its conversation. `restarting`: its process has ended and is started again. `unwritten`: what it says can't be put on
+    # disk, so it waits.
+    kind: Literal["tool", "retrying", "compacting", "restarting", "unwritten"]
     # One short line.
     text: str
     since: datetime

@@ -354,6 +354,8 @@ class Deltas(Model):
     thread_id: str
     run: int
     deltas: list[Delta]
+    # Why the runner can't put on disk what it has to say, as the system words it; empty: it can again. None: no news.
+    unwritten: str | None = None
 
 
 class DeltasTaken(Model):

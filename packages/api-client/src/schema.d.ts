@@ -718,7 +718,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "tool" | "retrying" | "compacting" | "restarting";
+            kind: "tool" | "retrying" | "compacting" | "restarting" | "unwritten";
             /**
              * Of
              * @default 0
@@ -1050,6 +1050,8 @@ export interface components {
             run: number;
             /** Thread Id */
             thread_id: string;
+            /** Unwritten */
+            unwritten?: string | null;
         };
         /**
          * DeltasTaken

@@ -203,8 +203,8 @@ def _standing(body: SessionBody, now: datetime) -> list[str]:
     if activity is None:
         return []
     tries = f", attempt {activity.attempt} of {activity.of}" if activity.attempt else ""
-    doing = {"tool": "doing", "retrying": "its model does not answer", "compacting": "doing", "restarting": "doing"}
-    return [f"{doing[activity.kind]}: {activity.text} (for {_lasting(now - activity.since)}{tries})"]
+    doing = "its model does not answer" if activity.kind == "retrying" else "doing"
+    return [f"{doing}: {activity.text} (for {_lasting(now - activity.since)}{tries})"]
 
 
 def _lasting(time: timedelta) -> str:

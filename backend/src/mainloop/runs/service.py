@@ -268,6 +268,8 @@ class Runs:
     def take_deltas(self, token: str, deltas: r.Deltas) -> r.DeltasTaken:
         """Pieces of messages that are being written. Raises UnknownRun, RunRefused."""
         thread_id = self.caller(token).thread_id
+        if deltas.unwritten is not None:
+            self.standing.unwritten(thread_id, deltas.unwritten)
         self.standing.heard_pieces(thread_id)
         return r.DeltasTaken(lengths=self.open_messages.take(thread_id, deltas.deltas))
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mainloop.db.engine import Row
+from mainloop.errors import StorageFull
 from mainloop.events.status import Statuses
 from mainloop.events.unit import Database, UnitOfWork, now
 from mainloop.runs import calls, store
@@ -59,18 +60,31 @@ class Standing:
                     Activity(kind=body.what, text=_short(text), since=since, attempt=body.attempt, of=body.of),
                 )
             case r.ToolCalled() | r.ToolEnded() | r.Said() | r.Reasoned() | r.Retrying():
-                call = calls.newest(unit.connection, thread_id)
-                self._does(
-                    unit,
-                    thread_id,
-                    None
-                    if call is None
-                    else Activity(kind="tool", text=_short(call.body["title"]), since=call.at or report.at),
-                )
+                self._goes_on(unit, thread_id, report.at)
             case r.TurnStarted() | r.TurnEnded():
                 self._does(unit, thread_id, None)
             case _:
                 pass
+
+    def unwritten(self, thread_id: str, why: str) -> None:
+        """Its runner can't put on disk what it says, and holds it up; or can again, where `why` is empty.
+
+        Where our own disk is full as well, it is announced only.
+        """
+        text = _short(f"Its disk can't be written to ({why}). It waits, and goes on by itself when there is room.")
+        activity = Activity(kind="unwritten", text=text, since=now())
+
+        def note(unit: UnitOfWork) -> None:
+            if why:
+                self._does(unit, thread_id, activity)
+            else:
+                self._goes_on(unit, thread_id, unit.now)
+
+        try:
+            self._database.write(note)
+        except StorageFull:
+            self._statuses.tell(thread_id, Status(activity=activity))
+            raise
 
     def restarting(self, unit: UnitOfWork, thread_id: str, attempt: int, of: int) -> None:
         """Its process has ended and is started again."""
@@ -80,6 +94,14 @@ class Standing:
     def at_rest(self, unit: UnitOfWork, thread_id: str) -> None:
         """It does nothing that could be named."""
         self._does(unit, thread_id, None)
+
+    def _goes_on(self, unit: UnitOfWork, thread_id: str, at: datetime) -> None:
+        """With the call that began last and still runs."""
+        call = calls.newest(unit.connection, thread_id)
+        if call is None:
+            self._does(unit, thread_id, None)
+        else:
+            self._does(unit, thread_id, Activity(kind="tool", text=_short(call.body["title"]), since=call.at or at))
 
     def _does(self, unit: UnitOfWork, thread_id: str, activity: Activity | None) -> None:
         written = activity.model_dump(mode="json") if activity else None

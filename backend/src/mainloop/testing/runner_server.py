@@ -79,6 +79,8 @@ class ProtocolServer:
         # Text of messages that are still being written, and every piece as it came.
         self.open: dict[str, str] = {}
         self.pieces: list[tuple[str, str]] = []
+        # Why the runner can't put on disk what it says, as it last told.
+        self.unwritten: str | None = None
         # How often each call of our tools was carried out.
         self.carried_out: dict[str, int] = {}
         self._tools = tools
@@ -292,6 +294,8 @@ class ProtocolServer:
         deltas = Deltas.model_validate_json(await request.body())
         if (refusal := self._refuse(request, deltas.run)) is not None:
             return refusal
+        if deltas.unwritten is not None:
+            self.unwritten = deltas.unwritten
         for delta in deltas.deltas:
             held = self.open.get(delta.message_id, "")
             if delta.offset <= len(held):

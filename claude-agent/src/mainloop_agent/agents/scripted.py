@@ -356,10 +356,13 @@ class ScriptedAgent:
 
     # ---- its record -------------------------------------------------------------------------------------------
     def _save(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        record = json.dumps({"planning": self._planning, "turns": [asdict(t) for t in self._turns]})
         fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps({"planning": self._planning, "turns": [asdict(t) for t in self._turns]}))
-        fresh.replace(self._path)
+        # On a full disk it goes on from memory, as Claude Code does; the next save has all of it.
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(record)
+            fresh.replace(self._path)
 
     def _load(self) -> None:
         record = cast("dict[str, Any]", json.loads(self._path.read_text()))

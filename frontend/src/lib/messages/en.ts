@@ -202,6 +202,7 @@ export const en = {
       retrying: 'model retrying',
       compacting: 'shortening',
       restarting: 'restarting',
+      unwritten: 'disk full',
       starting: 'starting',
       working: 'working',
       question: 'asks you',

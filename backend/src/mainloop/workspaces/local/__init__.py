@@ -35,7 +35,7 @@ from mainloop.workspaces.base import (
 )
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
-from mainloop.workspaces.local.processes import end_runner, sweep
+from mainloop.workspaces.local.processes import end_runner, runs, sweep
 from mainloop_models.runner import RunFile
 
 # -I: nothing of the folder it starts in or of the person's Python settings is imported.
@@ -103,12 +103,13 @@ class LocalWorkspaces:
 
     def start_run(self, spec: RunSpec) -> int | None:
         at = self._places(spec.thread_id)
-        if _locked(at.lock):
+        if self.alive(spec.thread_id):
             return None
         try:
             self._make_folders(at)
             at.workspace.mkdir(mode=0o700, exist_ok=True)
-            # What an unconfined agent detached would go on beside the new one.
+            # One whose lock was taken from it would go on beside the new one, as what an unconfined agent detached.
+            end_runner(self._runner[-1], at.run_file, grace=0)
             sweep(at.home)
             if spec.mirror is not None:
                 point_at_mirror(at.workspace, spec.mirror)
@@ -120,7 +121,11 @@ class LocalWorkspaces:
             raise RunnerNotStarted(thread_id=spec.thread_id, why=f"{error}.") from error
 
     def alive(self, thread_id: str) -> bool:
-        return _locked(self._places(thread_id).lock)
+        at = self._places(thread_id)
+        if at.lock.exists():
+            return _locked(at.lock)
+        # Nobody takes the lock's file away but by mistake; a runner makes it anew.
+        return runs(self._runner[-1], at.run_file)
 
     def kill(self, thread_id: str, grace: float = 10.0) -> None:
         at = self._places(thread_id)
@@ -149,7 +154,7 @@ class LocalWorkspaces:
         if not at.workspace.is_dir():
             return keep.has(thread_id, number)
         with _held(at.folder / "preparing"):
-            if _locked(at.lock):
+            if self._in_use(at):
                 raise WorkspaceBusy(thread_id=thread_id)
             sweep(at.home)
             if not _has_work(at.workspace):
@@ -162,6 +167,8 @@ class LocalWorkspaces:
         if not at.folder.is_dir():
             return allowed()
         with _held(at.folder / "preparing"):
+            if self._in_use(at):
+                raise WorkspaceBusy(thread_id=thread_id)
             return take_away(at.workspace, at.lock, thread_id, allowed)
 
     def describe(self, thread_id: str) -> Description:
@@ -169,8 +176,12 @@ class LocalWorkspaces:
         return Description(
             where=f"{at.workspace} on this machine",
             exists=at.workspace.is_dir(),
-            alive=_locked(at.lock),
+            alive=self.alive(thread_id),
         )
+
+    def _in_use(self, at: _Places) -> bool:
+        """Before anything is taken away: whether a runner lives, with its lock or without."""
+        return _locked(at.lock) or runs(self._runner[-1], at.run_file)
 
     def _places(self, thread_id: str) -> _Places:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", thread_id):

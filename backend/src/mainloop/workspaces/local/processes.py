@@ -20,16 +20,15 @@ _PROC = Path("/proc")
 _DYING_SECONDS = 5.0
 
 
+def runs(program: str, run_file: Path) -> bool:
+    """Whether a process lives that was started as `… program run_file`."""
+    return any(map(_started_as(program, run_file), _pids()))
+
+
 def end_runner(program: str, run_file: Path, grace: float) -> None:
     """No process that was started as `… program run_file` is left. They are asked first."""
-
-    def is_runner(pid: int) -> bool:
-        if sys.platform == "linux":
-            return _arguments(pid)[-2:] == [program, str(run_file)]
-        return _ps("-ww", "-o", "command=", "-p", str(pid)).rstrip("\n").endswith(f" {program} {run_file}")
-
     with ExitStack() as stack:
-        runners = [stack.enter_context(process) for process in _processes(is_runner)]
+        runners = [stack.enter_context(process) for process in _processes(_started_as(program, run_file))]
         for runner in runners:
             runner.send(signal.SIGTERM)
         until = time.monotonic() + grace
@@ -37,6 +36,14 @@ def end_runner(program: str, run_file: Path, grace: float) -> None:
             if not runner.ended_within(until - time.monotonic()):
                 runner.kill_group()
                 runner.ended_within(_DYING_SECONDS)
+
+
+def _started_as(program: str, run_file: Path) -> Callable[[int], bool]:
+    if sys.platform == "linux":
+        return lambda pid: _arguments(pid)[-2:] == [program, str(run_file)]
+    lines = (line.strip().split(" ", 1) for line in _ps("-axww", "-o", "pid=,command=").splitlines())
+    found = {int(line[0]) for line in lines if line[-1].endswith(f" {program} {run_file}")}
+    return lambda pid: pid in found
 
 
 def sweep(agent_home: Path) -> None:
