@@ -110,7 +110,7 @@ class Parts:
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
-        self.janitor.every_beat(Watch(self.runs, launcher, self.phases))
+        self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.every_beat(moves.look_for_slots)
 
     def stop(self) -> None:

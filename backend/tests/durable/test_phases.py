@@ -1,6 +1,7 @@
 """Phases: asked for in a transaction or not at all, carried out again if need be, given up in words."""
 
 import threading
+import time
 from collections.abc import Generator
 from datetime import timedelta
 
@@ -9,9 +10,10 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from mainloop.db import tables as t
+from mainloop.durable import janitor, store
 from mainloop.durable.phases import AT_A_TIME, Phases
 from mainloop.events.unit import Database, UnitOfWork, now
-from mainloop.testing.inprocess import InProcessServer, wait_until_at_rest
+from mainloop.testing.inprocess import InProcessServer, NewServer, wait_until_at_rest
 from mainloop.testing.waiting import eventually
 
 # Part of what is stored: a name is added here with its phase, and never renamed or taken out.
@@ -175,3 +177,37 @@ def test_a_phase_that_could_not_even_give_up_is_tried_again_later(desk: Desk) ->
 
 def test_the_names_of_phases_are_those_that_were_ever_stored(server: InProcessServer) -> None:
     assert server.parts.phases.names == NAMES
+
+
+@pytest.mark.postgres
+@pytest.mark.spec("waiting-15")
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_of_two_servers_that_slept_the_first_awake_does_not_declare_the_other_dead(
+    new_server: NewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(janitor, "BEAT", 3600)
+    server = new_server()
+    database, look = server.parts.database, server.parts.janitor.beat
+
+    def is_dead() -> bool:
+        mine = sa.select(t.executor.c.dead).where(t.executor.c.id == "other")
+        return database.read(lambda c: bool(c.execute(mine).scalar_one()))
+
+    def other_beats(ago: float = 0) -> None:
+        database.write(lambda unit: store.beat(unit, "other", "here"))
+        values = {"seen": t.executor.c.seen - ago}
+        database.write(lambda unit: unit.execute(sa.update(t.executor).values(values)) and None)
+
+    clock = time.monotonic()
+    for clock in (clock + seconds for seconds in range(0, 20, 4)):
+        other_beats()
+        look(clock)
+    other_beats(ago=8 * 3600)
+    for seconds in (1, 3, 5):
+        look(clock + 8 * 3600 + seconds)
+        assert not is_dead()
+    for seconds in (9, 13, 17):
+        look(clock + 8 * 3600 + seconds)
+    assert is_dead()  # it did not wake up
+    other_beats()
+    assert not is_dead()

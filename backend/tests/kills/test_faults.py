@@ -3,14 +3,15 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from mainloop.testing import ledger
+from mainloop.testing.flapping import Flapping
 from mainloop.testing.kills import Model, database_of
 from mainloop.testing.scripted_model import call, script
-from mainloop.testing.server import Person, ServerProcess
+from mainloop.testing.server import Person, ServerProcess, free_port
 from mainloop.testing.small_disk import fill, small_disk
 from mainloop.testing.waiting import eventually
 
@@ -25,7 +26,12 @@ def activity(me: Person, session: str) -> Any:
 
 @contextmanager
 def running(home: Path, settings: dict[str, str]) -> Generator[tuple[ServerProcess, Person]]:
-    server = ServerProcess(home, settings)
+    with started(ServerProcess(home, settings)) as (server, me):
+        yield server, me
+
+
+@contextmanager
+def started(server: ServerProcess) -> Generator[tuple[ServerProcess, Person]]:
     try:
         me = server.start().person()
         yield server, me
@@ -68,3 +74,49 @@ def test_a_session_on_a_full_disk_is_held_shown_and_goes_on(home: Path, model: M
         books = settled(server)
         assert runs.read_text() == "one\ntwo\n"
         assert [r.text for r in books.results] == ["That was all."]
+
+
+QUESTION: Final = {
+    "question": "Which?",
+    "header": "",
+    "multiSelect": False,
+    "options": [{"label": "left", "description": ""}],
+}
+
+
+@pytest.mark.spec("kills-25")
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [("scripted", 1), *(pytest.param("claude", seed, marks=pytest.mark.long) for seed in (2, 3, 4))],
+)
+def test_a_bad_line_between_runners_and_server_loses_and_doubles_nothing(
+    home: Path, request: pytest.FixtureRequest, kind: str, seed: int
+) -> None:
+    commands = [str(n) for n in range(2 if kind == "scripted" else 5)]
+    settings: dict[str, str] = {} if kind == "scripted" else request.getfixturevalue("model").environment
+    port = free_port()
+    with Flapping(port, seed) as line:
+        server = ServerProcess(home, {**settings, **ABLE, "PROXY_URL": line.url}, port)
+        server.program = (str(Path(__file__).with_name("behind_proxy.py")),)
+        with started(server) as (_, me):
+            work = script(
+                {"text": "I ask.", **call("mcp__mainloop__ask", questions=[QUESTION])},
+                *({"text": f"Step {n}.", **call("Bash", command=f"echo {n} >> runs")} for n in commands),
+                call("mcp__mainloop__report", text="it went left"),
+                {"text": " ".join(["All of it."] * 40), "chunks": 10, "chunk_delay": 0.02},
+            )
+            spawn = call("mcp__mainloop__spawn_session", title="work", prompt=work, wake=True)
+            me.say(script({"text": "I start.", **spawn}, {"text": "Started."}))
+            item = me.until_item(lambda i: i["kind"] == "question")
+            me.answer(item["id"], "answer", answers={"Which?": "left"})
+            me.until_session(item["session_id"], "idle")
+            books = settled(server)
+            line.calm()
+            assert [r.text for r in books.results] == ["it went left"]
+            assert [(i.kind, i.state, i.taken) for i in books.items] == [("question", "answered", True)]
+            assert [m.role for m in books.messages if m.thread_id == "main"] == ["user", "system"]
+            runs = home / "threads" / item["session_id"] / "workspace/runs"
+            assert runs.read_text().split() == commands
+            # A bad line kills nobody.
+            assert {run.number for run in books.runs} == {1}
+            assert sum(line.happened.values()) > 5, line.happened

@@ -1,16 +1,18 @@
 """Status is honest: what an agent does, whether it is heard, whether its runner can be reached. None of it floods the log."""
 
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.durable import awake, janitor
 from mainloop.events.unit import now
 from mainloop.runs import watch
 from mainloop.testing.by_hand import HandRunner
-from mainloop.testing.inprocess import InProcessServer
+from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop_models import runner as r
 
 ID = "session-1"
@@ -93,13 +95,13 @@ def silent_for(server: InProcessServer, minutes: float, thread: str = ID) -> Non
 
 
 @pytest.fixture
-def awake(monkeypatch: pytest.MonkeyPatch) -> None:
+def wide_awake(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch trusts its own eyes from the start."""
     monkeypatch.setattr(watch, "AWAKE", timedelta(0))
 
 
 @pytest.mark.spec("waiting-11")
-@pytest.mark.usefixtures("awake")
+@pytest.mark.usefixtures("wide_awake")
 @pytest.mark.parametrize("thread", ["main", ID])
 def test_a_runner_that_is_not_heard_of_is_last_seen_then_an_item_that_closes_itself(
     server: InProcessServer, thread: str
@@ -127,7 +129,7 @@ def test_a_runner_that_is_not_heard_of_is_last_seen_then_an_item_that_closes_its
 
 
 @pytest.mark.spec("waiting-11")
-@pytest.mark.usefixtures("awake")
+@pytest.mark.usefixtures("wide_awake")
 def test_a_silence_that_was_dismissed_is_not_told_again(server: InProcessServer) -> None:
     runner = working(server)
     moment = 11.0
@@ -144,15 +146,64 @@ def test_a_silence_that_was_dismissed_is_not_told_again(server: InProcessServer)
     assert server.person.get(f"/api/sessions/{ID}")["state"] == "idle"
 
 
-def test_a_server_that_was_asleep_itself_judges_nobody(server: InProcessServer) -> None:
-    working(server)
-    silent_for(server, 60)
+def looks(server: InProcessServer, clock: float, seconds: int) -> float:
+    """The janitor's rounds in so many seconds of its clock, which is handed back."""
+    for _ in range(0, seconds, 4):
+        clock += 4
+        server.parts.janitor.beat(clock)
+    return clock
+
+
+@pytest.mark.spec("waiting-15")
+@pytest.mark.parametrize("sleep", ["the machine slept", "the processes were stopped"])
+def test_nobody_is_judged_by_the_time_that_the_machine_slept(
+    new_server: NewServer, sleep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SELDOM", 1)
+    # The only looks are the test's.
+    monkeypatch.setattr(janitor, "BEAT", 3600)
+    server = new_server()
+    runner = working(server)
+    clock = looks(server, time.monotonic(), 60)
+    assert server.parts.janitor.awake.seconds > watch.AWAKE.total_seconds()
+    night = timedelta(hours=8)
+    if sleep == "the machine slept":
+        monkeypatch.setattr(awake, "now", lambda: now() + night)
+    else:
+        clock += night.total_seconds()
+    evening = now() - night
+    server.parts.database.write(
+        lambda unit: (
+            (
+                unit.execute(sa.update(t.run).values(seen_at=evening)),
+                unit.execute(sa.update(t.agent).values(heard_at=evening)),
+            )
+            and None
+        )
+    )
+    clock = looks(server, clock, 28)
     assert status(server)["last_seen"] is None
+    assert server.person.state()["items"] == []
+    assert now() - datetime.fromisoformat(status(server)["heard_at"]) < timedelta(minutes=5)
+    # Awake for half a minute, it sees who really does not ask any more.
+    clock = looks(server, clock, 12)
+    assert status(server)["last_seen"] is not None
+    runner.work()
+    looks(server, clock, 12)
+    assert status(server)["last_seen"] is None
+    assert server.starts(ID) == [1]
+
+
+@pytest.mark.spec("waiting-15")
+def test_a_runner_of_another_machine_is_not_judged_from_here(server: InProcessServer) -> None:
+    working(server)
+    server.parts.database.write(lambda unit: unit.execute(sa.update(t.run).values(host="elsewhere")) and None)
+    silent_for(server, 60)
     assert server.person.state()["items"] == []
 
 
 @pytest.mark.spec("waiting-12", "waiting-13")
-@pytest.mark.usefixtures("awake")
+@pytest.mark.usefixtures("wide_awake")
 def test_retry_ends_a_runner_that_can_not_be_reached_and_its_turn_goes_on_in_another(server: InProcessServer) -> None:
     working(server)
     silent_for(server, 11)

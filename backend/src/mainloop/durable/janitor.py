@@ -9,14 +9,15 @@ from typing import Final
 from dbos import DBOS
 
 from mainloop.durable import store
+from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
 from mainloop.events.unit import Database, now
 
 log = logging.getLogger(__name__)
 
 BEAT: Final = 1.0
-# A server silent for this long is dead (seconds). Nobody judges before having beaten that long itself, or an
-# outage of the database would end with the first server back declaring all others dead.
+# A server silent for this long is dead (seconds). Nobody judges before having beaten that long itself, or an outage of
+# the database, or a night, would end with the first server back declaring all others dead.
 DEAD: Final = 8.0
 HEAL_EVERY: Final = 30.0
 TIDY_EVERY: Final = 3600.0
@@ -36,7 +37,7 @@ class Janitor:
         # On SQLite this server is the only one, so nobody has to be told that it lives.
         self._several = database.engine.dialect.name == "postgresql"
         self._checks: list[Check] = []
-        self._beating_since: float | None = None
+        self.awake = Awake()
         self._suspects: set[str] = set()
         self._healed = self._tidied = 0.0
 
@@ -51,7 +52,7 @@ class Janitor:
             try:
                 await asyncio.to_thread(self.beat, started)
             except Exception:
-                self._beating_since = None
+                self.awake.begin_anew(started)
                 log.exception("The janitor stumbled")
             await asyncio.sleep(max(0.05, BEAT - (asyncio.get_running_loop().time() - started)))
 
@@ -59,9 +60,8 @@ class Janitor:
         """One round. `clock`: seconds of a clock that only goes forward."""
         if self._several:
             self._database.write(lambda unit: store.beat(unit, self._phases.executor, self._host))
-        if self._beating_since is None:
-            self._beating_since = clock
-        if self._several and clock - self._beating_since > DEAD:
+        self.awake.look(clock)
+        if self._several and self.awake.seconds > DEAD:
             self._judge()
         for check in self._checks:
             check()

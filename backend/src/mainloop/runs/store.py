@@ -197,6 +197,13 @@ def overdue(connection: sa.Connection, before: datetime) -> list[Row]:
     return list(connection.execute(sa.select(t.run).where(*mine)))
 
 
+def working_on(connection: sa.Connection, host: str) -> list[str]:
+    """Threads in a turn whose runner is on this host."""
+    mine = (t.run.c.state == "live", t.run.c.host == host, t.agent.c.working)
+    query = sa.select(t.run.c.thread_id).join(t.agent, t.agent.c.thread_id == t.run.c.thread_id).where(*mine)
+    return list(connection.execute(query).scalars())
+
+
 def threads_with_messages(connection: sa.Connection) -> list[Row]:
     """Agents that have an open message or an untaken answer, wait for nobody, and have no living run."""
     living = sa.select(t.run.c.thread_id).where(t.run.c.state.in_(("starting", "live")))

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from mainloop.db.engine import Row
+from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
 from mainloop.events.unit import UnitOfWork, now
 from mainloop.runs import store
@@ -14,37 +15,38 @@ from mainloop.workspaces.base import process_lives
 
 # What is in no hurry is looked at every so many beats.
 SELDOM: Final = 5
-# Who has not looked for this long was asleep himself, and judges nobody's silence before having looked as long again.
+# Nobody's silence is judged before having looked for this long: who was asleep himself has heard nobody.
 AWAKE: Final = timedelta(seconds=30)
 
 
 class Watch:
     """The janitor's look at this host's runs, about once a second."""
 
-    def __init__(self, runs: Runs, starter: Starter, phases: Phases) -> None:
+    def __init__(self, runs: Runs, starter: Starter, phases: Phases, awake: Awake) -> None:
         self._runs = runs
         self._starter = starter
         self._phases = phases
         self._park_after = timedelta(minutes=runs.settings.park_minutes)
         self._patience = timedelta(minutes=runs.settings.unreachable_minutes)
         self._round = 0
-        self._looked = self._awake_since = now()
+        self._awake = awake
+        self._breaks = awake.breaks
 
     def __call__(self) -> None:
         database = self._runs.database
         for run in database.read(lambda c: store.open_runs(c, HOST)):
-            if not self._starter.alive(run.thread_id) and not _may_be_coming(run):
+            if not self._starter.alive(run.thread_id) and not self._may_be_coming(run):
                 database.write(lambda unit, run=run: self._lost(unit, run))
-        if now() - self._looked > AWAKE:
-            self._awake_since = now()
-        self._looked = now()
+        if self._awake.breaks != self._breaks:
+            self._breaks = self._awake.breaks
+            database.write(self._woke)
         self._round += 1
         if self._round % SELDOM == 0:
             if database.read(lambda c: store.quiet(c, now() - self._park_after)):
                 database.write(self._park_idle)
             if database.read(store.threads_with_messages):
                 database.write(self._restart_forgotten)
-            if now() - self._awake_since > AWAKE:
+            if self._awake.seconds >= AWAKE.total_seconds():
                 self._look_for_silence()
 
     def _lost(self, unit: UnitOfWork, seen: Row) -> None:
@@ -73,8 +75,14 @@ class Watch:
         if run is None or run.state != "live" or run.seen_at is None or run.seen_at != seen.seen_at:
             return
         self._runs.standing.overdue(unit, run)
-        if unit.now - run.seen_at > self._patience:
+        # What happens on another machine, its own server judges: it may be asleep.
+        if run.host == HOST and unit.now - run.seen_at > self._patience:
             self._runs.standing.unreachable(unit, run)
+
+    def _woke(self, unit: UnitOfWork) -> None:
+        """While this machine was asleep nobody on it was silent."""
+        for thread_id in store.working_on(unit.connection, HOST):
+            self._runs.standing.heard(unit, thread_id)
 
     def _park_idle(self, unit: UnitOfWork) -> None:
         """Give memory back: an agent that has been quiet for a while is ended; the next message resumes it."""
@@ -89,11 +97,11 @@ class Watch:
             if row.thread_id not in asked and store.has_work(unit.connection, row):
                 self._runs.take_up(unit, row.thread_id)
 
-
-def _may_be_coming(run: Row) -> bool:
-    """It was started a moment ago and its process lives."""
-    if run.state != "starting" or (now() - run.started_at).total_seconds() > STARTING:
-        return False
-    if run.pid is None:
-        return True
-    return process_lives(run.pid)
+    def _may_be_coming(self, run: Row) -> bool:
+        """It was started a moment ago, or when this machine fell asleep, and its process lives."""
+        if run.state != "starting":
+            return False
+        age = (now() - run.started_at).total_seconds()
+        if run.pid is None:
+            return age <= STARTING
+        return min(age, self._awake.seconds) <= STARTING and process_lives(run.pid)

@@ -39,9 +39,9 @@ def script(*steps: dict[str, Any]) -> str:
 class ServerProcess:
     """`mainloop up` on a home of its own. Never touches the default home."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str] | None = None, port: int = 0) -> None:
         self.home = home
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         # What Python runs; a test may put something around the program.
