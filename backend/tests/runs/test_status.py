@@ -172,15 +172,8 @@ def test_nobody_is_judged_by_the_time_that_the_machine_slept(
     else:
         clock += night.total_seconds()
     evening = now() - night
-    server.parts.database.write(
-        lambda unit: (
-            (
-                unit.execute(sa.update(t.run).values(seen_at=evening)),
-                unit.execute(sa.update(t.agent).values(heard_at=evening)),
-            )
-            and None
-        )
-    )
+    for values in (sa.update(t.run).values(seen_at=evening), sa.update(t.agent).values(heard_at=evening)):
+        server.parts.database.write(lambda unit, values=values: unit.execute(values) and None)
     clock = looks(server, clock, 28)
     assert status(server)["last_seen"] is None
     assert server.person.state()["items"] == []
