@@ -6,7 +6,9 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Callable, Generator
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -334,6 +336,68 @@ async def test_a_run_that_only_brings_what_was_left_starts_no_agent(runners: Run
     assert await ended(await server.start_runner(run_file)) == 0
     assert [b.reason for b in server.bodies("run_ended")] == ["parked"]
     assert not (server.home / "agent").exists()
+
+
+@pytest.mark.spec("kills-26")
+async def test_a_command_that_takes_memory_without_end_is_ended_and_its_agent_goes_on(
+    runners: Runners, kind: str
+) -> None:
+    server = runners.server
+    process = await runners.start(
+        kind, policy={"commands": "allow"}, confined=True, bounds={"memory_mb": 900 if kind == "claude" else 300}
+    )
+    greedy = "x = []\nfor _ in range(400): x.append(b'x' * 10_000_000)"
+    server.say(
+        script(call("Bash", command=f'{sys.executable} -c "{greedy}"; echo "ended with $?"; false'), {"text": "on"})
+    )
+    (end,) = await server.until(lambda s: s.bodies("turn_ended"))
+    assert end.outcome == "completed"
+    (result,) = server.bodies("tool_ended")
+    assert result.status == "error"
+    assert "mainloop ended python" in result.output
+    assert "ended with 137" in result.output
+    assert process.returncode is None
+
+
+@pytest.mark.spec("kills-26")
+@needs_bwrap
+async def test_agents_and_their_tools_are_what_the_system_ends_first_when_memory_runs_out(runners: Runners) -> None:
+    server = runners.server
+    process = await runners.start("claude", sandboxed=True)
+    server.say(script(call("Bash", command="cat /proc/self/oom_score_adj"), {"text": "seen"}))
+    await server.until(lambda s: s.bodies("turn_ended"))
+    assert [b.output for b in server.bodies("tool_ended")] == ["500"]
+    own = Path("/proc/self/oom_score_adj").read_text()
+    assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == own
+
+
+@pytest.mark.spec("kills-27")
+async def test_a_turn_that_fills_the_disk_is_ended_with_all_it_started_and_says_why(
+    runners: Runners, kind: str, home: Path
+) -> None:
+    # On a disk, not in memory: what is written there is counted.
+    server = runners.server
+    free = shutil.disk_usage(home).free >> 20
+    process = await runners.start(
+        kind, policy={"commands": "allow"}, confined=True, bounds={"keep_free_mb": free - 200}
+    )
+    fill = f"dd if=/dev/zero of={home}/big bs=1M count=3000; sleep 1000"
+    message = server.say(script(call("Bash", command=fill), {"text": "never"}))
+    (end,) = await server.until(lambda s: s.bodies("turn_ended"))
+    assert (end.outcome, end.error.code, end.finished) == ("failed", "disk", [])
+    assert "The disk is nearly full" in end.error.message
+    assert await ended(process) == 0
+    assert server.bodies("run_ended")[-1].reason == "parked"
+    assert message not in [m for body in server.bodies("turn_ended") for m in body.finished]
+    assert (home / "big").stat().st_size < 3000 << 20
+    await becomes_true(lambda: not processes(server))
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mainloop-test-", dir="/var/tmp"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @contextmanager

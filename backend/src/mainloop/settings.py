@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     max_depth: int = 1
     max_starts_per_turn: int = 5
     max_starts_per_day: int = 50
+    # What an agent may take with everything it starts, and how much is kept free on the disk (megabytes; 0: no bound).
+    session_memory_mb: int = Field(default_factory=lambda: memory() // 2 // 2**20)
+    keep_free_mb: int = 1000
     # How often a run that died is started again before the person is asked.
     max_restarts: int = 5
 

@@ -62,6 +62,24 @@ def test_an_agent_that_died_is_told_what_was_cut_off_when_it_goes_on(server: InP
     assert "stopped in the middle of turn 1" in given.follow_up
 
 
+@pytest.mark.spec("kills-27")
+def test_a_turn_that_was_ended_for_the_disk_asks_the_person_and_goes_on_when_told_to(server: InProcessServer) -> None:
+    said = server.person.say("do it")
+    runner = working(server)
+    full = AgentError(code="disk", message="The disk is nearly full.", hint="Free some space.")
+    runner.end("failed", error=full)
+    runner.say(r.RunEnded(reason="parked", error=full))
+    runner.die()
+    server.look_after()
+    item = server.person.until_item()
+    assert (item["kind"], item["title"], item["notice"]["hint"]) == ("failure", full.message, full.hint)
+    assert server.starts("main") == [1]  # nothing is tried by itself
+    server.person.answer(item["id"], "retry")
+    later = server.runner("main", 2)
+    later.hello()
+    assert (later.take().id, later.take().again) == (said, True)
+
+
 def test_a_call_that_was_let_through_stays_known_however_many_runners_die_after_it(server: InProcessServer) -> None:
     server.person.say("do it")
     runner = working(server)

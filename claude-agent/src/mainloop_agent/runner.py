@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from mainloop_agent import VERSION
 from mainloop_agent.agents import create
 from mainloop_agent.agents.base import Agent, AgentFailed, Decision, Host, Prompt, ResumeRefused, Setup, TurnEnd
+from mainloop_agent.bounds import Watch, end_all
 from mainloop_agent.calls import Calls, in_words
 from mainloop_agent.policy import Rules, ToolCall
 from mainloop_agent.reporter import Reporter, deliver_spool
@@ -70,6 +71,9 @@ class _Turn:
     messages: list[str]
     interrupted: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    # What it and all it has started take of the machine, and why it was ended for that.
+    bounds: Watch | None = None
+    error: AgentError | None = None
     called: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     ended: set[str] = field(default_factory=set[str])
 
@@ -176,11 +180,7 @@ class Runner:
         try:
             ended = await self._with_agent()
         except (AgentFailed, OSError) as failed:
-            error = failed.error if isinstance(failed, AgentFailed) else no_room(failed)
-            if self._turn is not None:
-                self._finish(TurnEnd("cut_off", error=error))
-            refused = isinstance(failed, ResumeRefused)
-            ended = RunEnded(reason="fresh_session" if refused else "failed", error=error)
+            ended = self._broken(failed)
         except asyncio.CancelledError:
             await self._agent.close(at_once=True)
             raise
@@ -191,6 +191,15 @@ class Runner:
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_SECONDS if self._parking.is_set() else None):
                 await self._reporter.delivered()
+
+    def _broken(self, failed: AgentFailed | OSError) -> RunEnded:
+        """Ends turn and run of an agent that is gone."""
+        error = failed.error if isinstance(failed, AgentFailed) else no_room(failed)
+        if self._turn is not None:
+            over = self._finish(TurnEnd("cut_off", error=error))
+            if over is not None and over.reason == "parked":
+                return over
+        return RunEnded(reason="fresh_session" if isinstance(failed, ResumeRefused) else "failed", error=error)
 
     async def _with_agent(self) -> RunEnded:
         welcome = self._welcome
@@ -370,6 +379,8 @@ class Runner:
         self._turn = turn
         self._last_turn = max(self._last_turn, turn.number)
         self._calls.turn = turn.number
+        turn.bounds = Watch(self._welcome.bounds, Path(self._run.workspace))
+        self._do_beside(self._keep_bounds(turn, turn.bounds))
         self._heed()
 
     def _finish(self, end: TurnEnd) -> RunEnded | None:
@@ -378,8 +389,10 @@ class Runner:
         assert turn is not None
         for message in end.taken:
             self._taken(turn, message)
-        outcome = end.outcome
-        if outcome == "interrupted" and not turn.interrupted:
+        outcome, error = end.outcome, turn.error or end.error
+        if turn.error is not None:
+            outcome = "failed"
+        elif outcome == "interrupted" and not turn.interrupted:
             outcome = "cut_off"
         for name in self._reporter.open_messages():
             # What was half said stays said.
@@ -399,7 +412,7 @@ class Runner:
                 outcome=outcome,
                 finished=finished,
                 text=end.text,
-                error=end.error,
+                error=error,
                 deferred_call=end.deferred_call,
                 usage=end.usage,
                 cost_usd=end.cost_usd,
@@ -411,11 +424,25 @@ class Runner:
         if outcome == "deferred":
             return RunEnded(reason="stopped" if self._ending() == "stopped" else "parked")
         if outcome == "cut_off":
-            return RunEnded(reason="failed", error=end.error)
-        if end.error is not None and end.error.code == "authentication":
-            # Another key comes with another environment, hence with another run.
-            return RunEnded(reason="parked", error=end.error)
+            return RunEnded(reason="failed", error=error)
+        if error is not None and error.code in ("authentication", "disk"):
+            # Another key comes with another environment, hence with another run; an agent that was ended needs one, too.
+            return RunEnded(reason="parked", error=error)
         return None
+
+    async def _keep_bounds(self, turn: _Turn, watch: Watch) -> None:
+        """Ends the agent, and with it all it has started, where the turn takes too much of the disk."""
+        looking = asyncio.create_task(watch.run())
+        over = asyncio.create_task(turn.over.wait())
+        await asyncio.wait({looking, over}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (looking, over):
+            task.cancel()
+        if looking.done() and not turn.over.is_set():
+            turn.error = looking.result()
+            log.warning("turn %s is ended: %s", turn.number, turn.error.message)
+            # Where no sandbox ends what the agent has started, it would write on.
+            end_all()
+            await self._agent.close(at_once=True)
 
     def _taken(self, turn: _Turn, message: str) -> None:
         if message not in turn.messages:
@@ -467,6 +494,9 @@ class Runner:
         elif turn.interrupted and not ok:
             # To the agent it reads as rejected, but it may have run.
             status = "unknown"
+        if turn.bounds is not None and turn.bounds.ended and not ok:
+            output = "\n".join([*turn.bounds.ended, output])
+            turn.bounds.ended.clear()
         self._reporter.report(ToolEnded(id=call_id, turn=turn.number, status=status, output=shortened(output)))
 
     def todo(self, entries: Sequence[TodoEntry]) -> None:

@@ -144,6 +144,7 @@ class AgentError(Model):
         "not_installed",
         "refused",
         "crashed",
+        "disk",
         "other",
     ]
     message: str

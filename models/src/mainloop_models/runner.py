@@ -65,6 +65,15 @@ class Policy(Model):
     hold_seconds: float = 1800
 
 
+class Bounds(Model):
+    """What an agent, with everything it starts, may take of the machine. 0: as much as there is."""
+
+    # Beyond this the largest of its processes is ended.
+    memory_mb: int = 0
+    # With less than this left on its disk a turn that has written much is ended.
+    keep_free_mb: int = 0
+
+
 class Welcome(Model):
     """The answer to hello."""
 
@@ -79,6 +88,7 @@ class Welcome(Model):
     prompt: str
     tools: list[Tool] = []
     policy: Policy = Policy()
+    bounds: Bounds = Bounds()
     # Highest report number applied, per run, of this run and all older ones. The spool starts behind it.
     acked: dict[int, int] = {}
     # The turn that goes on with the deferred call (0: none; it was cut off, or nothing is deferred), and the newest.

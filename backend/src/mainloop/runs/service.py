@@ -184,6 +184,7 @@ class Runs:
             prompt=self.registry.prompts[row.role](unit.connection, row),
             tools=self.registry.tools_for(unit.connection, row),
             policy=r.Policy(commands=self.settings.commands, hold_seconds=self.settings.hold_minutes * 60),
+            bounds=r.Bounds(memory_mb=self.settings.session_memory_mb, keep_free_mb=self.settings.keep_free_mb),
             acked=store.acked(unit.connection, caller.thread_id),
             # A turn that was cut off does not go on: what it was about does, in a turn of its own.
             open_turn=row.turn if row.deferred_call and not (row.working or row.cut_off) else 0,

@@ -59,6 +59,7 @@ from mainloop_agent.agents.base import (
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds
 from mainloop_agent.agents.todos import todo_entries
+from mainloop_agent.bounds import OFFER
 from mainloop_agent.policy import Deny, ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
 from mainloop_models.events import AgentError, Usage
@@ -218,6 +219,7 @@ class ClaudeAgent:
         lines = [
             "#!/bin/sh",
             f"echo $$ > {shlex.quote(str(self._process_file))}",
+            OFFER,
             # exec: the sandbox is the runner's own child, and dies with it.
             f'exec {shlex.join(command)} "$@"',
         ]
