@@ -750,7 +750,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "authentication" | "rate_limit" | "overloaded" | "prompt_too_long" | "network" | "budget" | "max_turns" | "not_installed" | "refused" | "crashed" | "other";
+            code: "authentication" | "rate_limit" | "overloaded" | "prompt_too_long" | "network" | "budget" | "max_turns" | "not_installed" | "refused" | "crashed" | "disk" | "other";
             /**
              * Hint
              * @default
@@ -929,6 +929,22 @@ export interface components {
             id: string;
             /** Size */
             size: number;
+        };
+        /**
+         * Bounds
+         * @description What an agent, with everything it starts, may take of the machine. 0: as much as there is.
+         */
+        Bounds: {
+            /**
+             * Keep Free Mb
+             * @default 0
+             */
+            keep_free_mb: number;
+            /**
+             * Memory Mb
+             * @default 0
+             */
+            memory_mb: number;
         };
         /** ChangeMessage */
         ChangeMessage: {
@@ -2860,6 +2876,13 @@ export interface components {
              * @default
              */
             before: string;
+            /**
+             * @default {
+             *       "keep_free_mb": 0,
+             *       "memory_mb": 0
+             *     }
+             */
+            bounds: components["schemas"]["Bounds"];
             /** Deferred Call */
             deferred_call?: string | null;
             /**
