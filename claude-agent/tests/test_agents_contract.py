@@ -177,6 +177,29 @@ async def test_a_plan_sent_back_keeps_the_agent_planning(thread: Any) -> None:
     assert not (thread.workspace / "made.txt").exists()
 
 
+async def test_while_planning_commands_only_read_and_nobody_is_asked(thread: Any) -> None:
+    """Whatever the program thinks of it: what would change something is refused before anybody could allow it."""
+    thread.run()
+    for name in ("seen.txt", "kept.txt"):
+        (thread.workspace / name).write_text(name)
+    changing = [
+        "echo x > made.txt",
+        "rm kept.txt",
+        "touch made.txt",
+        "ls; rm kept.txt",
+        "git commit -qm x --allow-empty",
+    ]
+    steps = [call("EnterPlanMode"), call("Bash", command="cat seen.txt"), *[call("Bash", command=c) for c in changing]]
+    thread.server.say(script(*steps, {"text": "done"}))
+    await thread.turn()
+    ended = thread.server.bodies("tool_ended")
+    read, refused = ended[1], ended[2:]
+    assert (read.status, "seen.txt" in read.output) == ("ok", True)
+    assert [(b.status, "planning" in b.output) for b in refused] == [("denied", True)] * len(changing)
+    assert thread.server.bodies("ask_opened") == []
+    assert sorted(path.name for path in thread.workspace.iterdir()) == ["kept.txt", "seen.txt"]
+
+
 async def test_a_steering_message_goes_into_the_running_turn(thread: Any) -> None:
     thread.run()
     steps = [call("Bash", command="date > when.txt"), {"text": "heard: {{find:GO LEFT}}"}]

@@ -90,6 +90,7 @@ def test_every_route_of_the_api_wants_the_sign_in(server: InProcessServer) -> No
         "device_id": "d",
         "blob_id": "b",
         "project_id": "p",
+        "permission_id": "p",
     }
     open_to_all = {("get", "/api/health"), ("post", "/api/pair")}
     asked = 0
