@@ -11,7 +11,17 @@ from mainloop_agent.__main__ import read_token
 from mainloop_agent.reporter import BATCH, Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
 from mainloop_agent.spool import Spool
-from mainloop_models.runner import Retrying, RunFile, Said, ToolAnswer, ToolRequest, TurnStarted
+from mainloop_models.runner import (
+    Receipt,
+    Reports,
+    Retrying,
+    RunFile,
+    Said,
+    ToolAnswer,
+    ToolRequest,
+    TurnEnded,
+    TurnStarted,
+)
 
 
 class Speaker:
@@ -50,6 +60,22 @@ async def test_reports_arrive_in_order_over_several_batches(said: Speaker, serve
     assert [r.body.text for r in server.reports if isinstance(r.body, Retrying)] == [
         str(n) for n in range(BATCH * 2 + 7)
     ]
+
+
+async def test_what_is_said_together_goes_in_one_request(said: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    send = said.http.send
+
+    async def noted(reports: Reports) -> Receipt:
+        sizes.append(len(reports.reports))
+        return await send(reports)
+
+    monkeypatch.setattr(said.http, "send", noted)
+    said.reporter.report(Said(id="m", turn=1, text="Done."))
+    await asyncio.sleep(0)  # the reporter has woken up
+    said.reporter.report(TurnEnded(turn=1, outcome="completed", finished=[]))
+    await asyncio.wait_for(said.reporter.delivered(), 30)
+    assert sizes == [2]
 
 
 async def test_a_server_that_dies_and_returns_misses_nothing_and_doubles_nothing(

@@ -1,11 +1,15 @@
 """Messages that are still being written."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from mainloop.db import tables as t
 from mainloop.events.deltas import OpenMessages
-from mainloop.events.unit import Database
+from mainloop.events.unit import Database, UnitOfWork
 from mainloop.runs import store
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models.runner import Delta, Reasoned, Said
@@ -103,22 +107,37 @@ def _fail() -> None:
 
 def test_pieces_stored_while_their_message_lands_do_not_come_back(messages: OpenMessages, database: Database) -> None:
     messages.take("t", [piece(0, "Hello")])
+    asked = threading.Event()
+    write = database.write
 
-    def lands(unit: object) -> None:
-        # The writer of pieces read them before this commit and writes them after it.
-        messages.landed(unit, "m")  # type: ignore[arg-type]
+    def announced(act: Callable[[UnitOfWork], None]) -> None:
+        asked.set()
+        write(act)
 
-    database.write(lands)
-    database.write(
-        lambda unit: (
-            unit.execute(
-                t.chunk.insert().values(message_id="m", offset=0, thread_id="t", turn=1, what="text", text="Hello")
-            )
-            and None
-        )
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "write", announced)
+        storing = threading.Thread(target=messages.store)
+
+        def lands(unit: UnitOfWork) -> None:
+            messages.landed(unit, "m")
+            # The writer of pieces read them before this commit and writes them after it.
+            storing.start()
+            asked.wait()
+
+        write(lands)
+        storing.join()
     messages.store()
     assert stored(database) == []
+
+
+def test_a_message_that_lands_whole_costs_no_further_commit(messages: OpenMessages, database: Database) -> None:
+    messages.take("t", [piece(0, "Hello")])
+    messages.store()
+    database.write(lambda unit: messages.landed(unit, "m"))
+    commits: list[object] = []
+    event.listen(database.engine, "commit", commits.append)
+    messages.store()
+    assert commits == []
 
 
 def test_pieces_of_a_turn_that_is_over_are_forgotten_at_start(messages: OpenMessages, database: Database) -> None:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from mainloop.db import tables as t
 from mainloop.testing.by_hand import HandRunner
@@ -35,6 +36,43 @@ def test_an_older_run_is_refused_at_every_door_and_changes_nothing(server: InPro
     assert refused(old.try_work(), 409, "run_refused")
     assert refused(old.try_deltas(r.Delta(message_id="m", turn=1, offset=0, text="x")), 409, "run_refused")
     assert server.person.events() == before
+
+
+def test_a_run_that_wrote_a_moment_ago_is_refused_at_every_door_as_soon_as_a_newer_one_begins(
+    server: InProcessServer,
+) -> None:
+    server.person.say("hello")
+    old = server.runner()
+    old.hello()
+    turn = old.begin()
+    assert old.delta("m", 0, "Hel") == 3
+    old.die()
+    server.look_after()
+    server.runner("main", 2)
+    assert refused(old.try_deltas(r.Delta(message_id="m", turn=turn, offset=3, text="lo")), 409, "run_refused")
+    assert refused(old.try_work(), 409, "run_refused")
+    assert refused(old.try_send(old.spool), 409, "run_refused")
+
+
+def test_pieces_of_a_run_that_was_let_in_are_taken_without_a_look_at_the_database(server: InProcessServer) -> None:
+    server.person.say("hello")
+    runner = server.runner()
+    runner.hello()
+    runner.begin()
+    runner.delta("m", 0, "Hel")
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "WHERE run.token_hash" in statement:
+            asked.append(statement)
+
+    engine = server.parts.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    assert runner.delta("m", 3, "lo") == 5
+    assert asked == []
+    runner.hello()
+    assert len(asked) == 1, "a look that is made is seen here"
+    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_a_run_that_waits_for_work_is_refused_when_a_newer_one_begins(server: InProcessServer) -> None:

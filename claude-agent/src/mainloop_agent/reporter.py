@@ -21,6 +21,8 @@ BATCH, BATCH_BYTES = 200, 1 << 20
 DELTA_PAUSE = 0.1
 # Between two looks at the spool's file (seconds).
 LOOK_PAUSE = 1.0
+# What an agent says together goes together: a report waits this long for the next (seconds).
+TOGETHER = 0.02
 # An accepted request that has no answer yet is asked again, from the first to the last of these (seconds).
 ASK_AGAIN, ASK_AGAIN_LONGEST = 0.2, 5.0
 
@@ -138,6 +140,8 @@ class Reporter:
     async def _deliver(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
+            if self._news.is_set():
+                await asyncio.sleep(TOGETHER)
             self._news.clear()
             batch = next_batch(self._spool.waiting())
             due = [r for r in self._requests.values() if r.again_at and r.again_at <= clock()]

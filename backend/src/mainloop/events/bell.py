@@ -26,11 +26,11 @@ class Bell:
     def __init__(self) -> None:
         self._ears: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = threading.Lock()
+        self._loops_thread = 0
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Name the loop on which the listeners live. Before that, ringing is silent."""
-        self._loop = loop
+        """Name the loop on which the listeners live; called there. Before that, ringing is silent."""
+        self._loop, self._loops_thread = loop, threading.get_ident()
 
     def detach(self) -> None:
         self._loop = None
@@ -40,6 +40,8 @@ class Bell:
         loop, wanted = self._loop, set(topics)
         if loop is None or not wanted:
             return
+        if threading.get_ident() == self._loops_thread:
+            return self._wake(wanted)
         with contextlib.suppress(RuntimeError):  # the loop has been closed: the server is going down
             loop.call_soon_threadsafe(self._wake, wanted)
 

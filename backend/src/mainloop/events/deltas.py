@@ -40,6 +40,9 @@ class _Growing:
     pieces: list[str] = field(default_factory=list[str])
     length: int = 0
     stored: int = 0
+    # How often its pieces were taken to be stored, and how often that was done.
+    begun: int = 0
+    done: int = 0
 
     def text(self, start: int = 0) -> str:
         if len(self.pieces) > 1:
@@ -93,8 +96,11 @@ class OpenMessages:
     def landed(self, unit: UnitOfWork, message_id: str) -> None:
         """The message has become an event in `unit`: its pieces go with the same commit."""
         unit.landed.add(message_id)
+        with self._lock:
+            growing = self._growing.get(message_id)
+            done = growing.done if growing is not None else 0
         chunks.forget(unit, [message_id])
-        unit.after_commit(lambda: self._forget(message_id))
+        unit.after_commit(lambda: self._forget(message_id, done))
 
     def turn_over(self, unit: UnitOfWork, thread_id: str, turn: int) -> None:
         """Nothing more is written in this turn, nor in one before it: whatever comes of them is too late."""
@@ -107,9 +113,11 @@ class OpenMessages:
         for message_id in late:
             self._forget(message_id)
 
-    def _forget(self, message_id: str) -> None:
+    def _forget(self, message_id: str, taken_out: int = -1) -> None:
+        """`taken_out`: what so many stores had written went with the commit of the message."""
         with self._lock:
-            if self._growing.pop(message_id, None) is None:
+            growing = self._growing.pop(message_id, None)
+            if growing is None or growing.begun == taken_out:
                 return
             self._landed.add(message_id)
         # Pieces that were being stored meanwhile are taken out, also where no further ones come.
@@ -168,6 +176,8 @@ class OpenMessages:
                 for key, g in self._growing.items()
                 if g.length > g.stored
             ]
+            for row in rows:
+                self._growing[str(row["message_id"])].begun += 1
             landed = list(self._landed)
         if not rows and not landed:
             return
@@ -178,6 +188,7 @@ class OpenMessages:
                 growing = self._growing.get(str(row["message_id"]))
                 if growing is not None:
                     growing.stored = int(str(row["offset"])) + len(str(row["text"]))
+                    growing.done = growing.begun
 
     async def keep_storing(self) -> None:
         """Store new pieces a few times a second, for as long as the server lives."""

@@ -23,6 +23,14 @@ _of_status: Final = (
     .where(t.message.c.thread_id == sa.bindparam("thread_id"), t.message.c.status == sa.bindparam("status"))
     .order_by(t.message.c.place)
 )
+_undone: Final = (
+    sa.select(t.message)
+    .where(
+        t.message.c.thread_id == sa.bindparam("thread_id"),
+        t.message.c.status.in_((MessageStatus.DELIVERED, MessageStatus.QUEUED)),
+    )
+    .order_by(t.message.c.place)
+)
 _notes: Final = (
     sa.select(t.note.c.text).where(t.note.c.message_id == sa.bindparam("message_id")).order_by(t.note.c.place)
 )
@@ -135,6 +143,23 @@ def delivered(connection: sa.Connection, thread_id: str) -> list[Row]:
 def queued(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Messages that wait, in order."""
     return _with_status(connection, thread_id, MessageStatus.QUEUED)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """Messages that no turn has finished, in order: what the runner has, and what waits."""
+
+    delivered: list[Row]
+    queued: list[Row]
+
+
+def undone(connection: sa.Connection, thread_id: str) -> Undone:
+    """Both in one look."""
+    rows = list(connection.execute(_undone, {"thread_id": thread_id}))
+    return Undone(
+        [row for row in rows if row.status == MessageStatus.DELIVERED],
+        [row for row in rows if row.status == MessageStatus.QUEUED],
+    )
 
 
 def first_of_turn(connection: sa.Connection, thread_id: str, turn: int) -> str | None:

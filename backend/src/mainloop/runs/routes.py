@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from mainloop.errors import UnknownRun
 from mainloop.events.bell import heard, work_of
@@ -44,10 +44,13 @@ def reports(given: Reports, runs: CurrentRuns, token: Token) -> Receipt:
     return runs.apply(token, given)
 
 
-@router.post("/deltas", name="runner_deltas")
-def deltas(given: Deltas, runs: CurrentRuns, token: Token) -> DeltasTaken:
+# Comes ten times a second from each agent that writes, so it is taken where the loop runs as long as nothing has to be
+# looked up, and answered without being checked again.
+@router.post("/deltas", name="runner_deltas", response_model=DeltasTaken)
+async def deltas(given: Deltas, runs: CurrentRuns, token: Token) -> Response:
     """Pieces of messages that are being written."""
-    return runs.take_deltas(token, given)
+    taken = runs.take_more(token, given) or await asyncio.to_thread(runs.take_deltas, token, given)
+    return Response(taken.model_dump_json(), media_type="application/json")
 
 
 @router.get("/work", name="runner_work")
@@ -55,11 +58,13 @@ async def work(runs: CurrentRuns, token: Token, seen: Annotated[str, Query()] = 
     """Everything open for this run: at once where it differs from `seen`, else when it changes or after 25 s."""
     clock = asyncio.get_running_loop().time
     until = clock() + POLL
-    caller = await asyncio.to_thread(runs.caller, token)
+    caller = runs.known(token) or await asyncio.to_thread(runs.caller, token)
+    arriving = True
     with runs.database.bell.listen(work_of(caller.thread_id), SHUTDOWN) as ear:
         while True:
             ear.clear()
-            answer = await asyncio.to_thread(runs.work, caller)
+            answer = await asyncio.to_thread(runs.work, caller, arriving=arriving)
+            arriving = False
             if answer.version != seen or clock() >= until or runs.stopping:
                 return answer
             await heard(ear, max(0.05, until - clock()))

@@ -4,9 +4,11 @@ import hashlib
 import logging
 import secrets
 import socket
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -33,6 +35,8 @@ ENSURE_RUN = "ensure_run"
 END_RUN = "end_run"
 KILL_RUN = "kill_run"
 HOST = socket.gethostname()
+# A run that sends pieces is let in without a look at the database for this long after the last one (seconds).
+LET_IN: Final = 5.0
 # Reports that tell what happens and change nothing about what is open.
 TELLING = (r.AgentSession, r.Said, r.Reasoned, r.ToolCalled, r.ToolEnded, r.Todo, r.Retrying)
 
@@ -76,6 +80,11 @@ class Runs:
         self.stopping = False
         self.standing = Standing(database, statuses, registry)
         self.turns = Turns(open_messages, registry, self.standing, settings.max_restarts)
+        # Whose a token is; and by token until when no look at the database is needed to take its run's pieces.
+        self._callers: dict[str, Caller] = {}
+        self._let_in: dict[str, float] = {}
+        # How many runs have begun here: what was looked up before the newest did may be over.
+        self._begun = 0
 
     # -- who lives ---------------------------------------------------------------------------------------------
     def request(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -98,6 +107,7 @@ class Runs:
         number, token = row.run + 1, secrets.token_urlsafe(32)
         store.add_run(unit, thread_id, number, kind=row.kind, token_hash=_hash(token), host=HOST)
         store.update(unit, thread_id, run=number, wanted="run")
+        unit.after_commit(self._forget_callers)
         return NewRun(thread_id, number, token, row.role)
 
     def _owes(self, connection: sa.Connection, row: Row) -> bool:
@@ -138,17 +148,29 @@ class Runs:
         unit.ring(work_of(thread_id))
 
     # -- hello -------------------------------------------------------------------------------------------------
+    def known(self, token: str) -> Caller | None:
+        """Whose token this is, where that was found before; whether that run is still the newest it does not say."""
+        return self._callers.get(token)
+
     def caller(self, token: str) -> Caller:
         """Whose token this is. Raises UnknownRun, RunRefused."""
         return self.database.read(lambda c: self._caller(c, token))
 
     def _caller(self, connection: sa.Connection, token: str) -> Caller:
+        begun = self._begun
         run = store.run_with_token(connection, _hash(token))
         if run is None:
             raise UnknownRun
         if run.state == "ended" or run.number != run.newest:
             raise RunRefused
-        return Caller(run.thread_id, run.number)
+        caller = Caller(run.thread_id, run.number)
+        if begun == self._begun:
+            self._callers[token] = caller
+        return caller
+
+    def _forget_callers(self) -> None:
+        self._begun += 1
+        self._callers, self._let_in = {}, {}
 
     def hello(self, token: str, hello: r.Hello) -> r.Welcome:
         """Welcome the newest run of a thread. Raises UnknownRun, RunRefused."""
@@ -206,25 +228,25 @@ class Runs:
             raise RunRefused
         return row
 
-    def _seen(self, unit: UnitOfWork, caller: Caller) -> None:
-        run = store.run(unit.connection, caller.thread_id, caller.run)
-        if run is not None:
-            self.standing.seen(unit, run)
-
     # -- reports -----------------------------------------------------------------------------------------------
     def apply(self, token: str, reports: r.Reports) -> r.Receipt:
         """Apply reports in order, each once; answers how far and, for calls of our tools, with what.
 
         Raises UnknownRun, RunRefused. A report behind a gap is not applied.
         """
-        return self.database.write(lambda unit: self._apply(unit, self._caller(unit.connection, token), reports))
+        return self.database.write(
+            lambda unit: self._apply(unit, self.known(token) or self._caller(unit.connection, token), reports)
+        )
 
     def _apply(self, unit: UnitOfWork, caller: Caller, reports: r.Reports) -> r.Receipt:
         thread_id = caller.thread_id
         if reports.thread_id != thread_id:
             raise RunRefused
-        self._fenced(unit, caller)
-        acked = store.acked(unit.connection, thread_id)
+        thread = self._fenced(unit, caller)
+        runs = {run.number: run for run in store.runs(unit.connection, thread_id)}
+        if runs[caller.run].state == "ended":
+            raise RunRefused
+        acked = {number: int(run.acked) for number, run in runs.items()}
         answers: dict[str, r.ToolAnswer] = {}
         fresh: dict[int, int] = {}
         for report in reports.reports:
@@ -237,16 +259,17 @@ class Runs:
                     answers[report.body.call_id] = answer
             if report.number != done + 1:
                 continue
-            said = Said(store.agent(unit.connection, thread_id), report.run)
+            said = Said(thread, report.run)
             if isinstance(report.body, r.ToolRequest):
                 answers[report.body.call_id] = self._answer(unit, said, report.body)
             else:
                 self.turns.apply(unit, said, report)
             acked[report.run] = fresh[report.run] = report.number
+            thread = store.agent(unit.connection, thread_id)
         for run, number in fresh.items():
             store.update_run(unit, thread_id, run, acked=number)
-        self._seen(unit, caller)
-        self.standing.heard(unit, thread_id)
+        self.standing.seen(unit, runs[caller.run], thread)
+        self.standing.heard(unit, thread)
         self._see_to_the_rest(unit, thread_id, [report.body for report in reports.reports])
         return r.Receipt(acked=acked, answers=answers)
 
@@ -268,38 +291,53 @@ class Runs:
 
     def take_deltas(self, token: str, deltas: r.Deltas) -> r.DeltasTaken:
         """Pieces of messages that are being written. Raises UnknownRun, RunRefused."""
-        thread_id = self.caller(token).thread_id
+        caller = self.caller(token)
+        self._let_in[token] = time.monotonic() + LET_IN
         if deltas.unwritten is not None:
-            self.standing.unwritten(thread_id, deltas.unwritten)
-        self.standing.heard_pieces(thread_id)
-        return r.DeltasTaken(lengths=self.open_messages.take(thread_id, deltas.deltas))
+            self.standing.unwritten(caller.thread_id, deltas.unwritten)
+        self.standing.heard_pieces(caller.thread_id)
+        return self._take(caller, deltas)
+
+    def take_more(self, token: str, deltas: r.Deltas) -> r.DeltasTaken | None:
+        """The same for a run that was let in a moment ago, without the database; None where that is needed.
+
+        Pieces are no promise: one that an older run still gets in here goes with its turn.
+        """
+        caller = self.known(token)
+        if caller is None or deltas.unwritten is not None or self._let_in.get(token, 0.0) < time.monotonic():
+            return None
+        return self._take(caller, deltas)
+
+    def _take(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:
+        return r.DeltasTaken(lengths=self.open_messages.take(caller.thread_id, deltas.deltas))
 
     # -- work --------------------------------------------------------------------------------------------------
-    def work(self, caller: Caller) -> r.Work:
-        """Everything open for this run right now. Raises RunRefused.
+    def work(self, caller: Caller, *, arriving: bool = False) -> r.Work:
+        """Everything open for this run right now; to one that `arrives` after it said its end, nothing.
 
-        Runners look often and mostly find what they know: only what has to be handed out first is written.
+        Raises RunRefused. Runners look often and mostly find what they know: only what has to be handed out first is
+        written.
         """
-        work = self.database.read(lambda c: self._open_work(c, caller))
+        work = self.database.read(lambda c: self._open_work(c, caller, arriving=arriving))
         return work if work is not None else self.database.write(lambda unit: self._hand_out(unit, caller))
 
-    def _open_work(self, connection: sa.Connection, caller: Caller) -> r.Work | None:
+    def _open_work(self, connection: sa.Connection, caller: Caller, *, arriving: bool) -> r.Work | None:
         """What is open; None where something is to be written first."""
         row = store.agent(connection, caller.thread_id)
-        if row.run != caller.run:
-            raise RunRefused
         mine = store.run(connection, caller.thread_id, caller.run)
-        if _was_cut_off(row, caller) or (mine is not None and self.standing.is_to_be_noted(row, mine)):
+        if row.run != caller.run or mine is None or (arriving and mine.state == "ended"):
+            raise RunRefused
+        if _was_cut_off(row, caller) or self.standing.is_to_be_noted(row, mine):
             return None
         if not _is_its_agent(row, mine):
             return r.Work(version="another-agent", wanted="park")
-        if self._to_hand_out(connection, row):
+        asks, decided = store.asks(connection, caller.thread_id)
+        mail = mailbox.undone(connection, caller.thread_id)
+        if _to_hand_out(row, asks, mail):
             return None
-        decided = store.untaken_answers(connection, caller.thread_id)
         answers = [a for a in decided if not a.orphaned and row.wanted != "queue"]
-        messages = self._open_messages(connection, row, decided)
+        messages = _open_messages(connection, row, asks, decided, mail)
         wanted = row.wanted
-        asks = store.open_asks(connection, caller.thread_id)
         goes_on = row.deferred_call and not asks and row.wanted != "queue"
         idle = not (row.working or messages or answers or goes_on)
         if wanted in ("park", "hold", "queue"):
@@ -320,49 +358,20 @@ class Runs:
     def _hand_out(self, unit: UnitOfWork, caller: Caller) -> r.Work:
         """The turn of a dead run is closed, waiting messages are the runner's from now on."""
         row = self._fenced(unit, caller)
-        self._seen(unit, caller)
+        mine = store.run(unit.connection, caller.thread_id, caller.run)
+        if mine is None:
+            raise RunRefused
+        self.standing.seen(unit, mine, row)
         if _was_cut_off(row, caller):
             self.turns.cut_off(unit, row)
             row = store.lock(unit, caller.thread_id)
-        if _is_its_agent(row, store.run(unit.connection, caller.thread_id, caller.run)):
-            mailbox.deliver(unit, caller.thread_id, self._to_hand_out(unit.connection, row))
-        work = self._open_work(unit.connection, caller)
+        if _is_its_agent(row, mine):
+            asks, _ = store.asks(unit.connection, caller.thread_id)
+            mail = mailbox.undone(unit.connection, caller.thread_id)
+            mailbox.deliver(unit, caller.thread_id, _to_hand_out(row, asks, mail))
+        work = self._open_work(unit.connection, caller, arriving=False)
         assert work is not None
         return work
-
-    def _to_hand_out(self, connection: sa.Connection, row: Row) -> list[str]:
-        """Queued messages that the runner should have now: one a turn, and what steers an open one."""
-        if not self._may_be_given(connection, row):
-            return []
-        waiting = mailbox.queued(connection, row.thread_id)
-        if row.working:
-            return [m.id for m in waiting if m.mode == "steer"]
-        if waiting and not mailbox.delivered(connection, row.thread_id):
-            return [waiting[0].id]
-        return []
-
-    def _may_be_given(self, connection: sa.Connection, row: Row) -> bool:
-        goes_on = row.deferred_call and not (row.working or row.cut_off)  # with the call, before anything else
-        if row.blocked or goes_on or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
-            return False
-        return bool(row.working) or not store.open_asks(connection, row.thread_id)
-
-    def _open_messages(self, connection: sa.Connection, row: Row, decided: list[Row]) -> list[r.WorkMessage]:
-        if not self._may_be_given(connection, row):
-            return []
-        follow_up = row.cut_off + _decisions(decided)
-        return [
-            r.WorkMessage(
-                id=m.id,
-                text=m.text,
-                mode=m.mode,
-                context=mailbox.notes_of(connection, m.id),
-                again=m.attempt > 0,
-                attempt=m.attempt,
-                follow_up=follow_up if m.attempt else "",
-            )
-            for m in mailbox.delivered(connection, row.thread_id)
-        ]
 
     def restart(self, unit: UnitOfWork, thread_id: str) -> None:
         """End a runner that can't be reached; what is open then goes on in a new one."""
@@ -405,6 +414,43 @@ class Runs:
 def _was_cut_off(row: Row, caller: Caller) -> bool:
     """A turn is open that an older run worked on; its spool has been delivered and does not end it."""
     return bool(row.working) and row.turn_run < caller.run
+
+
+def _may_be_given(row: Row, asks: list[Row]) -> bool:
+    """Whether the runner is to have messages at all."""
+    goes_on = row.deferred_call and not (row.working or row.cut_off)  # with the call, before anything else
+    if row.blocked or goes_on or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
+        return False
+    return bool(row.working) or not asks
+
+
+def _to_hand_out(row: Row, asks: list[Row], mail: mailbox.Undone) -> list[str]:
+    """Queued messages that the runner should have now: one a turn, and what steers an open one."""
+    if not _may_be_given(row, asks):
+        return []
+    if row.working:
+        return [m.id for m in mail.queued if m.mode == "steer"]
+    return [] if mail.delivered else [m.id for m in mail.queued[:1]]
+
+
+def _open_messages(
+    connection: sa.Connection, row: Row, asks: list[Row], decided: list[Row], mail: mailbox.Undone
+) -> list[r.WorkMessage]:
+    if not _may_be_given(row, asks):
+        return []
+    follow_up = row.cut_off + _decisions(decided)
+    return [
+        r.WorkMessage(
+            id=m.id,
+            text=m.text,
+            mode=m.mode,
+            context=mailbox.notes_of(connection, m.id),
+            again=m.attempt > 0,
+            attempt=m.attempt,
+            follow_up=follow_up if m.attempt else "",
+        )
+        for m in mail.delivered
+    ]
 
 
 def _is_its_agent(row: Row, newest: Row | None) -> bool:

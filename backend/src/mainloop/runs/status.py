@@ -49,20 +49,20 @@ class Standing:
     # -- what it does ------------------------------------------------------------------------------------------
     def reported(self, unit: UnitOfWork, said: Said, report: r.Report) -> None:
         """A report was applied: what it says of what the agent does now."""
-        body, thread_id = report.body, said.thread_id
+        body = report.body
         match body:
             case r.Retrying(text=text) if text:
                 before = status_of(said.thread).activity
                 since = before.since if before is not None and before.kind == body.what else report.at
                 self._does(
                     unit,
-                    thread_id,
+                    said.thread,
                     Activity(kind=body.what, text=_short(text), since=since, attempt=body.attempt, of=body.of),
                 )
             case r.ToolCalled() | r.ToolEnded() | r.Said() | r.Reasoned() | r.Retrying():
-                self._goes_on(unit, thread_id, report.at)
+                self._goes_on(unit, said.thread, report.at)
             case r.TurnStarted() | r.TurnEnded():
-                self._does(unit, thread_id, None)
+                self._does(unit, said.thread, None)
             case _:
                 pass
 
@@ -75,10 +75,11 @@ class Standing:
         activity = Activity(kind="unwritten", text=text, since=now())
 
         def note(unit: UnitOfWork) -> None:
+            row = store.agent(unit.connection, thread_id)
             if why:
-                self._does(unit, thread_id, activity)
+                self._does(unit, row, activity)
             else:
-                self._goes_on(unit, thread_id, unit.now)
+                self._goes_on(unit, row, unit.now)
 
         try:
             self._database.write(note)
@@ -89,33 +90,33 @@ class Standing:
     def restarting(self, unit: UnitOfWork, thread_id: str, attempt: int, of: int) -> None:
         """Its process has ended and is started again."""
         text = "Its process ended; it is being started again."
-        self._does(unit, thread_id, Activity(kind="restarting", text=text, since=unit.now, attempt=attempt, of=of))
+        activity = Activity(kind="restarting", text=text, since=unit.now, attempt=attempt, of=of)
+        self._does(unit, store.agent(unit.connection, thread_id), activity)
 
     def at_rest(self, unit: UnitOfWork, thread_id: str) -> None:
         """It does nothing that could be named."""
-        self._does(unit, thread_id, None)
+        self._does(unit, store.agent(unit.connection, thread_id), None)
 
-    def _goes_on(self, unit: UnitOfWork, thread_id: str, at: datetime) -> None:
+    def _goes_on(self, unit: UnitOfWork, row: Row, at: datetime) -> None:
         """With the call that began last and still runs."""
-        call = calls.newest(unit.connection, thread_id)
+        call = calls.newest(unit.connection, row.thread_id)
         if call is None:
-            self._does(unit, thread_id, None)
+            self._does(unit, row, None)
         else:
-            self._does(unit, thread_id, Activity(kind="tool", text=_short(call.body["title"]), since=call.at or at))
+            self._does(unit, row, Activity(kind="tool", text=_short(call.body["title"]), since=call.at or at))
 
-    def _does(self, unit: UnitOfWork, thread_id: str, activity: Activity | None) -> None:
+    def _does(self, unit: UnitOfWork, row: Row, activity: Activity | None) -> None:
         written = activity.model_dump(mode="json") if activity else None
-        if store.agent(unit.connection, thread_id).activity != written:
-            store.update(unit, thread_id, activity=written)
-            self._tell(unit, thread_id)
+        if row.activity != written:
+            store.update(unit, row.thread_id, activity=written)
+            self._tell(unit, row.thread_id)
 
     # -- whether it is heard and seen --------------------------------------------------------------------------
-    def heard(self, unit: UnitOfWork, thread_id: str) -> None:
-        """The agent has said or done something."""
-        row = store.agent(unit.connection, thread_id)
+    def heard(self, unit: UnitOfWork, row: Row) -> None:
+        """The agent of this row has said or done something."""
         if row.heard_at is None or unit.now - row.heard_at > NOTED_EVERY:
-            store.update(unit, thread_id, heard_at=unit.now)
-            self._tell(unit, thread_id)
+            store.update(unit, row.thread_id, heard_at=unit.now)
+            self._tell(unit, row.thread_id)
 
     def heard_pieces(self, thread_id: str) -> None:
         """The same for pieces of a message, which come many times a second."""
@@ -125,17 +126,18 @@ class Standing:
                 return
             self._noted = {k: at for k, at in self._noted.items() if clock - at < PIECES_NOTED_EVERY}
             self._noted[thread_id] = clock
-        self._database.write(lambda unit: self.heard(unit, thread_id))
+        self._database.write(lambda unit: self.heard(unit, store.agent(unit.connection, thread_id)))
 
     def is_to_be_noted(self, row: Row, run: Row) -> bool:
         """Whether it would be written down that this run of the agent `row` is seen now."""
         return row.last_seen is not None or run.seen_at is None or now() - run.seen_at > NOTED_EVERY
 
-    def seen(self, unit: UnitOfWork, run: Row) -> None:
-        """A runner has asked or told something: it lives and reaches us."""
+    def seen(self, unit: UnitOfWork, run: Row, row: Row) -> None:
+        """A runner of the agent `row` has asked or told something: it lives and reaches us."""
         if run.seen_at is None or unit.now - run.seen_at > NOTED_EVERY:
             store.update_run(unit, run.thread_id, run.number, seen_at=unit.now)
-        self.back(unit, run.thread_id, "Its runner is back.")
+        if row.last_seen is not None:
+            self.back(unit, run.thread_id, "Its runner is back.")
 
     def overdue(self, unit: UnitOfWork, run: Row) -> None:
         """A runner that holds its lock has not been heard of for too long."""

@@ -24,9 +24,19 @@ _run_with_token: Final = (
     .where(t.run.c.token_hash == sa.bindparam("token_hash"))
 )
 _acked: Final = sa.select(t.run.c.number, t.run.c.acked).where(t.run.c.thread_id == _its)
+_runs: Final = sa.select(t.run).where(t.run.c.thread_id == _its)
 _open_asks: Final = (
     sa.select(t.item)
     .where(t.item.c.thread_id == _its, t.item.c.state == "open", t.item.c.ask.is_not(None))
+    .order_by(t.item.c.opened_at)
+)
+_asks: Final = (
+    sa.select(t.item)
+    .where(
+        t.item.c.thread_id == _its,
+        t.item.c.ask.is_not(None),
+        sa.or_(t.item.c.state == "open", sa.and_(t.item.c.state == "answered", t.item.c.taken.is_(False))),
+    )
     .order_by(t.item.c.opened_at)
 )
 _untaken_answers: Final = (
@@ -119,6 +129,11 @@ def acked(connection: sa.Connection, thread_id: str) -> dict[int, int]:
     return {row.number: row.acked for row in connection.execute(_acked, {"thread_id": thread_id})}
 
 
+def runs(connection: sa.Connection, thread_id: str) -> list[Row]:
+    """Every run of a thread."""
+    return list(connection.execute(_runs, {"thread_id": thread_id}))
+
+
 def open_runs(connection: sa.Connection, host: str) -> list[Row]:
     """Runs that have not ended, of this host."""
     mine = (t.run.c.state.in_(("starting", "live")), t.run.c.host == host)
@@ -141,6 +156,13 @@ def open_asks(connection: sa.Connection, thread_id: str) -> list[Row]:
 def untaken_answers(connection: sa.Connection, thread_id: str) -> list[Row]:
     """Answers whose call has not got them yet."""
     return list(connection.execute(_untaken_answers, {"thread_id": thread_id}))
+
+
+def asks(connection: sa.Connection, thread_id: str) -> tuple[list[Row], list[Row]]:
+    """Both in one look: asks that wait for the person, and answers whose call has not got them yet."""
+    rows = list(connection.execute(_asks, {"thread_id": thread_id}))
+    answered = sorted((row for row in rows if row.state == "answered"), key=lambda row: row.closed_at)
+    return [row for row in rows if row.state == "open"], answered
 
 
 def orphan_asks(unit: UnitOfWork, thread_id: str, deferred_call: str) -> None:

@@ -82,7 +82,7 @@ class Watch:
     def _woke(self, unit: UnitOfWork) -> None:
         """While this machine was asleep nobody on it was silent."""
         for thread_id in store.working_on(unit.connection, HOST):
-            self._runs.standing.heard(unit, thread_id)
+            self._runs.standing.heard(unit, store.agent(unit.connection, thread_id))
 
     def _park_idle(self, unit: UnitOfWork) -> None:
         """Give memory back: an agent that has been quiet for a while is ended; the next message resumes it."""
