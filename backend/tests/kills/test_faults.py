@@ -1,5 +1,6 @@
 """docs/kills.md: faults of the machine under whole processes, with the real agent and a scripted model."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,3 +121,33 @@ def test_a_bad_line_between_runners_and_server_loses_and_doubles_nothing(
             # A bad line kills nobody.
             assert {run.number for run in books.runs} == {1}
             assert sum(line.happened.values()) > 5, line.happened
+
+
+def resident(pid: int) -> int:
+    """Megabytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+@pytest.mark.long
+@pytest.mark.spec("kills-29")
+def test_half_a_gigabyte_of_output_burdens_nobody(home: Path, model: Model) -> None:
+    with running(home, {**model.environment, **ABLE}) as (server, me):
+        assert server.process is not None
+        before = resident(server.process.pid)
+        flood = "echo beginning; yes abcdefghi | head -c 500000000; echo; echo ending"
+        me.post("/api/sessions", {"id": "session-1", "prompt": script(call("Bash", command=flood), {"text": "done"})})
+        most, states = before, ("starting", "working")
+        while me.get("/api/sessions/session-1")["state"] in states:
+            me.say("meanwhile", message_id="meanwhile")
+            most = max(most, resident(server.process.pid))
+        me.until_turn_ended(1)
+        settled(server)
+        (ended,) = [
+            e["body"] for e in me.events("session-1") if e["kind"] == "tool_call" and e["body"]["status"] != "running"
+        ]
+        assert ended["status"] == "ok"
+        assert len(ended["output"]) < 20_000
+        assert "only the first 64MB were saved" in ended["output"]
+        taken = sum(path.stat().st_size for path in home.rglob("*") if path.is_file()) >> 20
+        assert taken < 100
+        assert most - before < 50
