@@ -510,7 +510,7 @@ async def test_nothing_that_a_repository_configures_is_started_or_allowed(runner
     assert end.outcome == "completed"
     assert len(server.bodies("ask_opened")) == 1
     assert sorted(path.name for path in workspace.iterdir()) == [".claude", ".mcp.json", "made"]
-    bodies = [request["body"] or {} for request in await runners.model.requests()]
-    tools = {tool["name"] for body in bodies for tool in body.get("tools", [])}
+    asked: list[Any] = [request["body"] for request in await runners.model.requests() if request["body"]]
+    tools: set[str] = {tool["name"] for body in asked for tool in body.get("tools", [])}
     assert "Bash" in tools
     assert not [name for name in tools if name.startswith("mcp__server")]
