@@ -261,7 +261,7 @@ export const en = {
       title: 'Allow from now on',
       covers: 'What',
       exactly: 'exactly this',
-      more: 'with any further arguments',
+      more: 'with further arguments',
       below: 'and everything below it',
       where: 'Where',
       scopes: { project: 'in this project', session: 'in this session' },
