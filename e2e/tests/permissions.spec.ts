@@ -7,8 +7,11 @@ import { expect, test, useServer } from '../src/test.ts';
 import { approve, asks } from '../src/ui.ts';
 
 const server = useServer({ agent: 'claude' });
-const folder = mkdtempSync('/var/tmp/mainloop-e2e-code-');
+let folder = '';
 
+test.beforeAll(() => {
+  folder = mkdtempSync('/var/tmp/mainloop-e2e-code-');
+});
 test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 // spec: permissions-1, permissions-2, permissions-3, permissions-9, permissions-10, permissions-14
