@@ -532,3 +532,95 @@ async def test_a_service_that_refuses_for_now_is_told_with_each_try_and_when_it_
     assert [(b.what, b.attempt, b.of) for b in told] == [("retrying", 1, 3), ("retrying", 2, 3), ("retrying", 0, 0)]
     assert "overloaded; trying again" in told[0].text
     assert told[-1].text == ""
+
+
+# ---- what it costs --------------------------------------------------------------------------------------------
+def used(input_tokens: int, output_tokens: int) -> dict[str, Any]:
+    """What a step has used, with its price for the agent that has no model."""
+    return {"usage": {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost_usd": input_tokens / 1e5}}
+
+
+def spent(thread: Any) -> dict[tuple[int, int], tuple[int, int, float]]:
+    """By run and turn what was reported last: input and output tokens, and money."""
+    newest: dict[tuple[int, int], tuple[int, int, float]] = {}
+    for report in thread.server.reports:
+        if report.body.kind == "spent":
+            models = report.body.models
+            sums = (sum(m.input_tokens for m in models), sum(m.output_tokens for m in models))
+            newest[report.run, report.body.turn] = (*sums, sum(m.cost_usd for m in models))
+    return newest
+
+
+@pytest.mark.spec("cost-1")
+@pytest.mark.spec("cost-3")
+async def test_a_turn_counts_what_it_has_used_also_when_its_agent_is_resumed(thread: Any) -> None:
+    thread.run()
+    write = {"name": "Bash", "input": {"command": "cat nothing || true"}}
+    thread.server.say(script({"text": "a", "tools": [write], **used(1000, 500)}, {"text": "b", **used(2000, 100)}))
+    first = await thread.turn(1)
+    thread.server.say(script({"text": "c", **used(300, 30)}))
+    await thread.turn(2)
+    await thread.park()
+    thread.run()
+    thread.server.say(script({"text": "d", **used(400, 40)}))
+    end = await thread.turn(3)
+    counted = spent(thread)
+    assert {key: value[:2] for key, value in counted.items()} == {
+        (1, 1): (3000, 600),
+        (1, 2): (300, 30),
+        (2, 3): (400, 40),
+    }
+    assert all(money > 0 for _, _, money in counted.values())
+    assert (first.usage.input_tokens, end.usage.output_tokens) == (3000, 40)
+    assert end.cost_usd == pytest.approx(counted[2, 3][2])
+
+
+@pytest.mark.spec("cost-3")
+async def test_a_killed_agent_has_used_what_it_had_reported_and_no_turn_is_counted_twice(thread: Any) -> None:
+    thread.run()
+    thread.server.say(script({"text": "a", **used(1000, 100)}))
+    await thread.turn(1)
+    read = {"name": "Bash", "input": {"command": "cat nothing || true"}}
+    thread.server.say(script({"text": "b", "tools": [read], **used(2000, 200)}, {"text": "c", "gate": "later"}))
+    await thread.bodies("spent", 2)
+    await thread.bodies("tool_ended")
+    await thread.crash()
+    await thread.model.open_gate("later")
+    thread.run()
+    await thread.turn(3)
+    thread.server.say(script({"text": "d", **used(400, 40)}))
+    await thread.turn(4)
+    counted = {key: value[:2] for key, value in spent(thread).items()}
+    assert (counted[1, 1], counted[1, 2], counted[2, 4]) == ((1000, 100), (2000, 200), (400, 40))
+
+
+@pytest.mark.spec("cost-8")
+async def test_a_turn_that_has_used_its_limit_calls_nothing_before_it_is_raised(thread: Any) -> None:
+    thread.server.limit(tokens=1500)
+    thread.run()
+    write = {"name": "Bash", "input": {"command": "cat nothing || true"}}
+    thread.server.say(script({"text": "a", "tools": [write], **used(2000, 1)}, {"text": "over", **used(1, 1)}))
+    await thread.bodies("spent")
+    await thread.bodies("tool_called")
+    await thread.informed()
+    assert not thread.server.bodies("released")
+    thread.server.limit(tokens=9000)
+    assert (await thread.turn()).text == "over"
+    assert len(thread.server.bodies("released")) == 1
+
+
+@pytest.mark.spec("cost-8")
+async def test_a_paused_turn_ends_and_its_message_goes_on_later(thread: Any) -> None:
+    thread.server.limit(tokens=1500)
+    thread.run()
+    write = {"name": "Bash", "input": {"command": "cat nothing || true"}}
+    message = thread.server.say(script({"text": "a", "tools": [write], **used(2000, 1)}))
+    await thread.bodies("spent")
+    thread.server.pause(1)
+    end = await thread.turn()
+    assert (end.outcome, end.error.code, end.finished) == ("failed", "ceiling", [])
+    assert not thread.server.bodies("released")
+    thread.server.pause(None)
+    thread.server.limit()
+    thread.server.say("", id=message, again=True, attempt=1, follow_up="Go on where you were.")
+    assert (await thread.turn(2)).finished == [message]

@@ -60,6 +60,8 @@ from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
 from mainloop.settings import Settings
+from mainloop.spending.routes import router as spending_routes
+from mainloop.spending.service import Spending
 from mainloop.workspaces.base import Workspaces
 
 log = logging.getLogger(__name__)
@@ -98,20 +100,23 @@ class Parts:
         self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
         ceilings = Ceilings(settings)
         moves = Moves(self.runs, ceilings)
+        self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.workspaces: Workspaces = plugins.make_workspaces(settings.workspace, settings.home, self.sandbox)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
-        Progress(self.runs, self.inbox, moves, self.sessions).register(self.registry)
+        Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
+        self.spending.register(self.registry)
         self.projects.define_phases()
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.every_beat(moves.look_for_slots)
+        self.janitor.every_beat(self.spending.look)
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""
@@ -231,6 +236,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         projects_routes,
         sessions_routes,
         kept_routes,
+        spending_routes,
         runner_routes,
     ):
         app.include_router(routes)

@@ -4,9 +4,10 @@ import contextlib
 import getpass
 import os
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # An agent with its runner takes some 130 MB when it is new and up to 350 MB after a hundred calls (measured).
@@ -27,6 +28,41 @@ def memory() -> int:
 def places_for(total: int) -> int:
     """How many agents may work at a time: half of the memory is theirs, the builds and tests they start need the rest."""
     return max(FEWEST, min(MOST, total // 2 // PER_AGENT))
+
+
+# The most that a ceiling may be: above it, it is a slip of the finger, or none.
+MOST_USD: Final = 1_000_000
+MOST_TOKENS: Final = 10**12
+FEWEST_TOKENS: Final = 1000
+
+
+def _none(given: object) -> object:
+    return None if isinstance(given, str) and given.strip().lower() == "none" else given
+
+
+def _dollars(given: float | None) -> float | None:
+    if given is not None and not 0 < given <= MOST_USD:
+        raise ValueError(f"a ceiling is more than 0 and at most {MOST_USD:,} dollars, or none")
+    return given
+
+
+def _tokens(given: int | None) -> int | None:
+    if given is not None and not FEWEST_TOKENS <= given <= MOST_TOKENS:
+        raise ValueError(f"a ceiling is {FEWEST_TOKENS:,} to {MOST_TOKENS:,} tokens, or none")
+    return given
+
+
+def _time_zone(given: str) -> str:
+    if given:
+        try:
+            ZoneInfo(given)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {given}; one is called, say, Europe/Berlin") from None
+    return given
+
+
+Dollars = Annotated[float | None, BeforeValidator(_none), AfterValidator(_dollars)]
+Tokens = Annotated[int | None, BeforeValidator(_none), AfterValidator(_tokens)]
 
 
 class Settings(BaseSettings):
@@ -72,6 +108,19 @@ class Settings(BaseSettings):
     # What an agent may take with everything it starts, and how much is kept free on the disk (megabytes; 0: no bound).
     session_memory_mb: int = Field(default_factory=lambda: memory() // 2 // 2**20)
     keep_free_mb: int = 1000
+    # Sessions that agents may start within ten minutes before somebody is asked whether that is meant.
+    max_starts_at_once: int = 20
+    # Ceilings on spending, in dollars and in tokens; `none`: no ceiling.
+    max_usd_per_turn: Dollars = 10
+    max_usd_per_session: Dollars = 25
+    max_usd_per_project: Dollars = None
+    max_usd_per_day: Dollars = 100
+    max_tokens_per_turn: Tokens = None
+    max_tokens_per_session: Tokens = None
+    max_tokens_per_project: Tokens = None
+    max_tokens_per_day: Tokens = None
+    # Where a day begins and ends; empty: as on this machine.
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = ""
     # How often a run that died is started again before the person is asked.
     max_restarts: int = 5
 

@@ -21,12 +21,13 @@ from mainloop_agent.agents import create
 from mainloop_agent.agents.base import Agent, AgentFailed, Decision, Host, Prompt, ResumeRefused, Setup, TurnEnd
 from mainloop_agent.bounds import Watch, end_all
 from mainloop_agent.calls import Calls, in_words
-from mainloop_agent.policy import Rules, ToolCall
+from mainloop_agent.policy import Deny, Rules, ToolCall
 from mainloop_agent.reporter import Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
+from mainloop_agent.spending import Counter
 from mainloop_agent.spool import Spool, older_runs
 from mainloop_agent.titles import title_of
-from mainloop_models.events import AgentError, TodoEntry
+from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, Usage
 from mainloop_models.runner import (
     AgentSession,
     Hello,
@@ -36,6 +37,7 @@ from mainloop_models.runner import (
     RunEnded,
     RunFile,
     Said,
+    Spent,
     Todo,
     ToolAnswer,
     ToolCalled,
@@ -62,6 +64,8 @@ STIR_SECONDS = 10.0
 IDLE_PAUSE = 0.1
 
 
+PAUSED = AgentError(code="ceiling", message="A spending ceiling was reached.")
+
 MakeAgent = Callable[[Setup, Host], Agent]
 
 
@@ -70,6 +74,8 @@ class _Turn:
     number: int
     messages: list[str]
     interrupted: bool = False
+    # Stopped because a ceiling was reached: what it is about stays open.
+    paused: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
     # What it and all it has started take of the machine, and why it was ended for that.
     bounds: Watch | None = None
@@ -145,6 +151,9 @@ class Runner:
             approved=list(welcome.approved),
         )
         self._work = Work(version="")
+        # Set whenever the work has changed, for calls that wait for a higher limit.
+        self._raised = asyncio.Event()
+        self._counter = Counter()
         self._changed = asyncio.Event()
         # What is open has been read at least once: an answer that is there already is not asked for again.
         self._informed = asyncio.Event()
@@ -287,6 +296,7 @@ class Runner:
     def _heed(self) -> None:
         """Looks at everything that is open and does what can't wait for the end of the turn."""
         self._changed.set()
+        self._raised.set()
         self._calls.answers(self._work.answers)
         ending = self._ending()
         if ending is not None:
@@ -294,8 +304,9 @@ class Runner:
         turn = self._turn
         if turn is None:
             return
-        if (self._work.interrupt == turn.number or ending == "stopped") and not turn.interrupted:
-            turn.interrupted = True
+        stop, pause = self._work.interrupt == turn.number or ending == "stopped", self._work.pause == turn.number
+        if (stop or pause) and not turn.interrupted:
+            turn.interrupted, turn.paused = True, not stop
             self._do_beside(self._interrupt(turn))
         if self._agent.capabilities.can_steer and self._started:
             for message in self._work.messages:
@@ -394,6 +405,8 @@ class Runner:
             outcome = "failed"
         elif outcome == "interrupted" and not turn.interrupted:
             outcome = "cut_off"
+        if outcome == "interrupted" and turn.paused:
+            outcome, error = "failed", PAUSED
         for name in self._reporter.open_messages():
             # What was half said stays said.
             self._reporter.report(Said(id=name, turn=turn.number, text=self._reporter.written(name) or ""))
@@ -404,6 +417,7 @@ class Runner:
             self._calls.cut_off()
         else:
             self._calls.end_turn("The turn was interrupted." if outcome == "interrupted" else "The turn has ended.")
+        spent = self._counter.end_turn()
         finished = turn.messages if outcome in ("completed", "interrupted") else []
         self._finished.update(finished)
         self._reporter.report(
@@ -414,8 +428,8 @@ class Runner:
                 text=end.text,
                 error=error,
                 deferred_call=end.deferred_call,
-                usage=end.usage,
-                cost_usd=end.cost_usd,
+                usage=Usage.model_validate(spent.model_dump()),
+                cost_usd=spent.cost_usd,
                 duration_ms=end.duration_ms,
             )
         )
@@ -511,6 +525,12 @@ class Runner:
     def going_on(self) -> None:
         self._reporter.report(Retrying(turn=self._number))
 
+    def spent(self, models: Sequence[ModelUsage], *, on_plan: bool = False, context: ContextUse | None = None) -> None:
+        fresh = self._counter.count(models)
+        # Between two turns it counts for the next one.
+        if self._turn is not None and fresh:
+            self._reporter.report(Spent(turn=self._turn.number, models=fresh, on_plan=on_plan, context=context))
+
     def taken(self, message_id: str) -> None:
         if self._turn is not None:
             self._taken(self._turn, message_id)
@@ -518,6 +538,14 @@ class Runner:
     async def decide(self, call: ToolCall) -> Decision:
         if call.subagent is None:
             self.tool_called(call)
+        turn = self._turn
+        while turn is not None and not turn.over.is_set() and self._counter.is_over(self._work.limit):
+            # Nothing more is called, hence nothing more asked of the model, before the server says so.
+            if turn.interrupted:
+                self._calls.denied.add(call.id)
+                return Deny(PAUSED.message)
+            self._raised.clear()
+            await self._raised.wait()
         return await self._calls.decide(call)
 
     async def request(self, call_id: str, tool: str, arguments: dict[str, object]) -> ToolAnswer:

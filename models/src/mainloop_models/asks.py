@@ -73,6 +73,10 @@ class Decision(StrEnum):
     ANSWER = "answer"
     DISMISS = "dismiss"
     RETRY = "retry"
+    # Of a ceiling that was reached: a little more this once, another ceiling from now on, or no further.
+    RAISE_ONCE = "raise_once"
+    RAISE = "raise"
+    STOP = "stop"
 
 
 class Answer(Model):

@@ -107,12 +107,33 @@ class TurnStartedBody(Model):
 
 
 class Usage(Model):
-    """Tokens of one turn."""
+    """Tokens, by what they are charged as."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class ModelUsage(Usage):
+    """Tokens of one model and what they cost."""
+
+    model: str
+    # US dollars as the agent reckons them; None where it knows no price.
+    cost_usd: float | None = None
+
+
+class ContextUse(Model):
+    """How full the agent's memory of its conversation is."""
+
+    tokens: int
+    # How many it can hold; 0: not known.
+    window: int = 0
 
 
 TurnOutcome = Literal["completed", "interrupted", "deferred", "failed", "cut_off"]
@@ -140,6 +161,8 @@ class AgentError(Model):
         "prompt_too_long",
         "network",
         "budget",
+        # One of our own: the agent was stopped there, or did not begin.
+        "ceiling",
         "max_turns",
         "not_installed",
         "refused",
@@ -268,7 +291,14 @@ class SessionBody(Model):
     queued_at: datetime | None = None
     turn: int = 0
     result: SessionResult | None = None
+    # All its turns so far; None where no price is known for any of it.
     cost_usd: float | None = None
+    tokens: int = 0
+    # Tokens whose price is not known: `cost_usd` is without them.
+    unpriced_tokens: int = 0
+    # The money is what the API would charge: its agent works on a subscription.
+    on_plan: bool = False
+    context: ContextUse | None = None
     demo: bool = False
     # False: its agent runs without a sandbox, and the page says so.
     confined: bool = True
@@ -286,6 +316,25 @@ class SessionStartedBody(Model):
     anchor: Anchor
 
 
+class Reached(Model):
+    """A ceiling that was reached, and what it would take to go on. Amounts are dollars or tokens, as `unit` says."""
+
+    # `starts`: agents started sessions faster than anybody can have meant.
+    scope: Literal["turn", "session", "project", "day", "starts"]
+    # The session or project; empty for the day.
+    owner: str = ""
+    # Its name in words.
+    name: str = ""
+    unit: Literal["usd", "tokens", "starts"]
+    limit: float
+    spent: float
+    # What is kept back for turns at work right now.
+    held: float = 0
+    # `raise_once` adds this much, for this once; `raise` makes it the ceiling from now on.
+    offer: float = 0
+    raise_to: float = 0
+
+
 class NoticeItem(Model):
     """An item that is no ask: something went wrong or reached its bound, and the person should know."""
 
@@ -293,7 +342,9 @@ class NoticeItem(Model):
     text: str
     hint: str = ""
     # What can be done with one tap.
-    decisions: list[Literal["retry", "dismiss"]] = ["dismiss"]
+    decisions: list[Literal["retry", "dismiss", "raise_once", "raise", "stop"]] = ["dismiss"]
+    # Of a ceiling only.
+    reached: Reached | None = None
 
 
 class StandingUse(Model):

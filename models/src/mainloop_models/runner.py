@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mainloop_models.asks import Answer, AskBody
 from mainloop_models.base import Model
-from mainloop_models.events import AgentError, TodoEntry, TurnOutcome, Usage
+from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, TurnOutcome, Usage
 
 PROTOCOL = 1
 
@@ -104,8 +104,6 @@ class Welcome(Model):
     deferred_call: str | None = None
     # What was said so far, for an agent that has no record of it: put before the first thing it is told.
     before: str = ""
-    # Dollars spent in the agent's own conversation so far (the CLI counts on from there).
-    spent_usd: float = 0
     demo: bool = False
 
 
@@ -227,6 +225,17 @@ class ToolRequest(Model):
     arguments: dict[str, object]
 
 
+class Spent(Model):
+    """What a turn has used so far in this run, whole: a newer one replaces it, the same one again changes nothing."""
+
+    kind: Literal["spent"] = "spent"
+    turn: int
+    models: list[ModelUsage]
+    # The agent works on a subscription: the money is what the API would charge.
+    on_plan: bool = False
+    context: ContextUse | None = None
+
+
 class TurnEnded(Model):
     """`finished`: messages that need no further turn. What is not listed stays open."""
 
@@ -279,6 +288,7 @@ ReportBody = Annotated[
     | AnswerTaken
     | AskWithdrawn
     | ToolRequest
+    | Spent
     | TurnEnded
     | Retrying
     | RunEnded,
@@ -336,6 +346,13 @@ class WorkAnswer(Model):
     answer: Answer
 
 
+class Limit(Model):
+    """How much the running turn may use in this run before it waits for more. None: as much as it takes."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+
 class Work(Model):
     """`GET /runner/v1/work?seen=VERSION`: everything that is open. Answers at once when it differs from `seen`."""
 
@@ -343,6 +360,9 @@ class Work(Model):
     wanted: Literal["run", "park", "stop"] = "run"
     # The turn to interrupt, closed by that turn's end.
     interrupt: int | None = None
+    # The turn to stop because a ceiling was reached: what it was about stays open.
+    pause: int | None = None
+    limit: Limit = Limit()
     messages: list[WorkMessage] = []
     answers: list[WorkAnswer] = []
 

@@ -44,6 +44,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ceilings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Ceilings
+         * @description The ceilings on spending that hold for a session, for a project, or where nothing else is said.
+         */
+        get: operations["list_ceilings"];
+        /**
+         * Set Ceiling
+         * @description Set one ceiling, from now on; whoever waited at it goes on where there is room again.
+         */
+        put: operations["set_ceiling"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/devices": {
         parameters: {
             query?: never;
@@ -620,6 +644,26 @@ export interface paths {
         patch: operations["change_message"];
         trace?: never;
     };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Usage
+         * @description What was used and what it cost: all together, and by day, model, session and project.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runner/v1/deltas": {
         parameters: {
             query?: never;
@@ -750,7 +794,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "authentication" | "rate_limit" | "overloaded" | "prompt_too_long" | "network" | "budget" | "max_turns" | "not_installed" | "refused" | "crashed" | "disk" | "other";
+            code: "authentication" | "rate_limit" | "overloaded" | "prompt_too_long" | "network" | "budget" | "ceiling" | "max_turns" | "not_installed" | "refused" | "crashed" | "disk" | "other";
             /**
              * Hint
              * @default
@@ -946,6 +990,41 @@ export interface components {
              */
             memory_mb: number;
         };
+        /**
+         * Ceiling
+         * @description A bound on what is used in a turn, by a session, in a project, on a day. Amounts are dollars or tokens.
+         */
+        Ceiling: {
+            /** Amount */
+            amount: number | null;
+            /**
+             * Raised
+             * @default 0
+             */
+            raised: number;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "turn" | "session" | "project" | "day";
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "settings" | "installation" | "project" | "session";
+            /** Spent */
+            spent?: number | null;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "usd" | "tokens";
+        };
+        /** CeilingList */
+        CeilingList: {
+            /** Ceilings */
+            ceilings: components["schemas"]["Ceiling"][];
+        };
         /** ChangeMessage */
         ChangeMessage: {
             /** Mode */
@@ -994,6 +1073,19 @@ export interface components {
             agent: "demo" | "own";
         };
         /**
+         * ContextUse
+         * @description How full the agent's memory of its conversation is.
+         */
+        ContextUse: {
+            /** Tokens */
+            tokens: number;
+            /**
+             * Window
+             * @default 0
+             */
+            window: number;
+        };
+        /**
          * Credentials
          * @description What was found, by name; never a value.
          */
@@ -1008,12 +1100,54 @@ export interface components {
             /** Text */
             text: string;
         };
+        /** DaySum */
+        DaySum: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /** Day */
+            day: string;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Plan Usd
+             * @default 0
+             */
+            plan_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
+        };
         /**
          * Decision
          * @description What the person can say to an ask or another item of the inbox.
          * @enum {string}
          */
-        Decision: "allow" | "deny" | "approve" | "revise" | "answer" | "dismiss" | "retry";
+        Decision: "allow" | "deny" | "approve" | "revise" | "answer" | "dismiss" | "retry" | "raise_once" | "raise" | "stop";
         /**
          * Delta
          * @description A piece of a message that is still being written. `offset` counts characters of the text so far.
@@ -1527,6 +1661,16 @@ export interface components {
             why: string;
         };
         /**
+         * Limit
+         * @description How much the running turn may use in this run before it waits for more. None: as much as it takes.
+         */
+        Limit: {
+            /** Tokens */
+            tokens?: number | null;
+            /** Usd */
+            usd?: number | null;
+        };
+        /**
          * LiveEvent
          * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
          *
@@ -1641,6 +1785,78 @@ export interface components {
             /** Turn */
             turn: number;
         };
+        /** ModelSum */
+        ModelSum: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Model */
+            model: string;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Plan Usd
+             * @default 0
+             */
+            plan_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
+        };
+        /**
+         * ModelUsage
+         * @description Tokens of one model and what they cost.
+         */
+        ModelUsage: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Model */
+            model: string;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+        };
         /**
          * NoticeBody
          * @description kind `notice`, in the main thread: one line about a session, leading into it.
@@ -1672,7 +1888,7 @@ export interface components {
              *       "dismiss"
              *     ]
              */
-            decisions: ("retry" | "dismiss")[];
+            decisions: ("retry" | "dismiss" | "raise_once" | "raise" | "stop")[];
             /**
              * Hint
              * @default
@@ -1683,6 +1899,7 @@ export interface components {
              * @enum {string}
              */
             kind: "failure" | "ceiling" | "stall" | "sign_in";
+            reached?: components["schemas"]["Reached"] | null;
             /** Text */
             text: string;
         };
@@ -1972,6 +2189,50 @@ export interface components {
              */
             state: "fetching" | "ready" | "failed";
         };
+        /** ProjectSum */
+        ProjectSum: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /** Id */
+            id: string | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /** Name */
+            name: string;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Plan Usd
+             * @default 0
+             */
+            plan_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
+        };
         /** Projects */
         Projects: {
             /** Projects */
@@ -2018,6 +2279,51 @@ export interface components {
             message: components["schemas"]["Message"];
             /** Thread Id */
             thread_id: string;
+        };
+        /**
+         * Reached
+         * @description A ceiling that was reached, and what it would take to go on. Amounts are dollars or tokens, as `unit` says.
+         */
+        Reached: {
+            /**
+             * Held
+             * @default 0
+             */
+            held: number;
+            /** Limit */
+            limit: number;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Offer
+             * @default 0
+             */
+            offer: number;
+            /**
+             * Owner
+             * @default
+             */
+            owner: string;
+            /**
+             * Raise To
+             * @default 0
+             */
+            raise_to: number;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "turn" | "session" | "project" | "day" | "starts";
+            /** Spent */
+            spent: number;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "usd" | "tokens" | "starts";
         };
         /** Reason */
         Reason: {
@@ -2114,7 +2420,7 @@ export interface components {
              */
             at: string;
             /** Body */
-            body: components["schemas"]["AgentSession"] | components["schemas"]["TurnStarted"] | components["schemas"]["MessageTaken"] | components["schemas"]["Said"] | components["schemas"]["Reasoned"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolEnded"] | components["schemas"]["Todo"] | components["schemas"]["Released"] | components["schemas"]["AskOpened"] | components["schemas"]["AnswerTaken"] | components["schemas"]["AskWithdrawn"] | components["schemas"]["ToolRequest"] | components["schemas"]["TurnEnded"] | components["schemas"]["Retrying"] | components["schemas"]["RunEnded"];
+            body: components["schemas"]["AgentSession"] | components["schemas"]["TurnStarted"] | components["schemas"]["MessageTaken"] | components["schemas"]["Said"] | components["schemas"]["Reasoned"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolEnded"] | components["schemas"]["Todo"] | components["schemas"]["Released"] | components["schemas"]["AskOpened"] | components["schemas"]["AnswerTaken"] | components["schemas"]["AskWithdrawn"] | components["schemas"]["ToolRequest"] | components["schemas"]["Spent"] | components["schemas"]["TurnEnded"] | components["schemas"]["Retrying"] | components["schemas"]["RunEnded"];
             /** Number */
             number: number;
             /** Run */
@@ -2284,6 +2590,7 @@ export interface components {
              * @default true
              */
             confined: boolean;
+            context?: components["schemas"]["ContextUse"] | null;
             /** Cost Usd */
             cost_usd?: number | null;
             /**
@@ -2309,6 +2616,11 @@ export interface components {
             kept?: components["schemas"]["KeptWork"] | null;
             /** Model */
             model?: string | null;
+            /**
+             * On Plan
+             * @default false
+             */
+            on_plan: boolean;
             /**
              * Parked
              * @default false
@@ -2337,10 +2649,20 @@ export interface components {
             /** Title */
             title: string;
             /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
              * Turn
              * @default 0
              */
             turn: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
             /**
              * Updated At
              * Format: date-time
@@ -2366,6 +2688,7 @@ export interface components {
              * @default true
              */
             confined: boolean;
+            context?: components["schemas"]["ContextUse"] | null;
             /** Cost Usd */
             cost_usd?: number | null;
             /**
@@ -2391,6 +2714,11 @@ export interface components {
             kept?: components["schemas"]["KeptWork"] | null;
             /** Model */
             model?: string | null;
+            /**
+             * On Plan
+             * @default false
+             */
+            on_plan: boolean;
             /**
              * Parked
              * @default false
@@ -2419,10 +2747,20 @@ export interface components {
             /** Title */
             title: string;
             /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
              * Turn
              * @default 0
              */
             turn: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
             /**
              * Updated At
              * Format: date-time
@@ -2462,10 +2800,81 @@ export interface components {
          * @enum {string}
          */
         SessionState: "starting" | "working" | "waiting" | "idle" | "in_review" | "failed" | "cancelled" | "done";
+        /** SessionSum */
+        SessionSum: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /** Handle */
+            handle: string;
+            /** Hue */
+            hue: number;
+            /** Id */
+            id: string;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Plan Usd
+             * @default 0
+             */
+            plan_usd: number;
+            /** Project Id */
+            project_id: string | null;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
+        };
         /** Sessions */
         Sessions: {
             /** Sessions */
             sessions: components["schemas"]["Session"][];
+        };
+        /** SetCeiling */
+        SetCeiling: {
+            /** Amount */
+            amount?: unknown;
+            /** Project */
+            project?: string | null;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "turn" | "session" | "project" | "day";
+            /** Session */
+            session?: string | null;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "usd" | "tokens";
         };
         /** ShownSettings */
         ShownSettings: {
@@ -2477,6 +2886,27 @@ export interface components {
             /** Demo */
             demo: boolean;
             sandbox: components["schemas"]["SandboxState"];
+        };
+        /**
+         * Spent
+         * @description What a turn has used so far in this run, whole: a newer one replaces it, the same one again changes nothing.
+         */
+        Spent: {
+            context?: components["schemas"]["ContextUse"] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "spent";
+            /** Models */
+            models: components["schemas"]["ModelUsage"][];
+            /**
+             * On Plan
+             * @default false
+             */
+            on_plan: boolean;
+            /** Turn */
+            turn: number;
         };
         /**
          * StandingUse
@@ -2559,6 +2989,49 @@ export interface components {
             last_seen?: string | null;
             /** Thread Id */
             thread_id: string;
+        };
+        /**
+         * Sum
+         * @description Tokens by what they are charged as, and money.
+         */
+        Sum: {
+            /**
+             * Cache Read Tokens
+             * @default 0
+             */
+            cache_read_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
+            /** Cost Usd */
+            cost_usd?: number | null;
+            /**
+             * Input Tokens
+             * @default 0
+             */
+            input_tokens: number;
+            /**
+             * Output Tokens
+             * @default 0
+             */
+            output_tokens: number;
+            /**
+             * Plan Usd
+             * @default 0
+             */
+            plan_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
         };
         /** Todo */
         Todo: {
@@ -2826,7 +3299,7 @@ export interface components {
         };
         /**
          * Usage
-         * @description Tokens of one turn.
+         * @description Tokens, by what they are charged as.
          */
         Usage: {
             /**
@@ -2849,6 +3322,29 @@ export interface components {
              * @default 0
              */
             output_tokens: number;
+        };
+        /**
+         * UsageReport
+         * @description What was used from a day to a day. Lists are the dearest first, days in their order.
+         */
+        UsageReport: {
+            /** Days */
+            days: components["schemas"]["DaySum"][];
+            /** First */
+            first: string;
+            /** Last */
+            last: string;
+            /** Models */
+            models: components["schemas"]["ModelSum"][];
+            /** Projects */
+            projects: components["schemas"]["ProjectSum"][];
+            /** Sessions */
+            sessions: components["schemas"]["SessionSum"][];
+            /** Time Zone */
+            time_zone: string;
+            /** Today */
+            today: string;
+            total: components["schemas"]["Sum"];
         };
         /**
          * Welcome
@@ -2935,11 +3431,6 @@ export interface components {
              */
             role: "main" | "session" | "chore";
             /**
-             * Spent Usd
-             * @default 0
-             */
-            spent_usd: number;
-            /**
              * Tools
              * @default []
              */
@@ -2980,11 +3471,15 @@ export interface components {
             answers: components["schemas"]["WorkAnswer"][];
             /** Interrupt */
             interrupt?: number | null;
+            /** @default {} */
+            limit: components["schemas"]["Limit"];
             /**
              * Messages
              * @default []
              */
             messages: components["schemas"]["WorkMessage"][];
+            /** Pause */
+            pause?: number | null;
             /** Version */
             version: string;
             /**
@@ -3123,6 +3618,91 @@ export interface operations {
                 };
                 content: {
                     "text/plain": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_ceilings: {
+        parameters: {
+            query?: {
+                /** @description Id of a session */
+                session?: string | null;
+                /** @description Id of a project */
+                project?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeilingList"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_ceiling: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetCeiling"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeilingList"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4418,6 +4998,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description As 2026-11-28; without it the last 30 days */
+                first?: string | null;
+                /** @description Without it today */
+                last?: string | null;
+                /** @description Id of a project */
+                project?: string | null;
+                /** @description Id of a session, or main */
+                session?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
                 };
             };
             /** @description What is wrong and what to do */

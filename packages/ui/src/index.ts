@@ -1,5 +1,6 @@
 /** Components that know nothing of mainloop: tokens in `theme.css`, words come in as properties. */
 export { default as Badge } from './Badge.svelte';
+export { default as Bars } from './Bars.svelte';
 export { default as BottomSheet } from './BottomSheet.svelte';
 export { default as Chip, type Tone } from './Chip.svelte';
 export { default as CodeBlock } from './CodeBlock.svelte';
@@ -11,6 +12,7 @@ export { default as MarkdownStream } from './MarkdownStream.svelte';
 export { default as Menu, type MenuEntry } from './Menu.svelte';
 export { default as OfflineBar } from './OfflineBar.svelte';
 export { default as Prompt } from './Prompt.svelte';
+export { default as Share } from './Share.svelte';
 export { default as Spine } from './Spine.svelte';
 export { default as Sprite } from './Sprite.svelte';
 export { default as Tabs } from './Tabs.svelte';

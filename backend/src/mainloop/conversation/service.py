@@ -59,7 +59,7 @@ class Conversation:
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         """What went wrong in the main thread is tried again or given up, as the person said."""
-        if item.thread_id != MAIN or item.ask is not None or item.answer is None or item.kind == "stall":
+        if item.thread_id != MAIN or item.ask is not None or item.answer is None or item.kind in ("stall", "ceiling"):
             return
         if item.answer.decision is Decision.RETRY:
             self._runs.go_on(unit, MAIN)

@@ -96,7 +96,8 @@ agent = sa.Table(
     sa.Column("interrupt", sa.Integer),
     sa.Column("wanted", Words(16), nullable=False, server_default="run"),
     sa.Column("deferred_call", Words(128)),
-    sa.Column("spent_usd", sa.Float, nullable=False, server_default="0"),
+    # How full the agent's memory of its conversation was when it last said so.
+    sa.Column("context", JSON),
     # Runs that died since the last turn that ended well.
     sa.Column("restarts", sa.Integer, nullable=False, server_default="0"),
     # After an error that only the person can cure nothing is delivered until they act.
@@ -223,11 +224,74 @@ session = sa.Table(
     # Since when it waits for a slot.
     sa.Column("queued_at", Instant),
     sa.Column("result", JSON),
-    sa.Column("cost_usd", sa.Float),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
     sa.Index("session_state", "state", "queued_at"),
+    sa.Index("session_created", "created_at"),
+)
+
+# What a turn has used, by run, model and day of the person's. Each figure is whole: a report that says it again changes
+# nothing.
+usage = sa.Table(
+    "usage",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("model", Words(128), primary_key=True),
+    sa.Column("day", Words(10), primary_key=True),
+    _id("project_id"),
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cache_read_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cache_write_tokens", sa.BigInteger, nullable=False),
+    # Millionths of a dollar, so that sums are exact; NULL where no price is known.
+    sa.Column("micros", sa.BigInteger),
+    # The money is what the API would charge: the agent works on a subscription.
+    sa.Column("on_plan", sa.Boolean, nullable=False),
+    sa.Index("usage_day", "day"),
+    sa.Index("usage_project", "project_id", "day"),
+)
+
+# What a turn at work may still use: held back from everybody else, and given back at its end.
+allowance = sa.Table(
+    "allowance",
+    metadata,
+    _id("thread_id", primary_key=True),
+    _id("project_id"),
+    # NULL: no ceiling of this kind. `left` is held back, `limit` is where this run's part of the turn has to wait.
+    sa.Column("left_usd", sa.BigInteger),
+    sa.Column("limit_usd", sa.BigInteger),
+    sa.Column("left_tokens", sa.BigInteger),
+    sa.Column("limit_tokens", sa.BigInteger),
+    # A ceiling was reached: the turn is to be stopped.
+    sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# Ceilings that the person has set, over those of the settings. Amounts are millionths of a dollar, or tokens.
+ceiling = sa.Table(
+    "ceiling",
+    metadata,
+    # A session, a project, or nothing: all of the installation.
+    _id("owner", primary_key=True),
+    sa.Column("scope", Words(16), primary_key=True),
+    sa.Column("unit", Words(16), primary_key=True),
+    # Empty: the ceiling itself. Else what was added to it once, on this day or (`once`) for good.
+    sa.Column("once", Words(10), primary_key=True),
+    # NULL: none.
+    sa.Column("amount", sa.BigInteger),
+)
+
+# Threads that wait because a ceiling was reached, each with the item that says so.
+pause = sa.Table(
+    "pause",
+    metadata,
+    _id("thread_id", primary_key=True),
+    sa.Column("item_id", Words(160), nullable=False, index=True),
+    sa.Column("scope", Words(16), nullable=False),
+    _id("owner", nullable=False),
+    sa.Column("unit", Words(16), nullable=False),
 )
 
 # What became of a session's files when it was closed, one row each time.
@@ -288,6 +352,7 @@ item = sa.Table(
     sa.Index("item_open", "state", "opened_at"),
     sa.Index("item_thread", "thread_id", "state"),
     sa.Index("item_to_do", "state", "taken", "thread_id"),
+    sa.Index("item_kind", "kind", "closed_at"),
 )
 
 # What the person allowed for more than once.

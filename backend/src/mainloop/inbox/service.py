@@ -21,7 +21,7 @@ DECISIONS: Final[dict[str, set[Decision]]] = {
     "plan": {Decision.APPROVE, Decision.REVISE, Decision.DENY},
     "permission": {Decision.ALLOW, Decision.DENY},
     "failure": {Decision.RETRY, Decision.DISMISS},
-    "ceiling": {Decision.RETRY, Decision.DISMISS},
+    "ceiling": {Decision.RAISE_ONCE, Decision.RAISE, Decision.STOP},
     "stall": {Decision.RETRY, Decision.DISMISS},
     "sign_in": {Decision.RETRY, Decision.DISMISS},
 }
@@ -172,6 +172,8 @@ class Inbox:
             store.answers_taken(unit, said.thread_id, body.turn)
 
     def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
+        if error.code == "ceiling":
+            return  # whoever counts the money says which ceiling it was
         thread = runs_store.agent(unit.connection, thread_id)
         kind = "sign_in" if error.code in SIGN_IN else "failure"
         if store.open_notices(unit.connection, thread_id):

@@ -41,8 +41,9 @@ def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
 
 
 def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
-    """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself."""
-    mine = (t.item.c.thread_id == thread_id, t.item.c.ask.is_(None), t.item.c.kind != "stall")
+    """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself,
+    a ceiling for its own answer."""
+    mine = (t.item.c.thread_id == thread_id, t.item.c.ask.is_(None), t.item.c.kind.not_in(("stall", "ceiling")))
     return _open(connection, *mine)
 
 

@@ -27,6 +27,41 @@ def starts_since(connection: sa.Connection, moment: datetime) -> int:
     return _count(connection, t.session.c.created_at > moment, t.session.c.depth > 0)
 
 
+def starts_allowed_at(connection: sa.Connection, item: str, since: datetime) -> datetime | None:
+    """When the person last let agents go on starting sessions, since a moment."""
+    query = sa.select(sa.func.max(t.item.c.closed_at)).where(*_decided(item, "raise_once", since))
+    return connection.execute(query).scalar()
+
+
+def _decided(item: str, decision: str, since: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    lately = (t.item.c.kind == "ceiling", t.item.c.closed_at > since)
+    return (*lately, t.item.c.id.startswith(item), t.item.c.answer["decision"].as_string() == decision)
+
+
+def is_starting_stopped(connection: sa.Connection, item: str, since: datetime) -> bool:
+    """Whether the person said since a moment that agents may start none."""
+    return connection.execute(sa.select(t.item.c.id).where(*_decided(item, "stop", since))).first() is not None
+
+
+def is_asked_about_starts(connection: sa.Connection, item: str) -> bool:
+    """Whether the person is asked right now."""
+    asked = (t.item.c.state == "open", t.item.c.kind == "ceiling", t.item.c.id.startswith(item))
+    return connection.execute(sa.select(t.item.c.id).where(*asked)).first() is not None
+
+
+def failed_at_once(connection: sa.Connection, since: datetime, number: int) -> bool:
+    """Whether the newest so many sessions that agents started since a moment failed before their first turn."""
+    query = (
+        sa.select(t.session.c.state, t.agent.c.turn)
+        .join(t.agent, t.agent.c.thread_id == t.session.c.id)
+        .where(t.session.c.created_at > since, t.session.c.depth > 0)
+        .order_by(t.session.c.created_at.desc())
+        .limit(number)
+    )
+    rows = connection.execute(query).all()
+    return len(rows) == number and all(row.state == "failed" and row.turn == 0 for row in rows)
+
+
 def alive(connection: sa.Connection) -> int:
     """Sessions that hold a slot. One that waits for a slot holds none."""
     return _count(connection, t.session.c.state.in_(ALIVE), t.session.c.queued_at.is_(None))

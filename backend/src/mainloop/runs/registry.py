@@ -22,10 +22,11 @@ A = TypeVar("A", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Said:
-    """The circumstances of a report: the thread's agent row as it was before, and the run that said it."""
+    """The circumstances of a report: the thread's agent row as it was before, and the run that said it, and when."""
 
     thread: Row
     run: int
+    at: datetime
 
     @property
     def thread_id(self) -> str:
@@ -68,6 +69,7 @@ class Registry:
         default_factory=list[Callable[[UnitOfWork, str, AgentError], None]]
     )
     cut_off: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
+    admission: Callable[[UnitOfWork, Row], AgentError | None] | None = None
     work: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
     overdue: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
     unreachable: list[Callable[[UnitOfWork, str, int, datetime], None]] = field(
@@ -93,6 +95,10 @@ class Registry:
     def on_cut_off(self, handle: Callable[[UnitOfWork, str], None]) -> None:
         """Call `handle(unit, thread_id)` when a turn ended because its runner died or was ended."""
         self.cut_off.append(handle)
+
+    def on_admission(self, admit: Callable[[UnitOfWork, Row], AgentError | None]) -> None:
+        """Ask `admit(unit, agent row)` before a turn may begin: it notes an allowance, or says why there is none."""
+        self.admission = admit
 
     def on_work(self, handle: Callable[[UnitOfWork, str], None]) -> None:
         """Call `handle(unit, thread_id)` when a thread has something to do, before a runner gets to know of it."""

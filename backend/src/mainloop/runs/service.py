@@ -35,6 +35,8 @@ ENSURE_RUN = "ensure_run"
 END_RUN = "end_run"
 KILL_RUN = "kill_run"
 HOST = socket.gethostname()
+# Money is kept in millionths of a dollar.
+MICROS = 1_000_000
 # A run that sends pieces is let in without a look at the database for this long after the last one (seconds).
 LET_IN: Final = 5.0
 # Reports that tell what happens and change nothing about what is open.
@@ -103,6 +105,8 @@ class Runs:
             self.lost(unit, row, newest)
             row = store.lock(unit, thread_id)
         if not (store.has_work(unit.connection, row) or self._owes(unit.connection, row)):
+            return None
+        if not row.working and not self._admitted(unit, row):
             return None
         number, token = row.run + 1, secrets.token_urlsafe(32)
         store.add_run(unit, thread_id, number, kind=row.kind, token_hash=_hash(token), host=HOST)
@@ -218,7 +222,6 @@ class Runs:
             approved=approved,
             deferred_call=row.deferred_call,
             before=history.so_far(unit.connection, caller.thread_id) if row.record_lost else "",
-            spent_usd=row.spent_usd,
             demo=row.demo,
         )
 
@@ -259,7 +262,7 @@ class Runs:
                     answers[report.body.call_id] = answer
             if report.number != done + 1:
                 continue
-            said = Said(thread, report.run)
+            said = Said(thread, report.run, report.at)
             if isinstance(report.body, r.ToolRequest):
                 answers[report.body.call_id] = self._answer(unit, said, report.body)
             else:
@@ -335,10 +338,15 @@ class Runs:
         mail = mailbox.undone(connection, caller.thread_id)
         if _to_hand_out(row, asks, mail):
             return None
-        answers = [a for a in decided if not a.orphaned and row.wanted != "queue"]
+        held = row.wanted == "queue" or (row.blocked and not row.working)
+        answers = [a for a in decided if not a.orphaned and not held]
         messages = _open_messages(connection, row, asks, decided, mail)
         wanted = row.wanted
-        goes_on = row.deferred_call and not asks and row.wanted != "queue"
+        goes_on = row.deferred_call and not asks and not held
+        allowance = store.allowance(connection, caller.thread_id)
+        begins = not row.working and (messages or answers or goes_on)
+        if begins and allowance is None and self.registry.admission is not None:
+            return None
         idle = not (row.working or messages or answers or goes_on)
         if wanted in ("park", "hold", "queue"):
             wanted = "park" if idle else "run"
@@ -348,6 +356,8 @@ class Runs:
             version="",
             wanted=wanted,
             interrupt=row.interrupt if row.working else None,
+            pause=row.turn if row.working and allowance is not None and allowance.paused else None,
+            limit=_limit(allowance),
             messages=messages,
             answers=[
                 r.WorkAnswer(ask_id=a.id, call_id=a.call_id, answer=Answer.model_validate(a.answer)) for a in answers
@@ -368,10 +378,25 @@ class Runs:
         if _is_its_agent(row, mine):
             asks, _ = store.asks(unit.connection, caller.thread_id)
             mail = mailbox.undone(unit.connection, caller.thread_id)
-            mailbox.deliver(unit, caller.thread_id, _to_hand_out(row, asks, mail))
+            waiting = _to_hand_out(row, asks, mail)
+            if not waiting or row.working or self._admitted(unit, row):
+                mailbox.deliver(unit, caller.thread_id, waiting)
         work = self._open_work(unit.connection, caller, arriving=False)
+        if work is None:  # what begins a turn was handed out before
+            self._admitted(unit, store.lock(unit, caller.thread_id))
+            work = self._open_work(unit.connection, caller, arriving=False)
         assert work is not None
         return work
+
+    def _admitted(self, unit: UnitOfWork, row: Row) -> bool:
+        """Whether a turn of this thread may begin. Where it may not, the thread waits for the person."""
+        thread_id = str(row.thread_id)
+        if self.registry.admission is None or store.allowance(unit.connection, thread_id) is not None:
+            return True
+        refusal = self.registry.admission(unit, row)
+        if refusal is not None:
+            self.turns.block(unit, thread_id, refusal)
+        return refusal is None
 
     def restart(self, unit: UnitOfWork, thread_id: str) -> None:
         """End a runner that can't be reached; what is open then goes on in a new one."""
@@ -402,6 +427,13 @@ class Runs:
         store.update(unit, thread_id, blocked=False, restarts=0, cut_off="")
         if mailbox.queued(unit.connection, thread_id):
             self.take_up(unit, thread_id)
+
+    def stop_trying(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The person wants no more of it for now: what was being tried is over, what waits behind it goes on waiting."""
+        store.lock(unit, thread_id)
+        mailbox.finish(unit, thread_id, [m.id for m in mailbox.delivered(unit.connection, thread_id)])
+        waits = bool(mailbox.queued(unit.connection, thread_id))
+        store.update(unit, thread_id, blocked=waits, restarts=0, cut_off="")
 
     def go_on(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person acted: what was blocked or stopped may run again."""
@@ -451,6 +483,13 @@ def _open_messages(
         )
         for m in mail.delivered
     ]
+
+
+def _limit(allowance: Row | None) -> r.Limit:
+    if allowance is None:
+        return r.Limit()
+    usd = None if allowance.limit_usd is None else allowance.limit_usd / MICROS
+    return r.Limit(usd=usd, tokens=allowance.limit_tokens)
 
 
 def _is_its_agent(row: Row, newest: Row | None) -> bool:

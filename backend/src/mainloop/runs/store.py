@@ -48,6 +48,14 @@ _untaken_answers: Final = (
 )
 
 
+_allowance: Final = sa.select(t.allowance).where(t.allowance.c.thread_id == _its)
+
+
+def allowance(connection: sa.Connection, thread_id: str) -> Row | None:
+    """What a thread's turn, running or about to begin, may use."""
+    return connection.execute(_allowance, {"thread_id": thread_id}).first()
+
+
 def add_thread(unit: UnitOfWork, thread_id: str, kind: str) -> None:
     unit.execute(t.thread.insert().values(id=thread_id, kind=kind, created_at=unit.now))
 

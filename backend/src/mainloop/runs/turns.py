@@ -116,7 +116,6 @@ class Turns:
             "working": False,
             "interrupt": None,
             "deferred_call": body.deferred_call if body.outcome == "deferred" else None,
-            "spent_usd": said.thread.spent_usd + (body.cost_usd or 0),
             "quiet_since": unit.now,
         }
         if well:
@@ -127,6 +126,8 @@ class Turns:
             values |= {"cut_off": cut_off_words(body.turn), "deferred_call": said.thread.deferred_call}
         if body.outcome == "deferred":
             values["cut_off"] = ""
+        if body.error is not None and body.error.code == "ceiling":
+            values["cut_off"] = paused_words(body.turn)
         store.update(unit, said.thread_id, **values)
         self._close(unit, said.thread_id, body.turn, keep_calls=body.outcome == "deferred")
         ended = TurnEndedBody(
@@ -222,6 +223,14 @@ class Turns:
         self._open.turn_over(unit, thread_id, turn)
         for began in calls.all_ended(unit, thread_id, turn):
             unit.append(thread_id, "tool_call", ToolCallBody.model_validate({**began, "status": "unknown"}))
+
+
+def paused_words(turn: int) -> str:
+    """What the agent is told when it goes on after a ceiling stopped it."""
+    return (
+        f"You were stopped in turn {turn} because a spending ceiling was reached; a call that was about to run did not. "
+        "The person lets you go on. Check where you were, then go on from there."
+    )
 
 
 def cut_off_words(turn: int) -> str:

@@ -15,6 +15,7 @@ from mainloop.sessions.moves import SAVE, Moves
 from mainloop.sessions.prompts import session_prompt
 from mainloop.sessions.service import Sessions, id_from
 from mainloop.sessions.states import OVER
+from mainloop.spending.service import Spending
 from mainloop_models import runner as r
 from mainloop_models.asks import Decision
 from mainloop_models.events import AgentError, ItemBody, ResultBody, SessionResult
@@ -57,7 +58,8 @@ class AskOption(BaseModel):
 class Progress:
     """Takes part in every report of a session's run."""
 
-    def __init__(self, runs: Runs, inbox: Inbox, moves: Moves, sessions: Sessions) -> None:
+    def __init__(self, runs: Runs, inbox: Inbox, moves: Moves, sessions: Sessions, spending: Spending) -> None:
+        self._spending = spending
         self._runs = runs
         self._inbox = inbox
         self._moves = moves
@@ -76,6 +78,7 @@ class Progress:
         registry.on_work(self._moves.take_up)
         registry.on_overdue(self._seen_or_not)
         registry.on_back(lambda unit, thread_id, _why: self._seen_or_not(unit, thread_id))
+        self._spending.on_stopped(self._no_longer_paused)
         self._inbox.on_opened(self._item_opened)
         self._inbox.on_done(self._item_done)
 
@@ -101,8 +104,6 @@ class Progress:
         session_id = said.thread_id
         session = store.find(unit.connection, session_id)
         assert session is not None
-        if body.cost_usd is not None:
-            store.update(unit, session_id, cost_usd=(session.cost_usd or 0) + body.cost_usd)
         if body.outcome == "completed" and body.text.strip():
             store.add_text_result(unit, session_id, body.turn, body.text)
         if body.outcome in ("completed", "interrupted"):
@@ -169,11 +170,22 @@ class Progress:
             return
         turn = runs_store.agent(unit.connection, thread_id).turn
         self._deliver(unit, thread_id, turn)
-        if S(session.state) is S.STARTING and turn == 0:
-            self._moves.move(unit, thread_id, S.FAILED, error.message)  # it never got as far as a turn
+        # A ceiling is known by name to whoever counts, not to the agent that it stopped.
+        why = self._spending.why(unit.connection, thread_id) or error.message
+        if S(session.state) is S.STARTING and turn == 0 and error.code != "ceiling":
+            self._moves.move(unit, thread_id, S.FAILED, why)  # it never got as far as a turn
         elif S(session.state) in (S.STARTING, S.WORKING):
-            self._moves.move(unit, thread_id, S.WAITING, error.message)
+            self._moves.move(unit, thread_id, S.WAITING, why)
         self._moves.free_slot(unit)
+
+    def _no_longer_paused(self, unit: UnitOfWork, thread_id: str) -> None:
+        """A ceiling stopped it and the person wants no more of it for now."""
+        session = store.find(unit.connection, thread_id)
+        if session is None or runs_store.open_asks(unit.connection, thread_id):
+            return
+        if S(session.state) in (S.WAITING, S.STARTING):
+            self._moves.become(unit, thread_id, S.IDLE)
+            self._moves.free_slot(unit)
 
     def _item_opened(self, unit: UnitOfWork, item: ItemBody) -> None:
         if item.session_id is None:
@@ -184,7 +196,11 @@ class Progress:
         self._moves.free_slot(unit)
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
-        if item.session_id is None or item.kind == "stall" or runs_store.open_asks(unit.connection, item.session_id):
+        if (
+            item.session_id is None
+            or item.kind in ("stall", "ceiling")
+            or runs_store.open_asks(unit.connection, item.session_id)
+        ):
             return
         session = store.find(unit.connection, item.session_id)
         if session is None:

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
+from mainloop.runs.service import MICROS
 from mainloop.runs.status import status_of
-from mainloop_models.events import Anchor, KeptWork, SessionBody, SessionResult
+from mainloop_models.events import Anchor, ContextUse, KeptWork, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -176,6 +177,14 @@ _queued = (
     .scalar_subquery()
 )
 _later = t.kept.alias()
+_used = (t.usage.c.input_tokens, t.usage.c.output_tokens, t.usage.c.cache_read_tokens, t.usage.c.cache_write_tokens)
+_tokens = sum(_used[1:], start=_used[0])
+
+
+def _spent(figure: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    return sa.select(figure).where(t.usage.c.thread_id == t.session.c.id).correlate(t.session).scalar_subquery()
+
+
 _newest = (
     sa.select(sa.func.max(_later.c.number))
     .where(_later.c.session_id == t.session.c.id, _later.c.state != "dropped")
@@ -194,6 +203,11 @@ _whole = (
         t.agent.c.activity,
         t.agent.c.heard_at,
         t.agent.c.last_seen,
+        t.agent.c.context,
+        _spent(sa.func.sum(t.usage.c.micros)).label("micros"),
+        _spent(sa.func.sum(_tokens)).label("tokens"),
+        _spent(sa.func.sum(sa.case((t.usage.c.micros.is_(None), _tokens), else_=0))).label("unpriced_tokens"),
+        _spent(sa.func.max(sa.cast(t.usage.c.on_plan, sa.Integer))).label("on_plan"),
         t.project.c.name.label("project"),
         _queued.label("queued"),
     )
@@ -251,7 +265,11 @@ def _body(row: Row) -> SessionBody:
         queued_at=row.queued_at,
         turn=row.turn,
         result=SessionResult.model_validate(row.result) if row.result else None,
-        cost_usd=row.cost_usd,
+        cost_usd=None if row.micros is None else int(row.micros) / MICROS,
+        tokens=int(row.tokens or 0),
+        unpriced_tokens=int(row.unpriced_tokens or 0),
+        on_plan=bool(row.on_plan),
+        context=ContextUse.model_validate(row.context) if row.context else None,
         demo=row.demo,
         confined=row.confined,
         kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,

@@ -11,7 +11,7 @@ from mainloop.testing.workspaces import MemoryWorkspaces
 from mainloop.workspaces.base import RunSpec
 from mainloop_models import runner as r
 from mainloop_models.asks import AskBody, Option, PermissionAsk, Question, QuestionAsk
-from mainloop_models.events import AgentError, TurnOutcome
+from mainloop_models.events import AgentError, ModelUsage, TurnOutcome
 
 
 class HandRunner:
@@ -129,6 +129,19 @@ class HandRunner:
                 deferred_call=deferred_call,
             )
         )
+
+    def spent(
+        self, usd: float | None = None, tokens: int = 0, model: str = "opus", turn: int | None = None
+    ) -> r.Receipt:
+        """What the turn has used so far in this run."""
+        used = ModelUsage(model=model, cost_usd=usd, input_tokens=tokens)
+        return self.say(r.Spent(turn=turn or self._turn, models=[used]))
+
+    def paused(self) -> r.Work:
+        """Wait until the turn is to be stopped because a ceiling was reached, and stop it."""
+        work = self.until_work(lambda work: work.pause == self._turn)
+        self.end("failed", error=AgentError(code="ceiling", message="A spending ceiling was reached."))
+        return work
 
     def reply(self, text: str, message_id: str | None = None) -> r.Receipt:
         return self.say(r.Said(id=message_id or f"said-{uuid.uuid4()}", turn=self._turn, text=text))

@@ -40,6 +40,7 @@ from mainloop_models.runner import (
     Deltas,
     DeltasTaken,
     Hello,
+    Limit,
     MessageTaken,
     Receipt,
     Released,
@@ -94,6 +95,8 @@ class ProtocolServer:
         self._given: dict[str, WorkAnswer] = {}
         self._wanted: str = "run"
         self._interrupt: int | None = None
+        self._pause: int | None = None
+        self._limit = Limit()
         self._versions = itertools.count(1)
         self._version = "0"
         self._seen = ""
@@ -219,6 +222,16 @@ class ProtocolServer:
         self._interrupt = turn
         self._touch()
 
+    def limit(self, usd: float | None = None, tokens: int | None = None) -> None:
+        """How much the running turn may use."""
+        self._limit = Limit(usd=usd, tokens=tokens)
+        self._touch()
+
+    def pause(self, turn: int | None) -> None:
+        """A ceiling was reached in this turn."""
+        self._pause = turn
+        self._touch()
+
     def want(self, wanted: str) -> None:
         self._wanted = wanted
         self._touch()
@@ -333,7 +346,6 @@ class ProtocolServer:
             "open_messages": started.get(last, []) if is_open else [],
             "released": [b.call_id for b in self.bodies("released")],
             "deferred_call": deferred,
-            "spent_usd": sum(b.cost_usd or 0 for b in ends.values()),
             "resume": bool(self.bodies("agent_session")),
         }
         welcome = self._welcomes[run]
@@ -396,6 +408,8 @@ class ProtocolServer:
                 "version": self._version,
                 "wanted": self._wanted,
                 "interrupt": self._interrupt,
+                "pause": self._pause,
+                "limit": self._limit,
                 "messages": list(self._messages.values()),
                 "answers": list(self._given.values()),
             }

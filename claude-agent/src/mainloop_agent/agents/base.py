@@ -5,11 +5,11 @@ of an agent's process: made, started, prompted any number of times, closed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mainloop_agent.policy import Allow, Deny, ToolCall
-from mainloop_models.events import AgentError, TodoEntry, TurnOutcome, Usage
+from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, TurnOutcome
 from mainloop_models.runner import RunFile, ToolAnswer, Welcome
 
 
@@ -58,8 +58,6 @@ class TurnEnd:
     taken: Sequence[str] = ()
     error: AgentError | None = None
     deferred_call: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float | None = None
     duration_ms: int = 0
 
 
@@ -152,6 +150,10 @@ class Host(Protocol):
 
     def going_on(self) -> None:
         """Whatever kept the agent from going on is over."""
+        ...
+
+    def spent(self, models: Sequence[ModelUsage], *, on_plan: bool = False, context: ContextUse | None = None) -> None:
+        """What this life of the agent has used so far, model by model, whole. Said before every call of a tool."""
         ...
 
     def taken(self, message_id: str) -> None:

@@ -61,8 +61,9 @@ from mainloop_agent.agents.record import bring_record_along, holds
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER
 from mainloop_agent.policy import Deny, ToolCall
+from mainloop_agent.spending import less
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
-from mainloop_models.events import AgentError, Usage
+from mainloop_models.events import AgentError, ContextUse, ModelUsage
 
 log = logging.getLogger(__name__)
 
@@ -145,12 +146,18 @@ class ClaudeAgent:
         self._steady.set()
         self._recorded = setup.welcome.resume
         self._version = ""
-        self._spent = setup.welcome.spent_usd
+        # Its counters when this life began. They run on over a resume, from where the last life that ended in peace
+        # has left them: what one that was killed had used since is not in them.
+        self._counted_before: dict[str, ModelUsage] | None = None if setup.welcome.resume else {}
+        self._counting: asyncio.Task[None] | None = None
+        self._count_again = False
+        self._context = ContextUse(tokens=0)
         self._mode_file = self._home / "claude-mode"
         # It waits for the model's service, or shortens its conversation.
         self._held_up = False
         # The message of the model that is being written.
         self._current = ""
+        self._model = ""
         # The running turn.
         self._last_text = ""
         self._taken: list[str] = []
@@ -181,6 +188,8 @@ class ClaudeAgent:
             await self._connect(program, resume=True)
         assert self._client is not None
         self._pump = asyncio.create_task(self._read(self._client))
+        # A call that was deferred may have been begun by now, but not its model's next answer: `decide` counts first.
+        await self._count()
 
     async def _connect(self, program: Path, resume: bool) -> None:
         client = ClaudeSDKClient(self._options(self._wrapper(program), resume))
@@ -288,6 +297,8 @@ class ClaudeAgent:
         if client is not None:
             with suppress(Exception):
                 await client.disconnect()
+        if self._counting is not None:
+            self._counting.cancel()
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -452,17 +463,11 @@ class ClaudeAgent:
         self._note_recorded()
         for taken in result.user_message_uuids or []:
             self._note_taken(taken, name)
-        total = result.total_cost_usd
-        cost = None
-        if total is not None:
-            # The program counts on over resumes; a new conversation counts from nothing.
-            cost, self._spent = total - self._spent if total >= self._spent else total, total
+        self._note_counters(dict(result.model_usage or {}))
         end = TurnEnd(
             "completed",
             text=result.result or self._last_text,
             taken=tuple(self._taken),
-            usage=usage_of(result.usage or {}),
-            cost_usd=cost,
             duration_ms=result.duration_ms,
         )
         if result.deferred_tool_use is not None:
@@ -497,7 +502,9 @@ class ClaudeAgent:
         match event.get("type"):
             case "message_start":
                 self._note_going_on()
+                self._note_context(event["message"].get("usage") or {})
                 self._current = str(event["message"]["id"])
+                self._model = str(event["message"].get("model") or "")
                 self._streamed[self._current] = _Pieces()
             case "content_block_start":
                 kind = {"text": "text", "thinking": "reasoning"}.get(event["content_block"]["type"])
@@ -513,12 +520,16 @@ class ClaudeAgent:
                     self._host.delta(name, delta["text"])
                 elif name and delta.get("thinking"):
                     self._host.delta(name, delta["thinking"], "reasoning")
+            case "message_stop":
+                self._count_soon()
             case _:
                 pass
 
     def _say(self, message: AssistantMessage) -> None:
         """Whole blocks. Those of a sub-agent are shown as its calls only; an error is told by the turn's end."""
         own = message.parent_tool_use_id is None
+        if not own:
+            self._count_soon()
         identifier = message.message_id or message.uuid or str(uuid.uuid4())
         pieces = self._whole.setdefault(identifier, _Pieces())
         for block in message.content:
@@ -591,6 +602,53 @@ class ClaudeAgent:
             self._taken.append(message)
             self._host.taken(message)
 
+    # ---- what it costs ----------------------------------------------------------------------------------------
+    @property
+    def _on_plan(self) -> bool:
+        """Whether it works on somebody's subscription: a sign-in that nothing else has precedence over."""
+        environment = self._run.environment
+        others = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
+        return bool(environment.get("CLAUDE_CODE_OAUTH_TOKEN")) and not any(environment.get(name) for name in others)
+
+    def _count_soon(self) -> None:
+        """The counters have changed. One question at a time is enough: they are whole figures."""
+        self._count_again = True
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._keep_counting())
+
+    async def _keep_counting(self) -> None:
+        while self._count_again:
+            self._count_again = False
+            await self._count()
+
+    async def _count(self) -> None:
+        """Asks the program for its counters. The library has no word for it, the program has."""
+        query = self._client and self._client._query  # pyright: ignore[reportPrivateUsage]
+        if query is None:
+            return
+        question = {"subtype": "get_usage", "skip_behaviors": True}
+        try:
+            answer: dict[str, Any] = await query._send_control_request(question)
+        except Exception as error:  # it has ended, or is too busy: the end of the turn has the figures, too
+            log.info("the agent did not say what it has used: %s", error)
+            return
+        self._note_counters(cast("dict[str, Any]", answer.get("session") or {}).get("model_usage") or {})
+
+    def _note_counters(self, models: dict[str, Any]) -> None:
+        counted = {name: usage_of(name, usage) for name, usage in models.items()}
+        if self._counted_before is None:
+            self._counted_before = counted
+        for name, usage in models.items():
+            if name == self._model:
+                self._context = self._context.model_copy(update={"window": int(usage.get("contextWindow") or 0)})
+        used = [less(usage, self._counted_before.get(name)) for name, usage in counted.items()]
+        self._host.spent(used, on_plan=self._on_plan, context=self._context if self._context.tokens else None)
+
+    def _note_context(self, usage: dict[str, Any]) -> None:
+        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        held = sum(int(usage.get(name) or 0) for name in names)
+        self._context = self._context.model_copy(update={"tokens": held})
+
     # ---- planning ---------------------------------------------------------------------------------------------
     @property
     def _planning(self) -> bool:
@@ -628,6 +686,7 @@ class ClaudeAgent:
             # Nothing was written down: the plan is what it said last.
             tool_input = {**tool_input, "plan": self._last_text}
         call = self._call(identifier, name, tool_input, subagent=hook.get("agent_id"))
+        await self._count()
         decision = await self._host.decide(call)
         match decision:
             case Defer():
@@ -713,12 +772,16 @@ def problem_of(result: ResultMessage) -> AgentError:
     return api_problem(result.api_error_status, said)
 
 
-def usage_of(usage: dict[str, Any]) -> Usage:
-    return Usage(
-        input_tokens=int(usage.get("input_tokens") or 0),
-        output_tokens=int(usage.get("output_tokens") or 0),
-        cache_read_tokens=int(usage.get("cache_read_input_tokens") or 0),
-        cache_write_tokens=int(usage.get("cache_creation_input_tokens") or 0),
+def usage_of(model: str, usage: dict[str, Any]) -> ModelUsage:
+    """The program's counters of one model. A price that it had to guess is none."""
+    known = usage.get("costBasis", "list") != "unknown"
+    return ModelUsage(
+        model=model,
+        input_tokens=int(usage.get("inputTokens") or 0),
+        output_tokens=int(usage.get("outputTokens") or 0),
+        cache_read_tokens=int(usage.get("cacheReadInputTokens") or 0),
+        cache_write_tokens=int(usage.get("cacheCreationInputTokens") or 0),
+        cost_usd=float(usage.get("costUSD") or 0) if known else None,
     )
 
 

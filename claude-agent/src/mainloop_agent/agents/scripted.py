@@ -7,6 +7,8 @@ A message may carry its script, `[[script]] [ {step}, … ] [[/script]]`, in the
     gate, gate_mid            waits until the gate is open (a server's, named by SCRIPTED_GATES in the environment)
     error                     {"status": 529, "message": "…", "times": 1}; tried again by itself, as often as
                               CLAUDE_CODE_MAX_RETRIES of its environment says, after "pause" seconds
+    usage                     {"input_tokens", "output_tokens", …, "cost_usd"}: what the step has used; it has no model,
+                              so by itself it costs nothing
 
 Its tools are real: they meet the same policy, and run inside the same sandbox. Its record lies in its home, so that a
 conversation is resumed, a deferred call goes on with the same id, and a message it knows is not taken twice.
@@ -33,7 +35,8 @@ from mainloop_agent.agents.base import Capabilities, Defer, Host, Prompt, Resume
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.policy import Deny, ToolCall
-from mainloop_models.events import AgentError, Usage
+from mainloop_agent.spending import TOKENS
+from mainloop_models.events import AgentError, ModelUsage
 
 Step = dict[str, Any]
 
@@ -91,6 +94,7 @@ class ScriptedAgent:
         self._planning = False
         self._running: asyncio.Task[TurnEnd] | None = None
         self._steering: dict[str, str] = {}
+        self._used = ModelUsage(model="scripted", cost_usd=0)
         self._tools = [tool.name for tool in setup.welcome.tools]
 
     async def start(self) -> None:
@@ -179,8 +183,7 @@ class ScriptedAgent:
             return TurnEnd("failed", error=problem.error)
         turn.ended = True
         self._save()
-        usage = Usage(input_tokens=len(turn.text) // 4 + 1, output_tokens=sum(map(len, turn.said)) // 4)
-        return TurnEnd("completed", text=turn.said[-1] if turn.said else "", usage=usage)
+        return TurnEnd("completed", text=turn.said[-1] if turn.said else "")
 
     def _take_in(self, turn: _Turn, taken: list[str]) -> None:
         """Messages that came meanwhile go in before the next step, as with a model."""
@@ -207,6 +210,7 @@ class ScriptedAgent:
             if step.get("text") is not None:
                 await self._say(turn, step, fill(step["text"], known))
             await asyncio.sleep(step.get("tail_delay", 0))
+            self._use_up(turn, step)
             turn.calls = [
                 _Call(t.get("id") or f"toolu_{uuid.uuid4().hex[:24]}", t["name"], fill(t.get("input", {}), known))
                 for t in cast("list[Step]", step.get("tools", []))
@@ -224,6 +228,15 @@ class ScriptedAgent:
         for result in sorted(results, key=lambda r: isinstance(r, _Deferred)):
             if isinstance(result, BaseException):
                 raise result
+
+    def _use_up(self, turn: _Turn, step: Step) -> None:
+        """Counts what a step has used: as its script says, else a word is a token and nothing costs money."""
+        said = {"input_tokens": len(turn.text) // 4 + 1, "output_tokens": len(str(step.get("text", ""))) // 4}
+        used = ModelUsage.model_validate({"model": "scripted", "cost_usd": 0, **said, **step.get("usage", {})})
+        cost = None if used.cost_usd is None or self._used.cost_usd is None else used.cost_usd + self._used.cost_usd
+        sums = {name: getattr(used, name) + getattr(self._used, name) for name in TOKENS}
+        self._used = ModelUsage(model="scripted", cost_usd=cost, **sums)
+        self._host.spent([self._used])
 
     async def _fail(self, turn: _Turn, error: Step) -> None:
         """The service that this agent does not have refuses: it is tried again a number of times, as with a model."""

@@ -7,6 +7,7 @@ import {
   type components,
 } from '@mainloop/api-client';
 import type {
+  Ceiling,
   Check,
   Device,
   Event,
@@ -18,6 +19,7 @@ import type {
   Project,
   Session,
   State,
+  Usage,
 } from './types';
 
 export { Problem, Unreachable, problemOf } from '@mainloop/api-client';
@@ -160,6 +162,19 @@ export class Api {
   revokePermission(id: string): Promise<Permission> {
     const params = { path: { permission_id: id } };
     return dataOf(this.#client.DELETE('/api/permissions/{permission_id}', { params }));
+  }
+
+  /** What was used from a day on; without it in the last 30 days. */
+  usage(first?: string): Promise<Usage> {
+    return dataOf(this.#client.GET('/api/usage', { params: { query: first ? { first } : {} } }));
+  }
+
+  async ceilings(): Promise<Ceiling[]> {
+    return (await dataOf(this.#client.GET('/api/ceilings'))).ceilings;
+  }
+
+  async setCeiling(ceiling: Schemas['SetCeiling']): Promise<Ceiling[]> {
+    return (await dataOf(this.#client.PUT('/api/ceilings', { body: ceiling }))).ceilings;
   }
 
   async doctor(): Promise<Check[]> {

@@ -79,6 +79,24 @@ export function dollars(usd: number): string {
   return usd > 0 && usd < 0.01 ? '< $0.01' : `$${usd.toFixed(2)}`;
 }
 
+const count = new Intl.NumberFormat('en');
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+
+/** A number of tokens, whole. */
+export function whole(tokens: number): string {
+  return count.format(tokens);
+}
+
+/** A number of tokens for where there is little room: 12.3K. */
+export function compact(tokens: number): string {
+  return short.format(tokens);
+}
+
+/** Money as far as it is known; empty where nothing is. */
+export function money(usd: number | null | undefined): string {
+  return typeof usd === 'number' ? dollars(usd) : '';
+}
+
 export function size(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KB`;

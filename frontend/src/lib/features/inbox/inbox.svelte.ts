@@ -33,6 +33,12 @@ export function inWords(answer: Answer | GivenAnswer): string {
       return en.asks.dismissed;
     case 'retry':
       return en.asks.retried;
+    case 'raise_once':
+      return en.asks.raisedOnce;
+    case 'raise':
+      return en.asks.raised;
+    case 'stop':
+      return en.asks.stopped;
     case 'answer': {
       const said = Object.values(answer.answers ?? {}).flat();
       return [...said, answer.text].filter(Boolean).join(', ');

@@ -1,0 +1,1 @@
+"""What agents use, what it costs, and the ceilings that nothing runs past."""

@@ -1,0 +1,219 @@
+"""Rows of usage, of what is held back for turns at work, of ceilings the person set, and of threads that wait at one."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
+from mainloop.db.engine import Row, upsert
+from mainloop.events.unit import UnitOfWork
+from mainloop_models.events import ModelUsage, Usage
+
+TOKENS: Final = tuple(Usage.model_fields)
+MICROS: Final = 1_000_000
+_tokens = sa.func.coalesce(sum((t.usage.c[name] for name in TOKENS[1:]), start=t.usage.c[TOKENS[0]]), 0)
+_MOST_SESSIONS: Final = 200
+
+
+def project_of(connection: sa.Connection, thread_id: str) -> str | None:
+    return connection.execute(sa.select(t.session.c.project_id).where(t.session.c.id == thread_id)).scalar()
+
+
+def name_of(connection: sa.Connection, owner: str) -> str:
+    """What a session or project is called; empty for what is neither."""
+    names = sa.union_all(
+        sa.select(t.session.c.handle.label("name")).where(t.session.c.id == owner),
+        sa.select(t.project.c.name).where(t.project.c.id == owner),
+    )
+    return str(connection.execute(names).scalars().first() or "")
+
+
+# -- what was used -------------------------------------------------------------------------------------------------
+def count(
+    unit: UnitOfWork,
+    thread_id: str,
+    run: int,
+    turn: int,
+    used: ModelUsage,
+    *,
+    day: str,
+    project_id: str | None,
+    on_plan: bool,
+) -> None:
+    """Raise what is counted of (thread, run, turn, model) to these whole figures; what is new of them counts today.
+
+    Said twice, late or in another order it comes to the same sum: nothing is ever lowered.
+    """
+    key = {"thread_id": thread_id, "run": run, "turn": turn, "model": used.model[:128]}
+    mine = [t.usage.c[name] == value for name, value in key.items()]
+    sums = [sa.func.coalesce(sa.func.sum(t.usage.c[name]), 0).label(name) for name in (*TOKENS, "micros")]
+    known = unit.execute(sa.select(*sums).where(*mine)).one()
+    more: dict[str, Any] = {name: max(0, getattr(used, name) - int(getattr(known, name))) for name in TOKENS}
+    micros = None if used.cost_usd is None else max(0, round(used.cost_usd * MICROS) - int(known.micros))
+    if not any(more.values()) and not micros:
+        return
+    row = upsert(unit.connection, t.usage).values(
+        **key, **more, day=day, micros=micros, project_id=project_id, on_plan=on_plan
+    )
+    raised: dict[str, Any] = {name: t.usage.c[name] + more[name] for name in TOKENS}
+    if micros is not None:
+        raised["micros"] = sa.func.coalesce(t.usage.c.micros, 0) + micros
+    unit.execute(row.on_conflict_do_update(index_elements=[*key, "day"], set_=raised))
+
+
+def note_context(unit: UnitOfWork, thread_id: str, context: dict[str, Any]) -> None:
+    unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(context=context))
+
+
+def is_counted(connection: sa.Connection, thread_id: str, run: int, turn: int) -> bool:
+    mine = (t.usage.c.thread_id == thread_id, t.usage.c.run == run, t.usage.c.turn == turn)
+    return connection.execute(sa.select(t.usage.c.model).where(*mine).limit(1)).first() is not None
+
+
+def used(connection: sa.Connection, unit_of: str, *which: sa.ColumnElement[bool]) -> int:
+    """Millionths of a dollar, or tokens, of the rows that fit."""
+    figure = sa.func.sum(t.usage.c.micros if unit_of == "usd" else _tokens)
+    return int(connection.execute(sa.select(sa.func.coalesce(figure, 0)).where(*which)).scalar_one())
+
+
+def in_turn(connection: sa.Connection, thread_id: str, turn: int, unit_of: str, run: int | None = None) -> int:
+    mine = [t.usage.c.thread_id == thread_id, t.usage.c.turn == turn]
+    return used(connection, unit_of, *mine, *([] if run is None else [t.usage.c.run == run]))
+
+
+def in_session(connection: sa.Connection, thread_id: str, unit_of: str) -> int:
+    return used(connection, unit_of, t.usage.c.thread_id == thread_id)
+
+
+def in_project(connection: sa.Connection, project_id: str, unit_of: str) -> int:
+    return used(connection, unit_of, t.usage.c.project_id == project_id)
+
+
+def on_day(connection: sa.Connection, day: str, unit_of: str) -> int:
+    return used(connection, unit_of, t.usage.c.day == day)
+
+
+def summed(
+    connection: sa.Connection, by: str | None, first: str, last: str, *, project: str | None, session: str | None
+) -> list[Row]:
+    """What was used from a day to a day, all together or by `day`, `model`, `thread_id`, `project_id`."""
+    figures = [sa.func.coalesce(sa.func.sum(t.usage.c[name]), 0).label(name) for name in TOKENS]
+    unpriced = sa.func.coalesce(sa.func.sum(sa.case((t.usage.c.micros.is_(None), _tokens), else_=0)), 0)
+    plan = sa.func.coalesce(sa.func.sum(sa.case((t.usage.c.on_plan, t.usage.c.micros), else_=0)), 0)
+    query: sa.Select[Any] = sa.select(
+        *figures,
+        sa.func.sum(t.usage.c.micros).label("micros"),
+        unpriced.label("unpriced_tokens"),
+        plan.label("plan_micros"),
+    ).where(t.usage.c.day >= first, t.usage.c.day <= last)
+    if project is not None:
+        query = query.where(t.usage.c.project_id == project)
+    if session is not None:
+        query = query.where(t.usage.c.thread_id == session)
+    if by is not None:
+        column = t.usage.c[by]
+        query = query.add_columns(column.label("key")).group_by(column)
+        query = query.order_by(column) if by == "day" else query.order_by(_dearest).limit(_MOST_SESSIONS)
+    return list(connection.execute(query))
+
+
+_dearest = sa.desc(sa.func.coalesce(sa.func.sum(t.usage.c.micros), 0))
+
+
+def names(connection: sa.Connection, table: str, ids: Iterable[str]) -> dict[str, Row]:
+    """Sessions or projects by id."""
+    what = {"session": t.session, "project": t.project}[table]
+    rows: list[Row] = list(connection.execute(sa.select(what).where(what.c.id.in_(list(ids)))))
+    return {row.id: row for row in rows}
+
+
+# -- what is held back ---------------------------------------------------------------------------------------------
+def held(connection: sa.Connection, unit_of: str, *, but: str, project: str | None = None) -> int:
+    """What is held back for turns of other threads, of all or of a project."""
+    left = t.allowance.c[f"left_{unit_of}"]
+    mine = [t.allowance.c.thread_id != but, *([] if project is None else [t.allowance.c.project_id == project])]
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(left), 0)).where(*mine)).scalar_one())
+
+
+def hold(unit: UnitOfWork, thread_id: str, **values: Any) -> None:
+    row = upsert(unit.connection, t.allowance).values(thread_id=thread_id, **values)
+    unit.execute(row.on_conflict_do_update(index_elements=["thread_id"], set_=values))
+
+
+def let_go(unit: UnitOfWork, thread_id: str) -> None:
+    unit.execute(sa.delete(t.allowance).where(t.allowance.c.thread_id == thread_id))
+
+
+# -- ceilings ------------------------------------------------------------------------------------------------------
+def ceilings(connection: sa.Connection, owners: Iterable[str]) -> list[Row]:
+    return list(connection.execute(sa.select(t.ceiling).where(t.ceiling.c.owner.in_(list(owners)))))
+
+
+def set_ceiling(unit: UnitOfWork, owner: str, scope: str, unit_of: str, amount: int | None) -> None:
+    row = upsert(unit.connection, t.ceiling).values(owner=owner, scope=scope, unit=unit_of, once="", amount=amount)
+    unit.execute(row.on_conflict_do_update(index_elements=["owner", "scope", "unit", "once"], set_={"amount": amount}))
+
+
+def drop_ceiling(unit: UnitOfWork, owner: str, scope: str, unit_of: str) -> None:
+    """Its own value is gone, with what was added to it."""
+    mine = (t.ceiling.c.owner == owner, t.ceiling.c.scope == scope, t.ceiling.c.unit == unit_of)
+    unit.execute(sa.delete(t.ceiling).where(*mine))
+
+
+def raise_once(unit: UnitOfWork, owner: str, scope: str, unit_of: str, once: str, amount: int) -> None:
+    row = upsert(unit.connection, t.ceiling).values(owner=owner, scope=scope, unit=unit_of, once=once, amount=amount)
+    unit.execute(
+        row.on_conflict_do_update(
+            index_elements=["owner", "scope", "unit", "once"], set_={"amount": t.ceiling.c.amount + amount}
+        )
+    )
+
+
+# -- who waits -----------------------------------------------------------------------------------------------------
+def item_of(connection: sa.Connection, scope: str, owner: str, unit_of: str) -> str | None:
+    """The open item that says a ceiling was reached."""
+    mine = (t.pause.c.scope == scope, t.pause.c.owner == owner, t.pause.c.unit == unit_of)
+    query = sa.select(t.item.c.id).join(t.pause, t.pause.c.item_id == t.item.c.id)
+    return connection.execute(query.where(*mine, t.item.c.state == "open").limit(1)).scalar()
+
+
+def pause(unit: UnitOfWork, thread_id: str, item_id: str, scope: str, owner: str, unit_of: str) -> None:
+    values = {"item_id": item_id, "scope": scope, "owner": owner, "unit": unit_of}
+    row = upsert(unit.connection, t.pause).values(thread_id=thread_id, **values)
+    unit.execute(row.on_conflict_do_update(index_elements=["thread_id"], set_=values))
+
+
+def paused(connection: sa.Connection, thread_id: str) -> Row | None:
+    return connection.execute(sa.select(t.pause).where(t.pause.c.thread_id == thread_id)).first()
+
+
+def why_paused(connection: sa.Connection, thread_id: str) -> str:
+    """The title of the item that a thread waits for."""
+    query = sa.select(t.item.c.title).join(t.pause, t.pause.c.item_id == t.item.c.id)
+    return str(connection.execute(query.where(t.pause.c.thread_id == thread_id)).scalar() or "")
+
+
+def all_paused(connection: sa.Connection) -> list[Row]:
+    """Every thread that waits at a ceiling, with where its item stands."""
+    query = sa.select(t.pause, t.item.c.thread_id.label("said_in")).join(t.item, t.item.c.id == t.pause.c.item_id)
+    return list(
+        connection.execute(query.where(t.item.c.state == "open").order_by(t.pause.c.item_id, t.pause.c.thread_id))
+    )
+
+
+def paused_at(connection: sa.Connection, item_id: str) -> list[str]:
+    mine = sa.select(t.pause.c.thread_id).where(t.pause.c.item_id == item_id).order_by(t.pause.c.thread_id)
+    return list(connection.execute(mine).scalars())
+
+
+def go_on(unit: UnitOfWork, thread_id: str) -> None:
+    unit.execute(sa.delete(t.pause).where(t.pause.c.thread_id == thread_id))
+
+
+def open_items(connection: sa.Connection) -> list[Row]:
+    """Ceilings that are said to be reached."""
+    mine = (t.item.c.state == "open", t.item.c.kind == "ceiling")
+    return list(
+        connection.execute(sa.select(t.item.c.id, t.item.c.thread_id, t.item.c.notice, t.item.c.opened_at).where(*mine))
+    )
