@@ -346,7 +346,9 @@ class Runner:
 
     def _next_turn(self) -> Prompt | None:
         """Begins the next turn, if there is a reason for one, and says what the agent is to be told."""
-        for message in self._work.messages:
+        # What was handed into the turn that has ended is in the agent's hands already: it comes first.
+        handed_in = [m for m in self._work.messages if m.id in self._steered]
+        for message in (*handed_in, *self._work.messages):
             if self._is_open(message) and self._tried.get(message.id, -1) < message.attempt:
                 self._tried[message.id] = message.attempt
                 decisions = self._decisions()
