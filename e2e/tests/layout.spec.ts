@@ -42,6 +42,22 @@ test(
   },
 );
 
+// spec: layout-4
+test(
+  "on a phone a session's title can be read beside a long handle",
+  { tag: '@phone' },
+  async ({ visit }) => {
+    const title = 'Compare several photo libraries';
+    const id = await start(title, 'Look around');
+    const page = await visit(server());
+    const line = page.locator(`[data-session="${id}"]`);
+    const shown = line.getByText(title, { exact: true });
+    await expect(shown).toBeVisible();
+    const [whole, part] = await shown.evaluate((e) => [e.scrollWidth, e.clientWidth]);
+    expect(part).toBeGreaterThanOrEqual(whole ?? 0);
+  },
+);
+
 // spec: layout-10
 test('turning a phone or making the window small loses no draft', async ({ visit }) => {
   const page = await visit(server());
