@@ -105,7 +105,38 @@ def test_deaths_are_counted_anew_when_the_person_writes(server: InProcessServer)
         dies(server, working(server, run=run))
     assert server.person.get("/api/inbox")["items"] == []
     dies(server, working(server, run=11))
+    server.runner("main", 12).bring()
     assert server.person.until_item()["kind"] == "failure"
+
+
+@pytest.mark.spec("kills-12")
+def test_what_the_last_of_many_runners_had_finished_is_brought_before_anybody_gives_up(server: InProcessServer) -> None:
+    said = server.person.say("do it")
+    for run in range(1, 7):
+        runner = working(server, run=run)
+        if run == 6:
+            runner.write(r.TurnEnded(turn=6, outcome="completed", finished=[said]))
+        dies(server, runner)
+    bringing = server.runner("main", 7)
+    bringing.hello()
+    bringing.send(runner.spool[-1:])
+    assert server.person.until_turn_ended(6)["body"]["outcome"] == "completed"
+    assert server.person.get("/api/inbox")["items"] == []
+    bringing.goodbye()
+    settled(server)
+
+
+@pytest.mark.spec("kills-12")
+def test_a_runner_that_dies_while_it_brings_something_is_the_last(server: InProcessServer) -> None:
+    server.person.say("do it")
+    for run in range(1, 7):
+        dies(server, working(server, run=run))
+    bringing = server.runner("main", 7)
+    bringing.hello()
+    dies(server, bringing)
+    assert server.person.until_item()["kind"] == "failure"
+    server.look_after()
+    assert server.starts("main") == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.spec("kills-13")

@@ -199,12 +199,13 @@ def test_a_thread_whose_runners_keep_dying_asks_the_person_and_goes_on_when_told
         runner.begin()
         runner.die()
         server.look_after()
+    server.runner("main", 7).bring()
     item = person.until_item(lambda i: i["kind"] == "failure")
     assert "6 times" in item["title"]
     server.look_after()
-    assert server.starts("main") == [1, 2, 3, 4, 5, 6]
+    assert server.starts("main") == [1, 2, 3, 4, 5, 6, 7]
     person.answer(item["id"], "retry")
-    later = server.runner("main", 7)
+    later = server.runner("main", 8)
     later.hello()
     assert [m.id for m in later.work().messages] == [said]
     assert person.get("/api/inbox")["items"] == []

@@ -248,6 +248,7 @@ def test_what_was_reported_before_the_last_of_many_crashes_is_delivered_when_it_
             runner = server.runner("session-1", run)
             runner.hello()
             runner.begin()
+    server.runner("session-1", server.settings.max_restarts + 2).bring()
     assert server.person.until_item()["kind"] == "failure"
     assert [b["text"] for b in kinds(server, "session-1", "result")] == ["Reported before the crash."]
 

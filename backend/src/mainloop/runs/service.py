@@ -350,7 +350,7 @@ class Runs:
         idle = not (row.working or messages or answers or goes_on)
         if wanted in ("park", "hold", "queue"):
             wanted = "park" if idle else "run"
-        if wanted == "run" and idle and asks:
+        if wanted == "run" and idle and (asks or self._only_brings(row)):
             wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
         work = r.Work(
             version="",
@@ -375,6 +375,9 @@ class Runs:
         if _was_cut_off(row, caller):
             self.turns.cut_off(unit, row)
             row = store.lock(unit, caller.thread_id)
+            if self._only_brings(row):
+                self.turns.give_up(unit, row)
+                row = store.lock(unit, caller.thread_id)
         if _is_its_agent(row, mine):
             asks, _ = store.asks(unit.connection, caller.thread_id)
             mail = mailbox.undone(unit.connection, caller.thread_id)
@@ -397,6 +400,10 @@ class Runs:
         if refusal is not None:
             self.turns.block(unit, thread_id, refusal)
         return refusal is None
+
+    def _only_brings(self, row: Row) -> bool:
+        """Whether it was started once more than it may, for what is in the spools."""
+        return row.restarts > self.settings.max_restarts
 
     def restart(self, unit: UnitOfWork, thread_id: str) -> None:
         """End a runner that can't be reached; what is open then goes on in a new one."""

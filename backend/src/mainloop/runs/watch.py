@@ -58,7 +58,9 @@ class Watch:
         if row.wanted == "stop":
             return
         after = store.agent(unit.connection, seen.thread_id)
-        if after.restarts > self._runs.settings.max_restarts:
+        # Beyond the last restart one more brings what is in the spools, and does nothing else.
+        beyond = after.restarts - self._runs.settings.max_restarts
+        if beyond > (1 if after.working else 0):
             self._runs.turns.give_up(unit, after)
         elif after.working or store.has_work(unit.connection, after):
             self._runs.request(unit, seen.thread_id)

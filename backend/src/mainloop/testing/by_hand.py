@@ -175,6 +175,12 @@ class HandRunner:
         return self.ask(QuestionAsk(questions=asked), call_id, title=asked[0].question)
 
     # -- ending ------------------------------------------------------------------------------------------------
+    def bring(self) -> None:
+        """The life of a runner that finds nothing in the spools of older ones, and is wanted for nothing else."""
+        self.hello()
+        self.until_work(lambda work: work.wanted == "park")
+        self.goodbye()
+
     def goodbye(self, reason: str = "parked") -> None:
         """Report the run's end and let go of the lock."""
         self.say(r.RunEnded.model_validate({"reason": reason}))
