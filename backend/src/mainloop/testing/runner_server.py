@@ -349,6 +349,9 @@ class ProtocolServer:
             "resume": bool(self.bodies("agent_session")),
         }
         welcome = self._welcomes[run]
+        if known["resume"]:
+            # Perhaps it has only just come with the spool of an older run.
+            known["agent_session"] = self._session()
         return welcome.model_copy(update={k: v for k, v in known.items() if k not in self._settings})
 
     def _session(self) -> str:
