@@ -35,9 +35,11 @@ from mainloop.workspaces.base import (
 )
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
-from mainloop.workspaces.local.processes import end_runner, runs, sweep
+from mainloop.workspaces.local.processes import end_runner, gone_within, runs, sweep
 from mainloop_models.runner import RunFile
 
+# A runner's process takes this long at most to end after its last word.
+LEAVING_SECONDS = 10.0
 # -I: nothing of the folder it starts in or of the person's Python settings is imported.
 _RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
 
@@ -180,8 +182,11 @@ class LocalWorkspaces:
         )
 
     def _in_use(self, at: _Places) -> bool:
-        """Before anything is taken away: whether a runner lives, with its lock or without."""
-        return _locked(at.lock) or runs(self._runner[-1], at.run_file)
+        """Before anything is taken away: whether a runner lives, with its lock or without.
+
+        One that has let go of its lock is on its way out, and is waited for.
+        """
+        return _locked(at.lock) or not gone_within(LEAVING_SECONDS, self._runner[-1], at.run_file)
 
     def _places(self, thread_id: str) -> _Places:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", thread_id):

@@ -25,6 +25,14 @@ def runs(program: str, run_file: Path) -> bool:
     return any(map(_started_as(program, run_file), _pids()))
 
 
+def gone_within(seconds: float, program: str, run_file: Path) -> bool:
+    """Whether no process is left that was started as `… program run_file`, after waiting so long for those that live."""
+    until = time.monotonic() + seconds
+    with ExitStack() as stack:
+        runners = [stack.enter_context(process) for process in _processes(_started_as(program, run_file))]
+        return all(runner.ended_within(max(0.0, until - time.monotonic())) for runner in runners)
+
+
 def end_runner(program: str, run_file: Path, grace: float) -> None:
     """No process that was started as `… program run_file` is left. They are asked first."""
     with ExitStack() as stack:
