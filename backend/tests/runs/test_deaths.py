@@ -112,11 +112,11 @@ def test_deaths_are_counted_anew_when_the_person_writes(server: InProcessServer)
 @pytest.mark.spec("kills-12")
 def test_what_the_last_of_many_runners_had_finished_is_brought_before_anybody_gives_up(server: InProcessServer) -> None:
     said = server.person.say("do it")
-    for run in range(1, 7):
-        runner = working(server, run=run)
-        if run == 6:
-            runner.write(r.TurnEnded(turn=6, outcome="completed", finished=[said]))
-        dies(server, runner)
+    for run in range(1, 6):
+        dies(server, working(server, run=run))
+    runner = working(server, run=6)
+    runner.write(r.TurnEnded(turn=6, outcome="completed", finished=[said]))
+    dies(server, runner)
     bringing = server.runner("main", 7)
     bringing.hello()
     bringing.send(runner.spool[-1:])
