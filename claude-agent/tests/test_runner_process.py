@@ -150,7 +150,8 @@ async def test_a_refused_runner_kills_its_agent_and_ends(runners: Runners, kind:
     await becomes_true(lambda: not processes(server))
 
 
-async def test_what_a_killed_runner_had_not_sent_arrives_before_the_next_one_acts(runners: Runners, kind: str) -> None:
+async def finished_unheard(runners: Runners, kind: str) -> tuple[asyncio.subprocess.Process, Path]:
+    """A runner whose server went away in the middle of a turn that has ended since, and its spool."""
     server = runners.server
     process = await runners.start(kind)
     server.say(script(call("Bash", command="echo one"), {"text": "said {{result}}", "gate": "down"}))
@@ -159,6 +160,12 @@ async def test_what_a_killed_runner_had_not_sent_arrives_before_the_next_one_act
     await runners.model.open_gate("down")
     spool = server.home / "spool" / "1.jsonl"
     await becomes_true(lambda: b'"turn_ended"' in spool.read_bytes())
+    return process, spool
+
+
+async def test_what_a_killed_runner_had_not_sent_arrives_before_the_next_one_acts(runners: Runners, kind: str) -> None:
+    server = runners.server
+    process, spool = await finished_unheard(runners, kind)
     process.kill()
     await ended(process)
     await server.start()
@@ -449,13 +456,7 @@ async def test_a_spool_that_was_deleted_under_a_living_runner_is_written_again_a
     runners: Runners, kind: str
 ) -> None:
     server = runners.server
-    process = await runners.start(kind)
-    server.say(script(call("Bash", command="echo one"), {"text": "said {{result}}", "gate": "down"}))
-    await server.until(lambda s: s.bodies("tool_ended"))
-    await server.stop()
-    await runners.model.open_gate("down")
-    spool = server.home / "spool" / "1.jsonl"
-    await becomes_true(lambda: b'"turn_ended"' in spool.read_bytes())
+    process, spool = await finished_unheard(runners, kind)
     shutil.rmtree(spool.parent)
     await becomes_true(lambda: spool.exists() and b'"turn_ended"' in spool.read_bytes())
     process.kill()

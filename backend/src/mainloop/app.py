@@ -43,7 +43,7 @@ from mainloop.inbox.routes import router as inbox_routes
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.routes import router as permissions_routes
-from mainloop.permissions.standing import Standing
+from mainloop.permissions.standing import StandingPermissions
 from mainloop.projects.routes import router as projects_routes
 from mainloop.projects.service import Projects
 from mainloop.runs import phases as run_phases
@@ -95,7 +95,7 @@ class Parts:
         self.registry = Registry()
         self.runs = Runs(settings, self.database, self.open_messages, self.statuses, self.phases, self.registry)
         self.projects = Projects(self.database, self.phases, settings.home / "mirrors")
-        self.standing = Standing(self.projects)
+        self.standing = StandingPermissions(self.projects)
         self.inbox = Inbox(self.runs, self.standing)
         self.kinds = AgentKinds(settings, environment, confined=self.sandbox.confined)
         ceilings = Ceilings(settings)

@@ -22,6 +22,14 @@ def play(server: InProcessServer, thread: str = "session-1") -> HandRunner:
     return runner
 
 
+def at_work(server: InProcessServer) -> HandRunner:
+    """The runner of a new session, in the middle of its first turn."""
+    start(server)
+    runner = play(server)
+    runner.begin()
+    return runner
+
+
 def ceiling(server: InProcessServer) -> Any:
     """The one item there is."""
     (item,) = server.person.until("an item", lambda: server.person.state()["items"])
@@ -35,9 +43,7 @@ def state(server: InProcessServer, ident: str = "session-1") -> str:
 
 def at_ceiling(server: InProcessServer, used: float = 0.25) -> HandRunner:
     """A session whose turn was stopped."""
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     runner.spent(used, 10)
     runner.paused()
     return runner
@@ -114,9 +120,7 @@ def test_stopped_it_is_tried_no_further_and_asks_no_more_before_the_person_acts(
 @pytest.mark.spec("cost-13")
 def test_beyond_the_day_s_ceiling_nobody_begins_and_one_item_speaks_for_all(new_server: NewServer) -> None:
     server = new_server(max_usd_per_day=1.00)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     runner.spent(1.00)
     runner.end()  # it was done before it could be stopped
     assert not server.person.state()["items"]
@@ -189,9 +193,7 @@ def test_what_others_held_back_and_did_not_use_lets_the_next_go_on(new_server: N
 @pytest.mark.spec("cost-14")
 def test_a_new_day_lets_everybody_go_on(new_server: NewServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server = new_server(max_usd_per_day=1.00, unreachable_minutes=10**6)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     runner.spent(1.05)
     runner.paused()
     item = ceiling(server)
@@ -207,9 +209,7 @@ def test_a_new_day_lets_everybody_go_on(new_server: NewServer, monkeypatch: pyte
 @pytest.mark.spec("cost-14")
 def test_a_ceiling_that_is_raised_among_the_settings_closes_its_item(new_server: NewServer) -> None:
     server = new_server(max_usd_per_day=1.00)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     runner.spent(1.05)
     runner.paused()
     item = ceiling(server)
@@ -254,9 +254,7 @@ def test_a_project_s_ceiling_counts_all_its_sessions(new_server: NewServer, tmp_
 @pytest.mark.spec("cost-7")
 def test_tokens_have_ceilings_too_and_a_turn_has_its_own(new_server: NewServer) -> None:
     server = new_server(max_tokens_per_turn=10_000, max_usd_per_turn=None)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     assert runner.work().limit.tokens == 500
     runner.spent(None, 400, model="unpriced")
     assert runner.work().limit.tokens == 900
@@ -272,9 +270,7 @@ def test_tokens_have_ceilings_too_and_a_turn_has_its_own(new_server: NewServer) 
 @pytest.mark.spec("cost-13")
 def test_a_turn_that_an_agent_begins_by_itself_is_stopped_at_the_ceiling(new_server: NewServer) -> None:
     server = new_server(max_usd_per_session=0.20)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     runner.spent(0.30)
     runner.end()
     runner.begin("none")
@@ -285,9 +281,7 @@ def test_a_turn_that_an_agent_begins_by_itself_is_stopped_at_the_ceiling(new_ser
 @pytest.mark.spec("cost-13")
 def test_an_answer_does_not_wake_an_agent_that_may_spend_no_more(new_server: NewServer) -> None:
     server = new_server(max_usd_per_session=0.20)
-    start(server)
-    runner = play(server)
-    runner.begin()
+    runner = at_work(server)
     ask = runner.ask_permission(call_id="call-1")
     runner.spent(0.19)
     runner.end("deferred", deferred_call="call-1")

@@ -8,7 +8,7 @@ from typing import Final
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox import store
-from mainloop.permissions.standing import Always, Standing
+from mainloop.permissions.standing import Always, StandingPermissions
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
@@ -36,7 +36,7 @@ Listener = Callable[[UnitOfWork, ItemBody], None]
 class Inbox:
     """All items. Features that want to know when one opens or is done with register here."""
 
-    def __init__(self, runs: Runs, standing: Standing) -> None:
+    def __init__(self, runs: Runs, standing: StandingPermissions) -> None:
         self._runs = runs
         self._standing = standing
         self._opened: list[Listener] = []

@@ -1,4 +1,4 @@
-"""Standing permissions over HTTP."""
+"""StandingPermissions permissions over HTTP."""
 
 from typing import Annotated
 
@@ -7,16 +7,16 @@ from fastapi import APIRouter, Depends, Request
 from mainloop.access.service import CurrentDevice
 from mainloop.http.context import CurrentDatabase
 from mainloop.permissions.schemas import GivePermission, Offer, Permission, Permissions, Preview, Wish
-from mainloop.permissions.standing import Standing
+from mainloop.permissions.standing import StandingPermissions
 
 router = APIRouter(prefix="/api/permissions", tags=["permissions"])
 
 
-async def _standing(request: Request) -> Standing:
+async def _standing(request: Request) -> StandingPermissions:
     return request.app.state.parts.standing
 
 
-CurrentStanding = Annotated[Standing, Depends(_standing)]
+CurrentStanding = Annotated[StandingPermissions, Depends(_standing)]
 
 
 @router.get("", name="list_permissions")

@@ -40,7 +40,7 @@ class Always:
     expires_at: datetime | None = None
 
 
-class Standing:
+class StandingPermissions:
     """All standing permissions of this installation."""
 
     def __init__(self, projects: Projects) -> None:

@@ -61,7 +61,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Level:
     """Where a thread stands below a ceiling."""
 
     bound: Bound
@@ -183,30 +183,30 @@ class Spending:
 
     def _allowance(
         self, connection: sa.Connection, thread_id: str, turn: int
-    ) -> tuple[dict[str, int | None], Standing | None]:
+    ) -> tuple[dict[str, int | None], Level | None]:
         """What a turn may hold of each unit, and the ceiling that leaves nothing, if one does."""
-        standings = [self._standing(connection, b, thread_id, turn) for b in self._bounds(connection, thread_id)]
-        full = min((s for s in standings if s.room <= 0), key=lambda s: s.room, default=None)
+        levels = [self._level(connection, b, thread_id, turn) for b in self._bounds(connection, thread_id)]
+        full = min((s for s in levels if s.room <= 0), key=lambda s: s.room, default=None)
         left: dict[str, int | None] = dict.fromkeys(UNITS)
         for name in UNITS:
-            of_unit = [s for s in standings if s.bound.unit == name]
+            of_unit = [s for s in levels if s.bound.unit == name]
             if of_unit:
                 part = max(1, min(s.bound.limit for s in of_unit) // PARTS)
                 left[name] = min(part, *(s.room for s in of_unit))
         return left, full
 
-    def _standing(self, connection: sa.Connection, bound: Bound, thread_id: str, turn: int) -> Standing:
+    def _level(self, connection: sa.Connection, bound: Bound, thread_id: str, turn: int) -> Level:
         match bound.scope:
             case "turn":
-                return Standing(bound, store.in_turn(connection, thread_id, turn, bound.unit), 0)
+                return Level(bound, store.in_turn(connection, thread_id, turn, bound.unit), 0)
             case "session":
-                return Standing(bound, store.in_session(connection, thread_id, bound.unit), 0)
+                return Level(bound, store.in_session(connection, thread_id, bound.unit), 0)
             case "project":
                 spent = store.in_project(connection, bound.owner, bound.unit)
-                return Standing(bound, spent, store.held(connection, bound.unit, but=thread_id, project=bound.owner))
+                return Level(bound, spent, store.held(connection, bound.unit, but=thread_id, project=bound.owner))
             case _:
                 spent = store.on_day(connection, self.day_of(now()), bound.unit)
-                return Standing(bound, spent, store.held(connection, bound.unit, but=thread_id))
+                return Level(bound, spent, store.held(connection, bound.unit, but=thread_id))
 
     def _stop_turn(self, unit: UnitOfWork, thread_id: str) -> None:
         project = store.project_of(unit.connection, thread_id)
@@ -228,7 +228,7 @@ class Spending:
             unit.after_commit(self.look)
 
     # -- who waits ---------------------------------------------------------------------------------------------
-    def _pause(self, unit: UnitOfWork, thread_id: str, reached: Standing) -> None:
+    def _pause(self, unit: UnitOfWork, thread_id: str, reached: Level) -> None:
         """This thread waits at a ceiling; the inbox says so, once for all that wait there."""
         bound = reached.bound
         item_id = store.item_of(unit.connection, bound.scope, bound.owner, bound.unit)
@@ -256,7 +256,7 @@ class Spending:
             )
         store.pause(unit, thread_id, item_id, bound.scope, bound.owner, bound.unit)
 
-    def _told(self, connection: sa.Connection, reached: Standing) -> Reached:
+    def _told(self, connection: sa.Connection, reached: Level) -> Reached:
         bound = reached.bound
         offer = max(bound.limit // OFFER, reached.spent - bound.limit + bound.limit // OFFER, 1)
         return Reached.model_validate(
@@ -367,7 +367,7 @@ class Spending:
         turn = runs_store.agent(connection, row.thread_id).turn
         for bound in self._bounds(connection, row.thread_id):
             if (bound.scope, bound.owner, bound.unit) == (row.scope, row.owner, row.unit):
-                return self._standing(connection, bound, row.thread_id, turn).room <= 0
+                return self._level(connection, bound, row.thread_id, turn).room <= 0
         return False
 
     def _lift(self, unit: UnitOfWork, item: Row, waiting: list[Row], why: str) -> None:
@@ -507,14 +507,14 @@ class Spending:
             raise UnknownProject(name=project, known="")
 
 
-def sentence(reached: Standing) -> str:
+def sentence(reached: Level) -> str:
     """Which ceiling it is, as a title."""
     whose = {"turn": "of one turn", "session": "of this session", "project": "of its project", "day": "of today"}
     bound = reached.bound
     return f"The spending ceiling {whose[bound.scope]} is reached: {in_words(bound.unit, bound.limit)}."
 
 
-def explained(reached: Standing) -> str:
+def explained(reached: Level) -> str:
     """What was used, and what others hold."""
     bound = reached.bound
     used = f"{in_words(bound.unit, reached.spent)} of {in_words(bound.unit, bound.limit)} are used."
