@@ -47,14 +47,20 @@ test(
   "on a phone a session's title can be read beside a long handle",
   { tag: '@phone' },
   async ({ visit }) => {
-    const title = 'Compare several photo libraries';
-    const id = await start(title, 'Look around');
+    const title = 'Comparable photographs libraries';
+    const id = await start(title, script(ask('Which way?', 'left', 'right')));
     const page = await visit(server());
     const line = page.locator(`[data-session="${id}"]`);
     const shown = line.getByText(title, { exact: true });
     await expect(shown).toBeVisible();
+    await expect(line.getByText('asks you', { exact: true })).toBeVisible();
     const [whole, part] = await shown.evaluate((e) => [e.scrollWidth, e.clientWidth]);
     expect(part).toBeGreaterThanOrEqual(whole ?? 0);
+    // What it does stands beside its handle, however narrow the phone.
+    await page.setViewportSize({ width: 320, height: 700 });
+    const handle = await line.getByRole('heading', { level: 2 }).boundingBox();
+    const chip = await line.getByText('asks you', { exact: true }).boundingBox();
+    expect(chip?.y ?? 1000).toBeLessThan((handle?.y ?? 0) + (handle?.height ?? 0));
   },
 );
 
