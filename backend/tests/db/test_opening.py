@@ -15,7 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from mainloop.db.file import RESCUED
+from mainloop.errors import DatabaseGone
+from mainloop.events.unit import Database
 from mainloop.main import main
+from mainloop.runs import store
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.server import free_port
 
@@ -222,6 +225,17 @@ def test_a_server_whose_database_file_is_deleted_takes_nothing_more_and_saves_wh
     again = new_server()
     found = again.parts.database.read(lambda c: c.execute(sa.text("SELECT id FROM message")).scalars().all())
     assert list(found) == [kept]
+
+
+@pytest.mark.spec("home-3")
+def test_a_database_that_goes_before_its_second_connection_takes_nothing_more(database: Database) -> None:
+    # Only the connection that migrated it has been opened so far.
+    database.write(lambda unit: store.add_thread(unit, "session-1", "session"))
+    path = Path(str(database.engine.url.database))
+    path.unlink()
+    with pytest.raises(DatabaseGone, match=RESCUED):
+        database.write(lambda unit: store.add_thread(unit, "session-2", "session"))
+    assert path.with_name(RESCUED).exists()
 
 
 @pytest.mark.spec("home-11")

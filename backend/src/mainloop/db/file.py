@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -26,28 +26,38 @@ RESCUED: Final = "mainloop.rescued.db"
 _Identity: TypeAlias = tuple[int, int] | None
 
 
+class _Kept(NamedTuple):
+    connection: sqlite3.Connection
+    # Of the database and of its log, when `connection` was opened.
+    identities: tuple[_Identity, _Identity]
+
+
 class DatabaseFile:
     """`path` is None on PostgreSQL, where there is nothing to look at.
 
-    A connection of its own stays open from the engine's first one to its end. While it is, the database and its log
-    keep their identities, and it reads what they held after their names are gone.
+    A connection of its own stays open as long as the engine has any. While it is, the database and its log keep their
+    identities, and it reads what they held after their names are gone.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self.path = sqlite_file(engine.url)
-        self._keeper: sqlite3.Connection | None = None
-        self._opened: tuple[_Identity, _Identity] = (None, None)
+        self._kept: _Kept | None = None
         self._rescued = False
         self._lock = threading.Lock()
         if self.path is not None:
-            event.listen(engine, "connect", self._open)
+            path = self.path
+            event.listen(engine, "connect", lambda *_: self._open(path))
             event.listen(engine, "engine_disposed", self._close)
 
     def refuse_gone(self) -> None:
         """Before a commit, and where a transaction has failed. Raises DatabaseGone."""
-        if self.path is None or self._keeper is None or self._identities(self.path) == self._opened:
+        if self.path is None:
             return
-        rescued = self._rescue(self._keeper, self.path.with_name(RESCUED))
+        # The engine may have had its first connection before this was made.
+        kept = self._kept or self._open(self.path)
+        if kept is not None and _identities(self.path) == kept.identities:
+            return
+        rescued = kept and self._rescue(kept.connection, self.path.with_name(RESCUED))
         how = (
             f"What it held was saved as {rescued}: stop mainloop, rename that to {self.path.name}, start again."
             if rescued
@@ -55,23 +65,24 @@ class DatabaseFile:
         )
         raise DatabaseGone(path=self.path, how=how)
 
-    def _open(self, *_: object) -> None:
+    def _open(self, path: Path) -> _Kept | None:
+        """None where there is nothing to open, or nothing that can be read."""
         with self._lock:
-            if self.path is None or self._keeper is not None:
-                return
-            self._keeper = connect_to(self.path)
-            self._keeper.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens the log as well
-            self._opened = self._identities(self.path)
+            if self._kept is None:
+                try:
+                    connection = connect_to(path)
+                    connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # opens the log as well
+                except sqlite3.Error:
+                    return None
+                # At once and whole: other threads look at it without the lock.
+                self._kept = _Kept(connection, _identities(path))
+            return self._kept
 
     def _close(self, *_: object) -> None:
         with self._lock:
-            if self._keeper is not None:
-                self._keeper.close()
-                self._keeper = None
-
-    @staticmethod
-    def _identities(path: Path) -> tuple[_Identity, _Identity]:
-        return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
+            if self._kept is not None:
+                self._kept.connection.close()
+                self._kept = None
 
     def _rescue(self, keeper: sqlite3.Connection, target: Path) -> Path | None:
         with self._lock:
@@ -89,6 +100,10 @@ class DatabaseFile:
                 self._rescued = True
                 log.error("%s was deleted under this server; what it held is saved as %s", self.path, target)
             return target
+
+
+def _identities(path: Path) -> tuple[_Identity, _Identity]:
+    return _identity(path), _identity(path.with_name(f"{path.name}-wal"))
 
 
 def _identity(path: Path) -> _Identity:
