@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice
+from mainloop.conversation.presence import Presence
 from mainloop.conversation.routes import router as conversation_routes
 from mainloop.conversation.service import Conversation
 from mainloop.conversation.tools import DeskTools
@@ -103,6 +104,7 @@ class Parts:
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
+        self.presence = Presence(settings, self.inbox)
         self.workspaces: Workspaces = plugins.make_workspaces(settings.workspace, settings.home, self.sandbox)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
@@ -117,6 +119,7 @@ class Parts:
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.every_beat(moves.look_for_slots)
         self.janitor.every_beat(self.spending.look)
+        self.janitor.every_beat(self.inbox.look)
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""

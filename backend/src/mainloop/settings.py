@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     hold_minutes: float = 30
     # An idle agent is parked after this time (minutes).
     park_minutes: float = 30
+    # Who has not looked for this long was away (minutes).
+    away_minutes: float = 15
     # A runner that was not heard of for this long becomes an item in the inbox (minutes).
     unreachable_minutes: float = 10
     # Ceilings on fan-out. How many work at a time follows from the memory, see `places_for`.

@@ -2,12 +2,19 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
+
+from mainloop.db import tables as t
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
-from mainloop_models.asks import PlanAsk
+from mainloop_models.asks import PermissionAsk, PlanAsk
+
+RUN = PermissionAsk(tool="Bash", input={"command": "make 2"}, command="make 2")
 
 
 def working(server: InProcessServer, ident: str = "session-1") -> HandRunner:
@@ -187,3 +194,114 @@ def test_the_badge_is_the_number_of_open_rows_most_urgent_first(server: InProces
     assert [i["id"] for i in server.person.state()["items"]] == [permission, question, plan]
     give(server, question, "dismiss")
     assert len(server.person.state()["items"]) == 2
+
+
+# -- putting off ---------------------------------------------------------------------------------------------------
+def snooze(server: InProcessServer, item: str, until: datetime | None = None, expect: int = 200) -> Any:
+    body = {"until": None if until is None else until.isoformat()}
+    answer = server.person.http.post(f"/api/inbox/{item}/snooze", json=body)
+    assert answer.status_code == expect, answer.text
+    return answer.json()
+
+
+def snoozed(server: InProcessServer) -> list[str]:
+    return [i["id"] for i in server.person.get("/api/inbox")["items"] if i["snoozed_at"]]
+
+
+def days_later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    for module in ("mainloop.events.unit", "mainloop.inbox.service"):
+        monkeypatch.setattr(f"{module}.now", lambda: datetime.now(UTC) + timedelta(days=days))
+
+
+def last_looked(server: InProcessServer, ago: timedelta) -> None:
+    """The person looks, that long before now."""
+    server.person.http.put("/api/presence").raise_for_status()
+    moment = datetime.now(UTC) - ago
+    server.parts.database.write(lambda unit: unit.execute(sa.update(t.device).values(looked_at=moment)))
+
+
+@pytest.mark.spec("inbox-19", "inbox-20", "inbox-21")
+def test_what_is_put_off_stands_last_until_its_time_has_come_and_its_agent_is_not_told(
+    server: InProcessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = working(server)
+    one, two = runner.ask_permission("make one"), runner.ask_permission("make two")
+    seen, until = runner.work().version, datetime.now(UTC) + timedelta(days=1)
+    other = server.pair()
+    with other.follow(other.state()["cursor"]) as follower:
+        assert snooze(server, one, until)["snoozed_until"] == until.isoformat().replace("+00:00", "Z")
+        told = follower.until(lambda name, data: name == "event" and data["kind"] == "item")[-1][2]
+    assert (told["body"]["id"], told["body"]["state"], told["body"]["snoozed_until"] is None) == (one, "open", False)
+    assert waiting(server) == [two, one]
+    assert snoozed(server) == [one]
+    assert (runner.work().version, runner.work().answers) == (seen, [])
+
+    server.look_after()
+    assert snoozed(server) == [one]
+    server.stop()  # nothing of it lives in the process
+    days_later(monkeypatch, 0.9)
+    server.start()
+    server.look_after()
+    assert snoozed(server) == [one]
+    days_later(monkeypatch, 1.1)  # the machine slept over it, or its clock was set
+    server.look_after()
+    assert (snoozed(server), waiting(server)) == ([], [one, two])
+    server.look_after()
+    events = server.person.get("/api/threads/session-1/events")["events"]
+    assert len([e for e in events if e["kind"] == "item" and e["body"]["id"] == one]) == 3  # asked, put off, back
+
+
+@pytest.mark.spec("inbox-20")
+def test_what_is_put_off_until_they_are_back_waits_while_they_are_there(server: InProcessServer) -> None:
+    ask = working(server).ask_permission()
+    last_looked(server, timedelta(minutes=5))
+    snooze(server, ask)
+    server.pair().http.put("/api/presence").raise_for_status()  # another device: they never left
+    assert snoozed(server) == [ask]
+    last_looked(server, timedelta(minutes=14))
+    server.person.http.put("/api/presence").raise_for_status()
+    assert snoozed(server) == [ask]
+    last_looked(server, timedelta(minutes=16))
+    server.look_after()
+    assert snoozed(server) == [ask]  # nobody is back yet
+    server.person.http.put("/api/presence").raise_for_status()
+    assert snoozed(server) == []
+    # A clock that ran ahead keeps nobody from coming back.
+    snooze(server, ask)
+    last_looked(server, -timedelta(days=400))
+    server.person.http.put("/api/presence").raise_for_status()
+    last_looked(server, timedelta(minutes=16))
+    server.person.http.put("/api/presence").raise_for_status()
+    assert snoozed(server) == []
+
+
+@pytest.mark.spec("inbox-19", "inbox-21")
+def test_what_is_put_off_can_be_woken_answered_and_closes_itself_as_before(server: InProcessServer) -> None:
+    runner = working(server)
+    one, two, three = (runner.ask_permission(f"make {n}") for n in range(3))
+    for ask in (one, two, three):
+        snooze(server, ask)
+    woken = server.person.post(f"/api/inbox/{one}/wake", {})
+    assert woken["snoozed_at"] is None
+    assert server.person.post(f"/api/inbox/{one}/wake", {}) == woken  # it is awake already
+    assert give(server, two, "allow")[0] == 200
+    assert [a.ask_id for a in runner.work().answers] == [two]
+    runner.say(r.AskWithdrawn(ask_id=three, reason="It went on without."))
+    assert waiting(server) == [one]
+    assert snooze(server, two, expect=409)["code"] == "already_answered"
+    assert snooze(server, three, expect=409)["code"] == "item_closed"
+    assert snooze(server, "no-such", expect=404)["code"] == "unknown_item"
+    assert server.person.http.post(f"/api/inbox/{three}/wake").status_code == 409
+    # Its call is made again: it is a new ask, which nobody has put off.
+    runner.say(r.AskOpened(id=three, turn=1, call_id=three, title="Run make 2", ask=RUN))
+    assert (waiting(server), snoozed(server)) == ([one, three], [])
+
+
+@pytest.mark.spec("inbox-19")
+def test_a_time_that_has_passed_or_is_years_away_is_refused_in_words(server: InProcessServer) -> None:
+    ask = working(server).ask_permission()
+    past, far = datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(days=400)
+    assert "has passed already" in snooze(server, ask, past, expect=422)["detail"]
+    assert "more than a year" in snooze(server, ask, far, expect=422)["detail"]
+    assert server.person.http.post(f"/api/inbox/{ask}/snooze", json={"until": "later"}).status_code == 422
+    assert snoozed(server) == []

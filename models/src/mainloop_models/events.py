@@ -382,6 +382,9 @@ class ItemBody(Model):
     allowed_before: int = 0
     # What answered it, where the person did not have to.
     standing: list[StandingUse] | None = None
+    # Put off by the person: since when, and until when. Without an end: until they are back.
+    snoozed_at: datetime | None = None
+    snoozed_until: datetime | None = None
 
 
 KINDS: dict[str, type[Model]] = {

@@ -228,6 +228,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inbox/{item_id}/snooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Snooze Item
+         * @description Put an item off: until a moment, or until the person is back. Its agent is not told.
+         */
+        post: operations["snooze_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inbox/{item_id}/wake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wake Item
+         * @description An item that was put off counts again.
+         */
+        post: operations["wake_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/kept": {
         parameters: {
             query?: never;
@@ -347,6 +387,26 @@ export interface paths {
          * @description Take one back: it answers nothing from now on.
          */
         delete: operations["revoke_permission"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Look
+         * @description The person has a page of this device before their eyes right now. Said about once a minute while they do.
+         */
+        put: operations["look"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1454,6 +1514,10 @@ export interface components {
             pattern?: string | null;
             /** Session Id */
             session_id?: string | null;
+            /** Snoozed At */
+            snoozed_at?: string | null;
+            /** Snoozed Until */
+            snoozed_until?: string | null;
             /** Standing */
             standing?: components["schemas"]["StandingUse"][] | null;
             /**
@@ -1509,6 +1573,10 @@ export interface components {
             pattern?: string | null;
             /** Session Id */
             session_id?: string | null;
+            /** Snoozed At */
+            snoozed_at?: string | null;
+            /** Snoozed Until */
+            snoozed_until?: string | null;
             /** Standing */
             standing?: components["schemas"]["StandingUse"][] | null;
             /**
@@ -2887,6 +2955,11 @@ export interface components {
             demo: boolean;
             sandbox: components["schemas"]["SandboxState"];
         };
+        /** Snooze */
+        Snooze: {
+            /** Until */
+            until?: string | null;
+        };
         /**
          * Spent
          * @description What a turn has used so far in this run, whole: a newer one replaces it, the same one again changes nothing.
@@ -4025,6 +4098,90 @@ export interface operations {
             };
         };
     };
+    snooze_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Snooze"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Item"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wake_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Item"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_kept: {
         parameters: {
             query?: never;
@@ -4288,6 +4445,42 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Permission"];
                 };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What is wrong and what to do */
             "4XX": {

@@ -67,6 +67,17 @@ def saw(unit: UnitOfWork, device_id: str) -> None:
     unit.execute(sa.update(t.device).where(t.device.c.id == device_id).values(seen_at=unit.now))
 
 
+def last_look(connection: sa.Connection) -> datetime | None:
+    """When the person last looked, at any device; None if nobody ever did."""
+    return connection.execute(sa.select(sa.func.max(t.device.c.looked_at))).scalar_one()
+
+
+def looks(unit: UnitOfWork, device_id: str) -> None:
+    """The person looks there now. What a clock that ran ahead wrote down counts as now."""
+    mine = sa.or_(t.device.c.id == device_id, t.device.c.looked_at > unit.now)
+    unit.execute(sa.update(t.device).where(mine).values(looked_at=unit.now))
+
+
 def revoke(unit: UnitOfWork, device_id: str) -> datetime | None:
     """When the device was signed out; None if there is no such device."""
     gone = (

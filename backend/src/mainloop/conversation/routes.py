@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from mainloop.access.service import CurrentDevice, guest
+from mainloop.conversation.presence import Presence
 from mainloop.conversation.schemas import (
     ChangeMessage,
     ChooseAgent,
@@ -37,6 +38,13 @@ async def _conversation(request: Request) -> Conversation:
 
 
 CurrentConversation = Annotated[Conversation, Depends(_conversation)]
+
+
+async def _presence(request: Request) -> Presence:
+    return request.app.state.parts.presence
+
+
+CurrentPresence = Annotated[Presence, Depends(_presence)]
 
 
 def _sandbox(parts: CurrentParts) -> SandboxState:
@@ -137,6 +145,12 @@ def get_blob(blob_id: str, database: CurrentDatabase, me: CurrentDevice) -> Plai
     if text is None:
         raise UnknownBlob(id=blob_id)
     return PlainTextResponse(text)
+
+
+@router.put("/presence", name="look", status_code=204)
+def look(presence: CurrentPresence, database: CurrentDatabase, me: CurrentDevice) -> None:
+    """The person has a page of this device before their eyes right now. Said about once a minute while they do."""
+    database.write(lambda unit: presence.looks(unit, me.id))
 
 
 @router.put("/agent", name="choose_agent", status_code=204)

@@ -348,6 +348,9 @@ item = sa.Table(
     sa.Column("pattern", Words(600)),
     sa.Column("allowed_before", sa.Integer, nullable=False, server_default="0"),
     sa.Column("standing", JSON),
+    # Put off by the person; without an end until they are back.
+    sa.Column("snoozed_at", Instant),
+    sa.Column("snoozed_until", Instant),
     sa.Index("item_pattern", "pattern"),
     sa.Index("item_open", "state", "opened_at"),
     sa.Index("item_thread", "thread_id", "state"),
@@ -402,6 +405,8 @@ device = sa.Table(
     sa.Column("key_hash", Words(64), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
+    # When somebody last had the page before their eyes there.
+    sa.Column("looked_at", Instant),
     sa.Column("revoked_at", Instant),
 )
 

@@ -8,7 +8,7 @@ from mainloop.access.service import CurrentDevice
 from mainloop.errors import MainloopError
 from mainloop.http.context import CurrentDatabase
 from mainloop.inbox import store
-from mainloop.inbox.schemas import AnswerResult, AnswerResults, GiveAnswer, GiveAnswers, Item
+from mainloop.inbox.schemas import AnswerResult, AnswerResults, GiveAnswer, GiveAnswers, Item, Snooze
 from mainloop.inbox.schemas import Inbox as InboxList
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.standing import Always
@@ -56,6 +56,18 @@ def answer_item(
     return _item(
         database.write(lambda unit: inbox.answer(unit, item_id, _answer(given), given.id, me.name, _always(given)))
     )
+
+
+@router.post("/{item_id}/snooze", name="snooze_item")
+def snooze_item(item_id: str, given: Snooze, database: CurrentDatabase, inbox: CurrentInbox, me: CurrentDevice) -> Item:
+    """Put an item off: until a moment, or until the person is back. Its agent is not told."""
+    return _item(database.write(lambda unit: inbox.snooze(unit, item_id, given.until)))
+
+
+@router.post("/{item_id}/wake", name="wake_item")
+def wake_item(item_id: str, database: CurrentDatabase, inbox: CurrentInbox, me: CurrentDevice) -> Item:
+    """An item that was put off counts again."""
+    return _item(database.write(lambda unit: inbox.wake(unit, item_id)))
 
 
 def _answer(given: GiveAnswer) -> Answer:

@@ -35,6 +35,11 @@ class GiveAnswers(BaseModel):
     answers: list[GiveAnswerTo] = Field(min_length=1, max_length=200)
 
 
+class Snooze(BaseModel):
+    # Without one: until the person is back after having been away.
+    until: datetime | None = None
+
+
 class AnswerResult(BaseModel):
     item: str
     # HTTP status this answer alone would have got.

@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from mainloop.db.engine import Row
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
-from mainloop.events.unit import UnitOfWork
+from mainloop.events.unit import UnitOfWork, now
 from mainloop.inbox import store
 from mainloop.permissions.standing import Always, StandingPermissions
 from mainloop.runs import store as runs_store
@@ -27,6 +28,8 @@ DECISIONS: Final[dict[str, set[Decision]]] = {
 }
 # Characters of a title; the ask itself says everything.
 LONGEST_TITLE: Final = 500
+# Nothing is put off for longer.
+LONGEST_SNOOZE: Final = timedelta(days=366)
 # Errors that only signing in, or another key, can cure.
 SIGN_IN: Final = {"authentication", "not_installed"}
 
@@ -91,19 +94,11 @@ class Inbox:
 
         Raises UnknownItem, BadInput, AlreadyAnswered (with the first answer), ItemClosed.
         """
-        row = store.find(unit.connection, item_id)
-        if row is None:
-            raise UnknownItem(id=item_id)
-        runs_store.lock(unit, row.thread_id)  # before looking: two answers at once are one after the other
-        row = store.find(unit.connection, item_id)
-        assert row is not None
+        row = self._locked(unit, item_id)
         item = store.body_of(row)
-        if item.state == "answered":
-            if row.answer_id == answer_id:
-                return item
-            raise AlreadyAnswered(answer=in_words(item), extra={"item": item.model_dump(mode="json")})
-        if item.state == "closed":
-            raise ItemClosed(reason=item.closed_by, extra={"item": item.model_dump(mode="json")})
+        if item.state == "answered" and row.answer_id == answer_id:
+            return item
+        _refuse_unless_open(item)
         ask = store.whole_ask(row)
         _check(item.model_copy(update={"ask": ask}), answer)
         if always is not None:
@@ -125,6 +120,51 @@ class Inbox:
         if answered.ask is not None:
             self._runs.request(unit, answered.thread_id)
         return answered
+
+    # -- putting off -------------------------------------------------------------------------------------------
+    def snooze(self, unit: UnitOfWork, item_id: str, until: datetime | None) -> ItemBody:
+        """Put an item off until a moment, or until the person is back. Its agent waits on and is told nothing.
+
+        Raises UnknownItem, BadInput, AlreadyAnswered, ItemClosed.
+        """
+        row = self._locked(unit, item_id)
+        _refuse_unless_open(store.body_of(row))
+        if until is not None:
+            until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
+            if until <= unit.now:
+                raise BadInput(what=f"{until:%Y-%m-%d %H:%M} UTC has passed already. Choose a later time.")
+            if until > unit.now + LONGEST_SNOOZE:
+                raise BadInput(what="Nothing can be put off for more than a year. Choose an earlier time.")
+        snoozed = store.snooze(unit, item_id, until)
+        assert snoozed is not None
+        return snoozed
+
+    def wake(self, unit: UnitOfWork, item_id: str) -> ItemBody:
+        """An item that was put off counts again. Raises UnknownItem, AlreadyAnswered, ItemClosed."""
+        item = store.body_of(self._locked(unit, item_id))
+        _refuse_unless_open(item)
+        return store.wake(unit, item_id) or item
+
+    def person_is_back(self, unit: UnitOfWork) -> None:
+        """What was put off until then counts again."""
+        for item_id in store.put_off(unit.connection, None):
+            store.wake(unit, item_id)
+
+    def look(self) -> None:
+        """What was put off until a moment that has come counts again, however the clock got there."""
+        database = self._runs.database
+        for item_id in database.read(lambda c: store.put_off(c, now())):
+            database.write(lambda unit, item_id=item_id: store.wake(unit, item_id))
+
+    def _locked(self, unit: UnitOfWork, item_id: str) -> Row:
+        """The row of an item, locked with its thread: whoever decides at once does so one after the other."""
+        row = store.find(unit.connection, item_id)
+        if row is None:
+            raise UnknownItem(id=item_id)
+        runs_store.lock(unit, row.thread_id)  # before looking
+        row = store.find(unit.connection, item_id)
+        assert row is not None
+        return row
 
     def _tell(self, listeners: list[Listener], unit: UnitOfWork, item: ItemBody) -> None:
         for listen in listeners:
@@ -226,6 +266,13 @@ def in_words(item: ItemBody) -> str:
         return item.closed_by
     chosen = [", ".join(a) if isinstance(a, list) else a for a in item.answer.answers.values()]
     return " · ".join(part for part in (item.answer.decision.value, *chosen, item.answer.text) if part)
+
+
+def _refuse_unless_open(item: ItemBody) -> None:
+    if item.state == "answered":
+        raise AlreadyAnswered(answer=in_words(item), extra={"item": item.model_dump(mode="json")})
+    if item.state == "closed":
+        raise ItemClosed(reason=item.closed_by, extra={"item": item.model_dump(mode="json")})
 
 
 def _check(item: ItemBody, answer: Answer) -> None:

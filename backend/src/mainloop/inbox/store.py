@@ -1,5 +1,6 @@
 """Rows of the inbox. Every change of a row is an event with the whole item."""
 
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -24,11 +25,16 @@ _URGENCY = sa.case(
 
 
 def open_items(connection: sa.Connection) -> list[ItemBody]:
-    """Everything that waits, most urgent first, then oldest first."""
-    rows = connection.execute(
-        sa.select(t.item).where(t.item.c.state == "open").order_by(_URGENCY, t.item.c.opened_at, t.item.c.id)
-    )
+    """Everything that waits, most urgent first, then oldest first; what is put off comes last."""
+    order = (t.item.c.snoozed_at.is_not(None), _URGENCY, t.item.c.opened_at, t.item.c.id)
+    rows = connection.execute(sa.select(t.item).where(t.item.c.state == "open").order_by(*order))
     return [body_of(row) for row in rows]
+
+
+def put_off(connection: sa.Connection, until: datetime | None) -> list[str]:
+    """What was put off until a moment that has come; without one: until the person is back."""
+    end = t.item.c.snoozed_until.is_(None) if until is None else t.item.c.snoozed_until <= until
+    return _open(connection, t.item.c.snoozed_at.is_not(None), end)
 
 
 def find(connection: sa.Connection, item_id: str) -> Row | None:
@@ -95,6 +101,25 @@ def answer_by_standing(unit: UnitOfWork, item: ItemBody) -> None:
         _say(unit, row)
 
 
+_AWAKE: Final = {"snoozed_at": None, "snoozed_until": None}
+
+
+def snooze(unit: UnitOfWork, item_id: str, until: datetime | None) -> ItemBody | None:
+    """Put an open item off; None if it is not open any more."""
+    return _move(unit, item_id, snoozed_at=unit.now, snoozed_until=until)
+
+
+def wake(unit: UnitOfWork, item_id: str) -> ItemBody | None:
+    """An item that was put off counts again; None if it was not, or is not open any more."""
+    return _move(unit, item_id, t.item.c.snoozed_at.is_not(None), **_AWAKE)
+
+
+def _move(unit: UnitOfWork, item_id: str, *which: sa.ColumnElement[bool], **values: Any) -> ItemBody | None:
+    mine = (t.item.c.id == item_id, t.item.c.state == "open", *which)
+    row = unit.execute(sa.update(t.item).where(*mine).values(**values).returning(t.item)).first()
+    return None if row is None else _say(unit, row)
+
+
 def ask_again(unit: UnitOfWork, thread_id: str, item_id: str) -> ItemBody | None:
     """The call of an ask was made again: one that had closed itself is open again, an answer is given again.
 
@@ -102,7 +127,7 @@ def ask_again(unit: UnitOfWork, thread_id: str, item_id: str) -> ItemBody | None
     """
     mine = sa.and_(t.item.c.id == item_id, t.item.c.thread_id == thread_id)
     unit.execute(sa.update(t.item).where(mine, t.item.c.state != "closed").values(taken=False, orphaned=False))
-    anew = {"state": "open", "taken": False, "orphaned": False, "closed_at": None, "closed_by": ""}
+    anew = {"state": "open", "taken": False, "orphaned": False, "closed_at": None, "closed_by": "", **_AWAKE}
     row = unit.execute(sa.update(t.item).where(mine, t.item.c.state == "closed").values(**anew).returning(t.item))
     found = row.first()
     return None if found is None else _say(unit, found)

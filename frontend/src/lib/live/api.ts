@@ -129,6 +129,23 @@ export class Api {
     return dataOf(this.#client.POST('/api/inbox/{item_id}/answer', { params, body }));
   }
 
+  /** Put an item off; without a moment until the person is back. */
+  snooze(itemId: string, until: Date | null): Promise<Item> {
+    const params = { path: { item_id: itemId } };
+    const body = { until: until?.toISOString() ?? null };
+    return dataOf(this.#client.POST('/api/inbox/{item_id}/snooze', { params, body }));
+  }
+
+  wake(itemId: string): Promise<Item> {
+    const params = { path: { item_id: itemId } };
+    return dataOf(this.#client.POST('/api/inbox/{item_id}/wake', { params }));
+  }
+
+  /** The person looks at this page now. */
+  async look(): Promise<void> {
+    await this.#client.PUT('/api/presence');
+  }
+
   addProject(project: { source: string; name?: string }): Promise<Project> {
     return dataOf(this.#client.POST('/api/projects', { body: project }));
   }

@@ -210,6 +210,10 @@ export class Live {
     this.#changed(takeSession(this.world, session));
   }
 
+  takeItem(item: Item): void {
+    this.#changed(takeItem(this.world, item));
+  }
+
   takeProject(project: Project): void {
     this.#changed(takeProject(this.world, project));
   }

@@ -35,6 +35,8 @@ export class App {
     if (away) this.conversations.main.markAway(away.from, away.to);
     this.#stop = [this.drafts.guard(window), this.presence.watch(document)];
     await this.connection.live.start();
+    const { api, live } = this.connection;
+    this.#stop.push(this.presence.tell(document, () => live.call(() => api.look())));
   }
 
   stop(): void {

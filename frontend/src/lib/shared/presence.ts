@@ -2,6 +2,8 @@
 const KEY = 'mainloop.seen';
 const AWAY_MS = 15 * 60_000;
 const EVERY_MS = 20_000;
+const TELL_MS = 60_000;
+const TELL_AGAIN_MS = 10_000;
 
 export class Presence {
   constructor(
@@ -14,6 +16,27 @@ export class Presence {
     const from = Number(this.storage.getItem(KEY) ?? 0);
     const to = this.now();
     return from > 0 && to - from >= AWAY_MS ? { from, to } : null;
+  }
+
+  /** Tell the server while somebody has this page before their eyes. */
+  tell(page: Document, look: () => Promise<void>): () => void {
+    let told = -TELL_MS;
+    const note = () => {
+      if (page.visibilityState !== 'visible' || !page.hasFocus()) return;
+      if (performance.now() - told < TELL_AGAIN_MS) return;
+      told = performance.now();
+      // Without a line nobody was seen; the next time will say so.
+      look().catch(() => (told = -TELL_MS));
+    };
+    note();
+    const timer = setInterval(note, TELL_MS);
+    page.addEventListener('visibilitychange', note);
+    window.addEventListener('focus', note);
+    return () => {
+      clearInterval(timer);
+      page.removeEventListener('visibilitychange', note);
+      window.removeEventListener('focus', note);
+    };
   }
 
   watch(page: Document): () => void {

@@ -75,6 +75,15 @@ export function dateAndTime(at: string): string {
   return `${date.format(new Date(at))}, ${timeOfDay(at)}`;
 }
 
+/** "18:00" where it is today, else "Sunday, 09:00" within a week, else "3 Oct, 09:00". */
+export function momentInWords(at: string | Date, now: number): string {
+  const moment = new Date(at);
+  const time = timeOfDay(moment.getTime());
+  if (dayKey(moment.getTime()) === dayKey(now)) return time;
+  if (moment.getTime() - now < 6 * DAY) return `${weekday.format(moment)}, ${time}`;
+  return `${date.format(moment)}, ${time}`;
+}
+
 export function dollars(usd: number): string {
   return usd > 0 && usd < 0.01 ? '< $0.01' : `$${usd.toFixed(2)}`;
 }

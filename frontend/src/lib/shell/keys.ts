@@ -58,6 +58,8 @@ export class Keys {
         return this.#toItem(-1);
       case 'r':
         return this.#inPlan('revise');
+      case 'h':
+        return this.#snooze();
       case 'z':
         return this.#app.inbox.undoNewest();
       case '?':
@@ -94,6 +96,16 @@ export class Keys {
     if (focus()) return true;
     const path = next.session_id ? resolve('/s/[id]', { id: next.session_id }) : resolve('/');
     void goto(path, { state: { inside: true } }).then(() => setTimeout(focus, 150));
+    return true;
+  }
+
+  /** Put off what has the focus, or the only thing there is. */
+  #snooze(): boolean {
+    const { inbox } = this.#app;
+    const focused = document.activeElement?.closest<HTMLElement>('[data-ask]')?.dataset['ask'];
+    const item = focused ? inbox.get(focused) : inbox.items.length === 1 ? inbox.items[0] : null;
+    if (!item || item.snoozed_at) return false;
+    inbox.snoozing = [item];
     return true;
   }
 

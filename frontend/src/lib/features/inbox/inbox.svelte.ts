@@ -2,6 +2,7 @@ import type { GivenAnswer, Problem } from '$lib/live/api';
 import type { WaitingAnswer } from '$lib/live/outbox';
 import type { Answer, Item } from '$lib/live/types';
 import { en } from '$lib/messages/en';
+import { momentInWords } from '$lib/shared/time';
 import { groupBy, indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import type { Toasts } from '$lib/shared/toasts.svelte';
@@ -50,8 +51,19 @@ export function inWords(answer: Answer | GivenAnswer): string {
 export class Inbox {
   readonly #connection: Connection;
   readonly #toasts: Toasts;
-  #items = $state.raw<Item[]>([]);
-  readonly #bySession = $derived(groupBy(this.#items, (item) => item.session_id ?? item.thread_id));
+  #all = $state.raw<Item[]>([]);
+  readonly #byId = $derived(indexBy(this.#all, (item) => item.id));
+  readonly #bySession = $derived(groupBy(this.#all, (item) => item.session_id ?? item.thread_id));
+  /** Open ones, most urgent first: what is counted. */
+  readonly items = $derived(this.#all.filter((item) => !item.snoozed_at));
+  /** Put off, the next to come back first; what waits for the person to be back comes last. */
+  readonly snoozed = $derived(
+    this.#all
+      .filter((item) => item.snoozed_at)
+      .sort((a, b) => ((a.snoozed_until ?? '~') < (b.snoozed_until ?? '~') ? -1 : 1)),
+  );
+  /** What the person is about to put off. */
+  snoozing = $state.raw<Item[]>([]);
   readonly #held = $derived.by(() =>
     indexBy(
       this.#connection.outbox.filter((entry): entry is WaitingAnswer => entry.kind === 'answer'),
@@ -64,9 +76,11 @@ export class Inbox {
     this.#toasts = toasts;
     connection.onchange((changes) => {
       if (!changes.has('items')) return;
-      this.#items = [...connection.live.world.items.values()].sort(
+      this.#all = [...connection.live.world.items.values()].sort(
         (a, b) =>
-          (URGENCY[a.kind] ?? 9) - (URGENCY[b.kind] ?? 9) || (a.opened_at < b.opened_at ? -1 : 1),
+          Number(Boolean(a.snoozed_at)) - Number(Boolean(b.snoozed_at)) ||
+          (URGENCY[a.kind] ?? 9) - (URGENCY[b.kind] ?? 9) ||
+          (a.opened_at < b.opened_at ? -1 : 1),
       );
     });
     connection.onrefused((entry, problem) => {
@@ -74,12 +88,16 @@ export class Inbox {
     });
   }
 
-  /** Open ones, most urgent first. */
-  get items(): Item[] {
-    return this.#items;
+  /** Whether it still waits for an answer, put off or not. */
+  isOpen(itemId: string): boolean {
+    return this.#byId.has(itemId);
   }
 
-  /** The open items of a session, or of the main thread. */
+  get(itemId: string): Item | undefined {
+    return this.#byId.get(itemId);
+  }
+
+  /** The open items of a session, or of the main thread; what is put off comes last. */
   of(threadId: string): Item[] {
     return this.#bySession.get(threadId) ?? [];
   }
@@ -92,6 +110,33 @@ export class Inbox {
   async answer(item: Item, answer: Omit<GivenAnswer, 'id'>): Promise<void> {
     if (this.held(item.id)?.state === 'waiting') return;
     await this.#connection.live.giveAnswer(item.id, answer);
+  }
+
+  /** Put items off until a moment; without one until the person is back. Can be undone. */
+  async snooze(items: Item[], until: Date | null): Promise<void> {
+    await this.#each(items, (id) => this.#connection.api.snooze(id, until));
+    const words = until ? en.snooze.until(momentInWords(until, Date.now())) : en.snooze.untilBack;
+    this.#toasts.show({
+      text: en.snooze.done(items.length, words),
+      action: en.app.undo,
+      act: () => void this.wake(items),
+    });
+  }
+
+  /** They count again. */
+  async wake(items: Item[]): Promise<void> {
+    await this.#each(items, (id) => this.#connection.api.wake(id));
+  }
+
+  async #each(items: Item[], work: (id: string) => Promise<Item>): Promise<void> {
+    const { live } = this.#connection;
+    for (const { id } of items) {
+      try {
+        live.takeItem(await live.call(() => work(id)));
+      } catch (error) {
+        this.#toasts.show({ text: error instanceof Error ? error.message : String(error) });
+      }
+    }
   }
 
   /** What `Z` does: take back the newest answer that is still held. */

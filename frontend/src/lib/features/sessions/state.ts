@@ -2,7 +2,7 @@
 import type { LineEnd, Tone } from '@mainloop/ui';
 import { en } from '$lib/messages/en';
 import type { Item, Session, Status } from '$lib/live/types';
-import { lasting, timeOfDay } from '$lib/shared/time';
+import { lasting, momentInWords, timeOfDay } from '$lib/shared/time';
 
 export type IconName =
   'question' | 'plan' | 'permission' | 'stuck' | 'check' | 'cross' | 'merged' | 'stopped' | 'clock';
@@ -18,7 +18,16 @@ export type Group = 'working' | 'to_review' | 'earlier';
 
 const words = en.sessions.states;
 
+/** Until when an item is put off, in words. */
+export function snoozedWords(item: Item, now = Date.now()): string {
+  const { snoozed_until: until } = item;
+  return en.snooze.state(until ? en.snooze.until(momentInWords(until, now)) : en.snooze.untilBack);
+}
+
 export function faceOfItem(item: Item): Face {
+  if (item.snoozed_at) {
+    return { tone: 'quiet', text: snoozedWords(item), icon: 'clock', end: 'stub' };
+  }
   const wait = (text: string, icon: IconName): Face => ({ tone: 'attn', text, icon, end: 'wait' });
   switch (item.kind) {
     case 'question':
@@ -114,7 +123,7 @@ export function faceOf(
         end: 'stub',
       };
     case 'working': {
-      if (item) return faceOfItem(item);
+      if (item && !item.snoozed_at) return faceOfItem(item);
       const doing = doingOf(session.status, now);
       return doing.live
         ? { tone: 'busy', text: doing.chip, icon: null, end: 'live' }

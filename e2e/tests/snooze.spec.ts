@@ -1,0 +1,115 @@
+/** What is put off: not counted, folded at the end, back by itself, the same in every browser. */
+import { examine } from '../src/examine.ts';
+import { ask, bash } from '../src/steps.ts';
+import { script } from '../src/model.ts';
+import { expect, test, useServer, type Page } from '../src/test.ts';
+import { approve, asks, isPhone, openSessions, said } from '../src/ui.ts';
+
+// Whoever has not looked for the time of a breath was away.
+const server = useServer({ agent: 'claude', settings: { MAINLOOP_AWAY_MINUTES: '0.001' } });
+
+async function start(title: string, ...steps: Parameters<typeof script>): Promise<string> {
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', { id, title, prompt: script(...steps) });
+  return id;
+}
+
+/** Wipe over an ask with a finger, to the left. */
+async function wipe(page: Page, title: string): Promise<void> {
+  const where = asks(page, title);
+  await where.scrollIntoViewIfNeeded();
+  const box = await where.boundingBox();
+  if (!box) throw new Error('nothing to wipe over');
+  const finger = await page.context().newCDPSession(page);
+  const at = (part: number) => [{ x: box.x + box.width * part, y: box.y + 12 }];
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: at(0.9) });
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: at(0.5) });
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: at(0.1) });
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+}
+
+// spec: inbox-19, inbox-20, inbox-21
+test(
+  'an ask is put off by key or finger, leaves every count, and is answered or woken from its fold',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const grey = await start('Grey', ask('Which grey?', 'light', 'dark'), {
+      text: 'So: {{result}}',
+    });
+    await start('Release', bash('echo released > out && cat out'), { text: 'It said {{result}}' });
+    const page = await visit(server(), { path: '/sessions' });
+    const other = await visit(server(), { path: `/s/${grey}` });
+    await expect(page).toHaveTitle('(2) mainloop');
+
+    // By the finger on a phone, by the key elsewhere; until a time.
+    if (isPhone(page)) await wipe(page, 'Run echo');
+    else {
+      await asks(page, 'Run echo').getByRole('alertdialog').focus();
+      await page.keyboard.press('h');
+    }
+    const sheet = page.getByRole('dialog', { name: 'Snooze' });
+    await examine(page, 'snooze');
+    await sheet.getByRole('button', { name: /^In an hour/ }).click();
+    await expect(page.getByText(/^Snoozed until \d\d:\d\d\.$/)).toBeVisible();
+    for (const seen of [page, other]) await expect(seen).toHaveTitle('(1) mainloop');
+    await expect(page.getByRole('main').locator('[data-count=needs]')).toHaveText('1');
+    if (isPhone(page)) await expect(page.locator('[data-badge]')).toHaveText('1');
+    await expect(asks(page.getByRole('main'), 'Run echo')).toHaveCount(0);
+
+    // The other one at a time of one's own, from its session, and its agent waits on.
+    await other
+      .getByRole('button', { name: /^What to do with/ })
+      .last()
+      .click();
+    await other.getByRole('menuitem', { name: 'Snooze…' }).click();
+    await other.getByRole('button', { name: 'At a time…' }).click();
+    await other.getByLabel('Until when').fill('2099-01-01T09:00');
+    await other.getByRole('button', { name: 'Snooze', exact: true }).click();
+    await expect(other.getByText(/more than a year/)).toBeVisible();
+    await other
+      .getByRole('button', { name: /^What to do with/ })
+      .last()
+      .click();
+    await other.getByRole('menuitem', { name: 'Snooze…' }).click();
+    await other.getByRole('button', { name: /^In the morning/ }).click();
+    await expect(page).toHaveTitle('mainloop');
+    await expect(page.locator('[data-badge]')).toHaveCount(0);
+
+    const list = page.getByRole('main');
+    await list.getByRole('button', { name: 'Snoozed, 2' }).click();
+    await examine(page, 'snoozed');
+    const release = asks(list, 'Run echo');
+    await release.getByRole('button', { name: 'Answer now' }).click();
+    await approve(release, /^Allow once/);
+    await expect(list.getByRole('button', { name: 'Snoozed, 1' })).toBeVisible();
+    await list.locator('[data-item]').getByRole('button', { name: 'Wake' }).click();
+    for (const seen of [page, other]) await expect(seen).toHaveTitle('(1) mainloop');
+    await expect(list.locator('[data-count=snoozed]')).toHaveCount(0);
+    await asks(other, 'Which grey?').getByRole('radio', { name: 'dark' }).click();
+    await expect(said(other, /So: .*dark/s)).toBeVisible();
+    await openSessions(page);
+  },
+);
+
+// spec: inbox-20
+test('what was put off until one is back is there when one looks again, and its time is kept by the server', async ({
+  visit,
+}) => {
+  await start('Colour', ask('Which colour?', 'red', 'blue'), { text: 'So: {{result}}' });
+  const page = await visit(server());
+  await expect(page).toHaveTitle('(1) mainloop');
+  await page.keyboard.press('h');
+  await page.getByRole('button', { name: 'When I am back' }).click();
+  await expect(page).toHaveTitle('mainloop');
+  await page.close();
+  const back = await visit(server());
+  await expect(back).toHaveTitle('(1) mainloop');
+
+  // Put off for two seconds, over a restart.
+  const [item] = (await server().api<{ items: { id: string }[] }>('GET', '/api/inbox')).items;
+  const until = new Date(Date.now() + 2000).toISOString();
+  await server().api('POST', `/api/inbox/${item?.id}/snooze`, { until });
+  await server().restart();
+  await expect(back).toHaveTitle('mainloop');
+  await expect(back).toHaveTitle('(1) mainloop');
+});
