@@ -143,6 +143,7 @@ class Parts:
         """The server's own loops, for as long as the caller holds this."""
         self.bell.attach(asyncio.get_running_loop())
         loops = [self.feed.follow(), self.open_messages.keep_storing(), self.janitor.run()]
+        loops.append(asyncio.to_thread(self.workspaces.get_ready))
         if self.database.engine.dialect.name == "postgresql":
             loops.append(listen_forever(self.database.engine, CHANNEL, self.bell.ring, self.bell.ring_all))
         tasks = [asyncio.create_task(loop) for loop in loops]

@@ -79,14 +79,12 @@ async def run_to_its_end(run: RunFile, token: str, lock: Lock) -> int:
     return 0
 
 
-def main() -> int:
+def run_of(path: Path) -> int:
+    """This process is the runner of the run file at `path`, to its end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Its lines would tell every poll.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m mainloop_agent RUN_FILE\n")
-        return 2
-    run = RunFile.model_validate_json(Path(sys.argv[1]).read_text())
+    run = RunFile.model_validate_json(path.read_text())
     clear_environment()
     try:
         lock = Lock(Path(run.home) / "lock")
@@ -98,6 +96,13 @@ def main() -> int:
     code = asyncio.run(run_to_its_end(run, read_token(Path(run.token_file)), lock))
     log.info("run %s ends", run.run)
     return code
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python -m mainloop_agent RUN_FILE\n")
+        return 2
+    return run_of(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -42,10 +42,10 @@ def processes(home: Path, thread: str) -> Processes:
     found = Processes()
     for entry in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            command = (entry / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
             environment = (entry / "environ").read_bytes().split(b"\0")
             pid = int(entry.name)
-            if command[-2:-1] == [str(folder / "run.json")]:
+            if command[-1] == str(folder / "run.json"):
                 found.runners.append(pid)
             elif f"HOME={folder / 'home'}".encode() not in environment:
                 continue

@@ -38,6 +38,9 @@ class MemoryWorkspaces:
         self.commits: dict[str, str] = {}
         self.on_start: Callable[[RunSpec], None] | None = None
 
+    def get_ready(self) -> None:
+        return
+
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         path = self._workspace(spec.thread_id)
         with self._lock:

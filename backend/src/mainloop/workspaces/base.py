@@ -145,6 +145,10 @@ class Keep(Protocol):
 
 
 class Workspaces(Protocol):
+    def get_ready(self) -> None:
+        """Called once, when the server answers: what makes the first start quick may be done ahead. It need not be."""
+        ...
+
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         """The workspace is there, ready for an agent.
 

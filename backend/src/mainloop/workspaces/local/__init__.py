@@ -36,6 +36,7 @@ from mainloop.workspaces.base import (
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
 from mainloop.workspaces.local.processes import end_runner, gone_within, runs, sweep
+from mainloop.workspaces.local.spawning import Spawner
 from mainloop_models.runner import RunFile
 
 # A runner's process takes this long at most to end after its last word.
@@ -85,6 +86,15 @@ class LocalWorkspaces:
         self._home = home.absolute()
         self._sandbox = sandbox
         self._runner = tuple(runner)
+        # An agent can read the environment of what started it: nothing secret is in this one.
+        self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+        divides = self._runner == _RUNNER and sys.platform == "linux"
+        self._spawner = Spawner(self._home, self._environment) if divides else None
+
+    def get_ready(self) -> None:
+        # Nobody waits for a start where there was none yet; one that was put off is woken by the next message.
+        if self._spawner is not None and any((self._home / "threads").glob("*/run.json")):
+            self._spawner.warm_up()
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         at = self._places(spec.thread_id)
@@ -220,16 +230,13 @@ class LocalWorkspaces:
 
     def _spawn(self, at: _Places) -> int:
         _put_aside(at.log)
+        if self._spawner is not None and (pid := self._spawner.start(at.run_file)) is not None:
+            return pid
         with _private(at.log, os.O_APPEND) as log:
             runner = subprocess.Popen(
                 [*self._runner, str(at.run_file)],
                 cwd=at.folder,
-                # An agent can read the environment of what started it: nothing secret is in this one.
-                env={
-                    "PATH": os.environ.get("PATH", os.defpath),
-                    "LANG": "C.UTF-8",
-                    "HOME": str(at.folder),
-                },
+                env={**self._environment, "HOME": str(at.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

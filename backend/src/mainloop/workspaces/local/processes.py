@@ -148,7 +148,8 @@ def _arguments(pid: int) -> list[str]:
         given = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return []
-    return [os.fsdecode(argument) for argument in given.split(b"\0")[:-1]]
+    # One that has changed what it shows has room left behind it.
+    return [os.fsdecode(argument) for argument in given.rstrip(b"\0").split(b"\0")]
 
 
 def _ps(*options: str) -> str:
