@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice
+from mainloop.conversation.inbox_tools import InboxTools
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.routes import router as conversation_routes
 from mainloop.conversation.service import Conversation
@@ -111,6 +112,7 @@ class Parts:
         Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
+        InboxTools(self.inbox).register(self.registry)
         self.spending.register(self.registry)
         self.projects.define_phases()
         run_phases.define(self.runs, launcher)

@@ -9,7 +9,20 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-SPECS = ("chat", "sessions", "kept", "inbox", "permissions", "cost", "layout", "access", "waiting", "home", "kills")
+SPECS = (
+    "chat",
+    "sessions",
+    "kept",
+    "inbox",
+    "desk",
+    "permissions",
+    "cost",
+    "layout",
+    "access",
+    "waiting",
+    "home",
+    "kills",
+)
 ID = r"[a-z]+-\d+"
 TESTS = (
     ("models/tests", "test_*.py"),

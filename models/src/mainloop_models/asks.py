@@ -79,6 +79,13 @@ class Decision(StrEnum):
     STOP = "stop"
 
 
+class Evidence(Model):
+    """The person's own message in the main thread that an answer rests on, and its sentences that say so."""
+
+    message_id: str
+    words: str
+
+
 class Answer(Model):
     """The one answer of an ask."""
 
@@ -89,3 +96,5 @@ class Answer(Model):
     text: str = ""
     # The pattern of the standing permission that was given with it.
     always: str = ""
+    # Where it was given by words in the main thread.
+    said: Evidence | None = None

@@ -188,10 +188,13 @@ class NoticeBody(Model):
     """kind `notice`, in the main thread: one line about a session, leading into it."""
 
     session_id: str
-    about: Literal["result", "message", "item", "failed", "cancelled", "done"]
+    # `note`: a line of the main thread's agent; all others are the server's own.
+    about: Literal["result", "message", "item", "failed", "cancelled", "done", "note"]
     text: str
     # The turn of the session that it speaks of; 0: of none.
     turn: int = 0
+    # Of a note: what the server made of the importance that was proposed.
+    importance: Literal["soon", "later"] = "later"
 
 
 class RunBody(Model):

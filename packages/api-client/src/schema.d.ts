@@ -933,6 +933,7 @@ export interface components {
                 [key: string]: string | string[];
             };
             decision: components["schemas"]["Decision"];
+            said?: components["schemas"]["Evidence"] | null;
             /**
              * Text
              * @default
@@ -1344,6 +1345,16 @@ export interface components {
             tool_call: components["schemas"]["ToolCallBody"];
             turn_ended: components["schemas"]["TurnEndedBody"];
             turn_started: components["schemas"]["TurnStartedBody"];
+        };
+        /**
+         * Evidence
+         * @description The person's own message in the main thread that an answer rests on, and its sentences that say so.
+         */
+        Evidence: {
+            /** Message Id */
+            message_id: string;
+            /** Words */
+            words: string;
         };
         /** GiveAnswer */
         GiveAnswer: {
@@ -1934,7 +1945,13 @@ export interface components {
              * About
              * @enum {string}
              */
-            about: "result" | "message" | "item" | "failed" | "cancelled" | "done";
+            about: "result" | "message" | "item" | "failed" | "cancelled" | "done" | "note";
+            /**
+             * Importance
+             * @default later
+             * @enum {string}
+             */
+            importance: "soon" | "later";
             /** Session Id */
             session_id: string;
             /** Text */

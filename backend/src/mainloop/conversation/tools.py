@@ -58,7 +58,7 @@ class ControlSession(BaseModel):
 
 
 class DeskTools:
-    """What the main agent can do: start, look, say, control. It can't grant and it can't answer for the person."""
+    """What the main agent can do: start, look, say, control. What waits for the person: `inbox_tools`."""
 
     def __init__(self, runs: Runs, sessions: Sessions, ceilings: Ceilings) -> None:
         self._runs = runs

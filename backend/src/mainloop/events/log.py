@@ -1,5 +1,6 @@
 """Reading the log: pages of a thread, and everything behind a cursor."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +85,20 @@ def page(
         query = query.where(t.event.c.seq < before)
     rows = list(connection.execute(query.order_by(t.event.c.seq.desc())))
     return [as_json(row) for row in reversed(rows[:limit])], len(rows) > limit
+
+
+def history(connection: sa.Connection, thread_id: str, kind: str, ident: str) -> list[tuple[int, dict[str, Any]]]:
+    """Every event about one thing, as (cursor, body): in the log's order, which no clock can bend.
+
+    It looks through the whole thread, so it is nothing for what happens often.
+    """
+    mine = (
+        t.event.c.thread_id == thread_id,
+        t.event.c.kind == kind,
+        t.event.c.body.startswith(f'{{"id":{json.dumps(ident, ensure_ascii=False)}', autoescape=True),
+    )
+    rows = connection.execute(sa.select(t.event.c.cursor, t.event.c.body).where(*mine).order_by(t.event.c.cursor))
+    return [(row.cursor, json.loads(row.body)) for row in rows]
 
 
 def blob_text(connection: sa.Connection, blob_id: str) -> str | None:

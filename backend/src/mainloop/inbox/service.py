@@ -265,7 +265,9 @@ def in_words(item: ItemBody) -> str:
     if item.answer is None:
         return item.closed_by
     chosen = [", ".join(a) if isinstance(a, list) else a for a in item.answer.answers.values()]
-    return " · ".join(part for part in (item.answer.decision.value, *chosen, item.answer.text) if part)
+    said = f"by your words “{item.answer.said.words}”" if item.answer.said else ""
+    own = "" if item.answer.said and item.answer.said.words == item.answer.text else item.answer.text
+    return " · ".join(part for part in (item.answer.decision.value, *chosen, own, said) if part)
 
 
 def _refuse_unless_open(item: ItemBody) -> None:

@@ -37,6 +37,33 @@ def put_off(connection: sa.Connection, until: datetime | None) -> list[str]:
     return _open(connection, t.item.c.snoozed_at.is_not(None), end)
 
 
+def newest(connection: sa.Connection, *, state: str, kind: str | None, limit: int) -> list[Row]:
+    """Items in a state, of one kind or of all; open ones by their urgency, others newest first."""
+    query = sa.select(t.item).where(t.item.c.state == state).limit(limit)
+    if kind is not None:
+        query = query.where(t.item.c.kind == kind)
+    order = (_URGENCY, t.item.c.opened_at, t.item.c.id) if state == "open" else (t.item.c.closed_at.desc(), t.item.c.id)
+    return list(connection.execute(query.order_by(*order)))
+
+
+def beside(connection: sa.Connection, item: Row, since: datetime | None) -> list[Row]:
+    """Other items of its kind that are open, or were until `since`."""
+    others = sa.select(t.item).where(t.item.c.kind == item.kind, t.item.c.id != item.id)
+    lately = sa.true() if since is None else t.item.c.closed_at >= since
+    return list(connection.execute(others.where(sa.or_(t.item.c.state == "open", lately))))
+
+
+def decided_by(connection: sa.Connection, message_id: str) -> list[str]:
+    """The sentences of a message of the person that answered an item."""
+    said = t.item.c.answer["said"]
+    rows = connection.execute(
+        sa.select(said["words"].as_string()).where(
+            t.item.c.state == "answered", said["message_id"].as_string() == message_id
+        )
+    )
+    return list(rows.scalars())
+
+
 def find(connection: sa.Connection, item_id: str) -> Row | None:
     return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 import sqlalchemy as sa
@@ -166,6 +167,28 @@ def first_of_turn(connection: sa.Connection, thread_id: str, turn: int) -> str |
     """The id of the message that a turn answers."""
     mine = (t.message.c.thread_id == thread_id, t.message.c.turn == turn)
     return connection.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
+
+
+def said_in_turn(connection: sa.Connection, thread_id: str, turn: int) -> list[Row]:
+    """What the person themselves wrote in this thread and a turn has taken in, newest first."""
+    mine = (
+        t.message.c.thread_id == thread_id,
+        t.message.c.turn == turn,
+        t.message.c.role == "user",
+        t.message.c.from_thread.is_(None),
+    )
+    return list(connection.execute(sa.select(t.message).where(*mine).order_by(t.message.c.place.desc())))
+
+
+def written_before(connection: sa.Connection, message: Row) -> datetime | None:
+    """When the person wrote the message before this one."""
+    earlier = (
+        t.message.c.thread_id == message.thread_id,
+        t.message.c.place < message.place,
+        t.message.c.role == "user",
+        t.message.c.from_thread.is_(None),
+    )
+    return connection.execute(sa.select(sa.func.max(t.message.c.created_at)).where(*earlier)).scalar()
 
 
 def all_queued(connection: sa.Connection) -> list[tuple[str, MessageBody]]:

@@ -237,6 +237,7 @@ export const en = {
     submit: 'Start',
     unavailable: 'not available',
   },
+  notes: { soon: 'worth a look', later: 'note' },
   asks: {
     question: (n: number, of: number) => `${n} of ${of}`,
     back: 'Back',
@@ -297,6 +298,7 @@ export const en = {
     standingUse: (since: string, used: number) =>
       `since ${since}, used ${counted(used, 'time', 'times')}`,
     denied: 'Denied',
+    said: (words: string) => `in your words: “${words}”`,
     revised: 'Sent back',
     dismissed: 'Dismissed',
     retried: 'Retrying',

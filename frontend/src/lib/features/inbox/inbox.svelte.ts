@@ -17,8 +17,14 @@ const URGENCY: Record<Item['kind'], number> = {
   failure: 6,
 };
 
-/** An answer in a few words. */
+/** An answer in a few words, and the person's own where it was given in the conversation. */
 export function inWords(answer: Answer | GivenAnswer): string {
+  const said = 'said' in answer ? answer.said?.words : undefined;
+  if (!said) return decided(answer);
+  return `${decided(said === answer.text ? { ...answer, text: '' } : answer)} · ${en.asks.said(said)}`;
+}
+
+function decided(answer: Answer | GivenAnswer): string {
   switch (answer.decision) {
     case 'allow': {
       const always = 'always' in answer ? answer.always : 'pattern' in answer && answer.pattern;
