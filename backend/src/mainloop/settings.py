@@ -14,15 +14,30 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PER_AGENT: Final = 400 * 2**20
 FEWEST, MOST = 2, 60
 # What a container may use, where it is one.
-CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 def memory() -> int:
     """The bytes of memory of this machine or container."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):  # no bound is written as a word
-        total = min(total, int(CGROUP.read_text()))
+        total = min(total, int((CGROUP / "memory.max").read_text()))
     return total
+
+
+def available_memory() -> int | None:
+    """The bytes of it that could be used right now, caches included; None where the system does not say."""
+    try:
+        said = Path("/proc/meminfo").read_text()
+        free = 1024 * next(int(line.split()[1]) for line in said.splitlines() if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return None
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        statistics = (CGROUP / "memory.stat").read_text().splitlines()
+        cached = next(int(line.split()[1]) for line in statistics if line.startswith("inactive_file "))
+        used = int((CGROUP / "memory.current").read_text()) - cached
+        free = min(free, int((CGROUP / "memory.max").read_text()) - used)
+    return free
 
 
 def places_for(total: int) -> int:
@@ -110,6 +125,8 @@ class Settings(BaseSettings):
     # What an agent may take with everything it starts, and how much is kept free on the disk (megabytes; 0: no bound).
     session_memory_mb: int = Field(default_factory=lambda: memory() // 2 // 2**20)
     keep_free_mb: int = 1000
+    # With less memory left, agents that do nothing are parked before their time (megabytes; 0: never).
+    spare_memory_mb: int = Field(default_factory=lambda: memory() // 10 // 2**20)
     # Sessions that agents may start within ten minutes before somebody is asked whether that is meant.
     max_starts_at_once: int = 20
     # Ceilings on spending, in dollars and in tokens; `none`: no ceiling.

@@ -169,6 +169,23 @@ def test_an_ask_outlives_its_process_and_the_server(own: Desk) -> None:
     own.me.until("its process to end", lambda: own.runner_of(session) is None)
 
 
+@pytest.mark.long
+@pytest.mark.spec("waiting-16")
+@pytest.mark.settings(max_alive=1)
+def test_an_agent_that_waits_for_an_answer_gives_its_memory_to_the_next_and_goes_on_in_its_call(own: Desk) -> None:
+    asking = own.start(run("echo ran >> tally"), ANSWERED)
+    item = own.item_of(asking)
+    assert own.runner_of(asking) is not None
+    other = own.start(run("echo other >> tally"), ANSWERED)
+    own.item_of(other)
+    own.me.until("its process to end before its time", lambda: own.runner_of(asking) is None)
+    assert own.runner_of(other) is not None
+    own.me.answer(item["id"], "allow")
+    own.me.until_session(asking, "idle")
+    assert (own.workspace(asking) / "tally").read_text() == "ran\n"
+    assert {c["id"] for c in own.of(asking, "tool_call")} == {item["call_id"]}
+
+
 @pytest.mark.spec("inbox-17")
 @pytest.mark.parametrize("act", ["interrupt", "cancel"])
 def test_an_ask_that_lost_its_cause_closes_itself(desk: Desk, act: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.runs import watch
+from mainloop.settings import available_memory
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop_models import runner as r
@@ -206,3 +208,67 @@ def test_answered_written_to_woken_and_new_ones_never_exceed_the_ceiling(new_ser
         assert list(gained) == order[:1]
         order = order[1:]
     assert {s["state"] for s in server.person.state()["sessions"]} == {"idle"}
+
+
+# -- processes of those that do nothing --------------------------------------------------------------------------
+def look(server: InProcessServer) -> None:
+    for _ in range(watch.SELDOM):
+        server.look_after()
+
+
+@pytest.mark.spec("waiting-16")
+def test_beyond_the_places_whoever_has_done_nothing_longest_is_parked_and_never_who_works(
+    new_server: NewServer,
+) -> None:
+    server = new_server(max_alive=3, spare_memory_mb=0)
+    runners = [working(server, f"session-{n}") for n in range(3)]
+    asked = runners[0].ask_permission(call_id="c0")  # it waits in its turn since before the other was idle
+    runners[1].end()
+    look(server)
+    assert [runner.work().wanted for runner in runners] == ["run"] * 3
+    runners += [working(server, "session-3")]
+    look(server)
+    assert [runner.work().wanted for runner in runners] == ["park", "run", "run", "run"]
+    runners[0].end("deferred", deferred_call="c0")
+    runners[0].goodbye()
+    runners += [working(server, "session-4")]
+    look(server)
+    assert [runner.work().wanted for runner in runners[1:]] == ["park", "run", "run", "run"]
+    runners[1].goodbye()
+    look(server)
+    assert [runner.work().wanted for runner in runners[2:]] == ["run"] * 3
+    runners[2].end()
+    server.person.answer(asked, "allow")
+    later = play(server, "session-0", 2)
+    assert [a.ask_id for a in later.work().answers] == [asked]
+
+
+@pytest.mark.spec("waiting-16")
+def test_a_session_that_asks_while_something_runs_beside_it_stays(new_server: NewServer) -> None:
+    server = new_server(max_alive=1, spare_memory_mb=0)
+    asking = working(server, "session-0")
+    for call in ("c1", "c2"):
+        asking.say(r.ToolCalled(id=call, turn=1, tool="Bash", title=call, input={}))
+    asking.ask_permission(call_id="c1")
+    working(server, "session-1")
+    look(server)
+    assert asking.work().wanted == "run"
+    asking.say(r.ToolEnded(id="c2", turn=1, status="ok"))
+    look(server)
+    assert asking.work().wanted == "park"
+
+
+@pytest.mark.spec("waiting-16")
+@pytest.mark.skipif(available_memory() is None, reason="this system does not say how much memory is left")
+def test_when_memory_runs_short_those_that_do_nothing_are_parked_one_after_the_other(new_server: NewServer) -> None:
+    server = new_server(spare_memory_mb=10**9)
+    runners = [working(server, f"session-{n}") for n in range(3)]
+    for runner in runners[:2]:
+        runner.end()
+    look(server)
+    assert [runner.work().wanted for runner in runners] == ["park", "run", "run"]
+    runners[0].goodbye()
+    look(server)
+    look(server)
+    assert [runner.work().wanted for runner in runners[1:]] == ["park", "run"]
+    assert server.person.get("/api/sessions/session-0")["parked"]

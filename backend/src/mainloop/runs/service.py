@@ -348,8 +348,10 @@ class Runs:
         if begins and allowance is None and self.registry.admission is not None:
             return None
         idle = not (row.working or messages or answers or goes_on)
+        # A turn that waits for the person is put off; one that is at work comes to its end.
+        waits = row.wanted == "park" and row.working and asks and not answers
         if wanted in ("park", "hold", "queue"):
-            wanted = "park" if idle else "run"
+            wanted = "park" if idle or waits else "run"
         if wanted == "run" and idle and (asks or self._only_brings(row)):
             wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
         work = r.Work(

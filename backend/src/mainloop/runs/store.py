@@ -221,6 +221,39 @@ def quiet(connection: sa.Connection, before: datetime) -> list[Row]:
     return list(connection.execute(query))
 
 
+def living_sessions(connection: sa.Connection, host: str) -> int:
+    """How many sessions have a process on this host that is not on its way out."""
+    leaving = sa.and_(t.agent.c.wanted == "park", t.agent.c.working.is_(False))
+    query = (
+        sa.select(sa.func.count())
+        .select_from(t.run)
+        .join(t.agent, t.agent.c.thread_id == t.run.c.thread_id)
+        .where(t.run.c.state.in_(("starting", "live")), t.run.c.host == host)
+        .where(t.agent.c.role == "session", ~leaving)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def resting(connection: sa.Connection, host: str) -> list[Row]:
+    """Agents of sessions that live on this host and do nothing, the one that has done nothing longest first.
+
+    One whose turn waits for the person is among them, where nothing runs beside the call that asked.
+    """
+    living = sa.select(t.run.c.thread_id).where(t.run.c.state == "live", t.run.c.host == host)
+    asked = (t.item.c.thread_id == t.agent.c.thread_id, t.item.c.state == "open", t.item.c.ask.is_not(None))
+    asks = sa.select(sa.func.count()).select_from(t.item).where(*asked).scalar_subquery()
+    asked_at = sa.select(sa.func.max(t.item.c.opened_at)).where(*asked).scalar_subquery()
+    runs_on = sa.select(sa.func.count()).select_from(t.tool_call).where(t.tool_call.c.thread_id == t.agent.c.thread_id)
+    waits = sa.and_(asks == 1, runs_on.scalar_subquery() <= 1)
+    query = (
+        sa.select(t.agent)
+        .where(t.agent.c.thread_id.in_(living), t.agent.c.role == "session", t.agent.c.wanted == "run")
+        .where(sa.or_(t.agent.c.working.is_(False), waits))
+        .order_by(sa.func.coalesce(t.agent.c.quiet_since, asked_at), t.agent.c.thread_id)
+    )
+    return list(connection.execute(query))
+
+
 def overdue(connection: sa.Connection, before: datetime) -> list[Row]:
     """Living runs that were last heard of before a moment, of every host."""
     mine = (t.run.c.state == "live", t.run.c.seen_at < before)

@@ -11,6 +11,7 @@ from mainloop.runs import store
 from mainloop.runs.phases import STARTING, Starter
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.status import OVERDUE
+from mainloop.settings import available_memory
 from mainloop.workspaces.base import process_lives
 
 # What is in no hurry is looked at every so many beats.
@@ -44,6 +45,8 @@ class Watch:
         if self._round % SELDOM == 0:
             if database.read(lambda c: store.quiet(c, now() - self._park_after)):
                 database.write(self._park_idle)
+            if (number := self._too_many()) > 0:
+                database.write(lambda unit: self._make_room(unit, number))
             if database.read(store.threads_with_messages):
                 database.write(self._restart_forgotten)
             if self._awake.seconds >= AWAKE.total_seconds():
@@ -89,6 +92,20 @@ class Watch:
     def _park_idle(self, unit: UnitOfWork) -> None:
         """Give memory back: an agent that has been quiet for a while is ended; the next message resumes it."""
         for row in store.quiet(unit.connection, unit.now - self._park_after):
+            if not store.has_work(unit.connection, row):
+                self._runs.want(unit, row.thread_id, "park")
+
+    def _too_many(self) -> int:
+        """How many of the agents that do nothing are to go before their time."""
+        settings = self._runs.settings
+        beyond = self._runs.database.read(lambda c: store.living_sessions(c, HOST)) - settings.max_alive
+        free = available_memory() if settings.spare_memory_mb else None
+        # One gives back what it has in its own time: then it is looked at again.
+        short = free is not None and free < settings.spare_memory_mb * 2**20
+        return max(beyond, int(short))
+
+    def _make_room(self, unit: UnitOfWork, number: int) -> None:
+        for row in store.resting(unit.connection, HOST)[:number]:
             if not store.has_work(unit.connection, row):
                 self._runs.want(unit, row.thread_id, "park")
 
