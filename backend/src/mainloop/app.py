@@ -234,7 +234,9 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
             )
         )
 
+    # Whoever is looked for by a path passes by all routes before it, and a runner that writes comes most often.
     for routes in (
+        runner_routes,
         access_routes,
         conversation_routes,
         inbox_routes,
@@ -243,7 +245,6 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         sessions_routes,
         kept_routes,
         spending_routes,
-        runner_routes,
     ):
         app.include_router(routes)
     page = find_page()

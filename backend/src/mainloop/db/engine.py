@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -20,6 +21,7 @@ POOL_SIZE: Final = 10
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # A row as the stores hand it out.
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
+_locked: Final = WeakKeyDictionary[sa.Connection, dict[str, Row | None]]()
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -111,6 +113,14 @@ def begin(connection: sa.Connection, *, write: bool) -> None:
     """Open the transaction at once: on SQLite the driver would begin it only at the first write."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def locked_rows(connection: sa.Connection) -> dict[str, Row | None]:
+    """Rows that this transaction has locked, by what their store calls them: nobody else changes one before its end.
+
+    Whoever changes one says so by None: it is to be read again.
+    """
+    return _locked.setdefault(connection, {})
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable
 from typing import Final
 
+# Another server has added to the log.
 LOG: Final = "log"
 DELTAS: Final = "deltas"
 
@@ -25,6 +26,8 @@ class Bell:
 
     def __init__(self) -> None:
         self._ears: dict[str, set[asyncio.Event]] = defaultdict(set)
+        # How often a topic was rung that somebody counts.
+        self._counted: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loops_thread = 0
 
@@ -38,6 +41,8 @@ class Bell:
     def ring(self, topics: Iterable[str]) -> None:
         """Wake everybody who listens to one of `topics`."""
         loop, wanted = self._loop, set(topics)
+        for topic in wanted & self._counted.keys():
+            self._counted[topic] += 1
         if loop is None or not wanted:
             return
         if threading.get_ident() == self._loops_thread:
@@ -47,12 +52,16 @@ class Bell:
 
     def ring_all(self) -> None:
         """Wake everybody: after an announcement may have been missed, and at shutdown."""
-        self.ring(list(self._ears))
+        self.ring({*self._ears, *self._counted})
 
     def _wake(self, topics: set[str]) -> None:
         for topic in topics:
             for ear in self._ears.get(topic, ()):
                 ear.set()
+
+    def count(self, topic: str) -> int:
+        """A number that is another one after the topic was rung. Take it before you read, compare it after."""
+        return self._counted.setdefault(topic, 0)
 
     @contextlib.contextmanager
     def listen(self, *topics: str) -> Generator[asyncio.Event]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.errors import UnknownThread
+from mainloop.events.unit import Written
 
 PAGE = 500
 
@@ -53,12 +54,12 @@ def frames_after(connection: sa.Connection, cursor: int, limit: int = PAGE) -> l
     return [(row.cursor, frame(row)) for row in rows]
 
 
-def frame(row: Row) -> bytes:
+def frame(row: Row | Written) -> bytes:
     """An event as it goes over the wire."""
     return f"event: event\nid: {row.cursor}\ndata: {as_json(row)}\n\n".encode()
 
 
-def as_json(row: Row) -> str:
+def as_json(row: Row | Written) -> str:
     """An event as JSON; its body is stored as JSON already. Ids, kinds and times need no escaping."""
     at = row.at.isoformat().replace("+00:00", "Z")
     return (

@@ -7,13 +7,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mainloop.db import tables as t
-from mainloop.db.engine import begin, unreadable, upsert
+from mainloop.db.engine import begin, locked_rows, unreadable, upsert
 from mainloop.db.file import DatabaseFile
 from mainloop.errors import DatabaseAway, DatabaseDamaged, StorageFull
 from mainloop.events.bell import LOG, Bell
@@ -36,10 +36,12 @@ _COUNT_IN_THREAD: Final = (
     .values(last_seq=t.thread.c.last_seq + _MORE)
     .returning(t.thread.c.last_seq)
 )
+_TIME_OF_LAST: Final = sa.select(t.event.c.at).order_by(t.event.c.cursor.desc()).limit(1).scalar_subquery()
 _COUNT_IN_ALL: Final = (
-    sa.update(t.installation).values(cursor=t.installation.c.cursor + _MORE).returning(t.installation.c.cursor)
+    sa.update(t.installation)
+    .values(cursor=t.installation.c.cursor + _MORE)
+    .returning(t.installation.c.cursor, _TIME_OF_LAST.label("last_at"))
 )
-_TIME_OF: Final = sa.select(t.event.c.at).where(t.event.c.cursor == sa.bindparam("cursor"))
 _INSERT_EVENTS: Final = t.event.insert()
 
 
@@ -57,6 +59,17 @@ def blob_of(thread_id: str, text: str) -> BlobRef:
     return BlobRef(id=hashlib.sha256(f"{thread_id}/{text}".encode()).hexdigest()[:32], size=len(text.encode()))
 
 
+class Written(NamedTuple):
+    """An event as it stands in its row; the body is JSON."""
+
+    cursor: int
+    thread_id: str
+    seq: int
+    kind: str
+    at: datetime
+    body: str
+
+
 class UnitOfWork:
     """A write transaction. Events are collected and written at the very end, under the locks that number them."""
 
@@ -65,6 +78,8 @@ class UnitOfWork:
         self.now = now()
         # Open messages that become events with this commit.
         self.landed: set[str] = set()
+        # Its events as they are stored, once they are.
+        self.written: list[Written] = []
         self._events: list[tuple[str, str, str]] = []
         self._topics: set[str] = set()
         self._after: list[Callable[[], None]] = []
@@ -88,11 +103,18 @@ class UnitOfWork:
     def savepoint(self) -> Generator[None]:
         """A part of the transaction that is undone as a whole, its events included, if it raises."""
         before = (list(self._events), set(self._topics), list(self._after))
+        held = set(locked_rows(self.connection))
         try:
             with self.connection.begin_nested():
                 yield
         except BaseException:
             self._events, self._topics, self._after = before
+            locked = locked_rows(self.connection)
+            for name in list(locked):  # a lock that was taken inside goes as well
+                if name in held:
+                    locked[name] = None
+                else:
+                    del locked[name]
             raise
 
     def alone(self, number: int) -> None:
@@ -121,9 +143,8 @@ class UnitOfWork:
         """Number and insert what was collected. Lock order: threads by id, then the one counter."""
         if self._events:
             self._number_and_insert()
-            self._topics.add(LOG)
-        if self._topics and self.connection.dialect.name == "postgresql":
-            for topic in sorted(self._topics):
+        if self.connection.dialect.name == "postgresql":
+            for topic in sorted({*self._topics, *([LOG] if self.written else [])}):
                 self.execute(sa.select(sa.func.pg_notify(CHANNEL, topic)))
 
     def _number_and_insert(self) -> None:
@@ -134,25 +155,15 @@ class UnitOfWork:
         for thread_id in sorted(count):
             row = self.connection.execute(_COUNT_IN_THREAD, {"thread": thread_id, "more": count[thread_id]})
             next_seq[thread_id] = row.scalar_one() - count[thread_id]
-        cursor = self.connection.execute(_COUNT_IN_ALL, {"more": len(self._events)}).scalar_one() - len(self._events)
+        last, last_at = self.connection.execute(_COUNT_IN_ALL, {"more": len(self._events)}).one()
+        cursor = last - len(self._events)
         # A clock that was set back must not put times out of the order of the numbers.
-        before = self.connection.execute(_TIME_OF, {"cursor": cursor}).scalar_one_or_none()
-        at = max(self.now, before or self.now)
-        rows: list[dict[str, object]] = []
+        at = max(self.now, last_at or self.now)
         for thread_id, kind, body in self._events:
             cursor += 1
             next_seq[thread_id] += 1
-            rows.append(
-                {
-                    "cursor": cursor,
-                    "thread_id": thread_id,
-                    "seq": next_seq[thread_id],
-                    "kind": kind,
-                    "at": at,
-                    "body": body,
-                }
-            )
-        self.connection.execute(_INSERT_EVENTS, rows)
+            self.written.append(Written(cursor, thread_id, next_seq[thread_id], kind, at, body))
+        self.connection.execute(_INSERT_EVENTS, [row._asdict() for row in self.written])
 
     def committed(self, bell: Bell) -> None:
         bell.ring(self._topics)
@@ -167,6 +178,11 @@ class Database:
         self.engine = engine
         self.bell = bell
         self._file = DatabaseFile(engine)
+        self._listeners: list[Callable[[list[Written]], None]] = []
+
+    def on_events(self, listen: Callable[[list[Written]], None]) -> None:
+        """Call `listen` with the events of each commit of this process, in the thread that committed them."""
+        self._listeners.append(listen)
 
     def write(self, act: Callable[[UnitOfWork], T]) -> T:
         """Run `act` in one transaction and commit it, or leave nothing behind.
@@ -184,6 +200,9 @@ class Database:
                     unit.write_events()
                     self._file.refuse_gone()
                     connection.commit()
+                if unit.written:
+                    for listen in self._listeners:
+                        listen(unit.written)
                 unit.committed(self.bell)
                 return answer
             except DBAPIError as error:

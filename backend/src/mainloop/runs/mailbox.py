@@ -98,13 +98,13 @@ def change(unit: UnitOfWork, thread_id: str, message_id: str, text: str | None, 
     """Edit a queued message. Raises UnknownMessage, MessageDelivered, and what `clean` raises."""
     row = _queued(unit, thread_id, message_id)
     values = {"text": clean(text) if text is not None else row.text, "mode": mode or row.mode}
-    return _set(unit, thread_id, [message_id], **values)[0]
+    return _touch(unit, thread_id, message_id, **values)
 
 
 def withdraw(unit: UnitOfWork, thread_id: str, message_id: str) -> MessageBody:
     """Take a queued message back. Raises UnknownMessage, MessageDelivered."""
     _queued(unit, thread_id, message_id)
-    return _set(unit, thread_id, [message_id], status=MessageStatus.WITHDRAWN)[0]
+    return _touch(unit, thread_id, message_id, status=MessageStatus.WITHDRAWN)
 
 
 def deliver(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
@@ -228,10 +228,15 @@ def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> Row:
     return row
 
 
+def _touch(unit: UnitOfWork, thread_id: str, message_id: str, **values: object) -> MessageBody:
+    """The person changes what waits: its runner may look at it right now."""
+    unit.ring(work_of(thread_id))
+    return _set(unit, thread_id, [message_id], **values)[0]
+
+
 def _set(unit: UnitOfWork, thread_id: str, message_ids: list[str], **values: object) -> list[MessageBody]:
     mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
     rows = unit.execute(sa.update(t.message).where(*mine).values(**values).returning(t.message)).all()
-    unit.ring(work_of(thread_id))
     return [_say(unit, row) for row in sorted(rows, key=lambda r: r.place)]
 
 

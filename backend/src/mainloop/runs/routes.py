@@ -63,8 +63,9 @@ async def work(runs: CurrentRuns, token: Token, seen: Annotated[str, Query()] = 
     with runs.database.bell.listen(work_of(caller.thread_id), SHUTDOWN) as ear:
         while True:
             ear.clear()
-            answer = await asyncio.to_thread(runs.work, caller, arriving=arriving)
+            if not (arriving and runs.is_as_told(caller, seen)):
+                answer = await asyncio.to_thread(runs.work, caller, arriving=arriving)
+                if answer.version != seen or clock() >= until or runs.stopping:
+                    return answer
             arriving = False
-            if answer.version != seen or clock() >= until or runs.stopping:
-                return answer
             await heard(ear, max(0.05, until - clock()))

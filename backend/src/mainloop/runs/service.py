@@ -39,8 +39,8 @@ HOST = socket.gethostname()
 MICROS = 1_000_000
 # A run that sends pieces is let in without a look at the database for this long after the last one (seconds).
 LET_IN: Final = 5.0
-# Reports that tell what happens and change nothing about what is open.
-TELLING = (r.AgentSession, r.Said, r.Reasoned, r.ToolCalled, r.ToolEnded, r.Todo, r.Retrying)
+# Reports that tell what happens and change nothing about what is open, unless who applies them says so.
+TELLING = (r.AgentSession, r.TurnStarted, r.Said, r.Reasoned, r.ToolCalled, r.ToolEnded, r.Todo, r.Retrying, r.Spent)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class Runs:
         # Whose a token is; and by token until when no look at the database is needed to take its run's pieces.
         self._callers: dict[str, Caller] = {}
         self._let_in: dict[str, float] = {}
+        # The version of the work that each run was told last, and how often its thread had been rung for before that.
+        self._told: dict[Caller, tuple[str, int]] = {}
         # How many runs have begun here: what was looked up before the newest did may be over.
         self._begun = 0
 
@@ -111,6 +113,7 @@ class Runs:
         number, token = row.run + 1, secrets.token_urlsafe(32)
         store.add_run(unit, thread_id, number, kind=row.kind, token_hash=_hash(token), host=HOST)
         store.update(unit, thread_id, run=number, wanted="run")
+        unit.ring(work_of(thread_id))  # an older run that still polls is refused
         unit.after_commit(self._forget_callers)
         return NewRun(thread_id, number, token, row.role)
 
@@ -174,7 +177,7 @@ class Runs:
 
     def _forget_callers(self) -> None:
         self._begun += 1
-        self._callers, self._let_in = {}, {}
+        self._callers, self._let_in, self._told = {}, {}, {}
 
     def hello(self, token: str, hello: r.Hello) -> r.Welcome:
         """Welcome the newest run of a thread. Raises UnknownRun, RunRefused."""
@@ -321,8 +324,16 @@ class Runs:
         Raises RunRefused. Runners look often and mostly find what they know: only what has to be handed out first is
         written.
         """
+        rung = self.database.bell.count(work_of(caller.thread_id))
         work = self.database.read(lambda c: self._open_work(c, caller, arriving=arriving))
-        return work if work is not None else self.database.write(lambda unit: self._hand_out(unit, caller))
+        if work is None:
+            work = self.database.write(lambda unit: self._hand_out(unit, caller))
+        self._told[caller] = (work.version, rung)
+        return work
+
+    def is_as_told(self, caller: Caller, version: str) -> bool:
+        """Whether a runner that knows work of this version knows all: nothing of its thread was touched since."""
+        return self._told.get(caller) == (version, self.database.bell.count(work_of(caller.thread_id)))
 
     def _open_work(self, connection: sa.Connection, caller: Caller, *, arriving: bool) -> r.Work | None:
         """What is open; None where something is to be written first."""

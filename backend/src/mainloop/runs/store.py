@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import Row
+from mainloop.db.engine import Row, locked_rows
 from mainloop.errors import UnknownThread
 from mainloop.events.unit import UnitOfWork
 
@@ -17,6 +17,7 @@ NO_RUNNER: Final = ("stop", "hold", "queue")
 # Asked by every runner again and again, so they are put together once.
 _its: Final = sa.bindparam("thread_id", type_=t.agent.c.thread_id.type)
 _agent: Final = sa.select(t.agent).where(t.agent.c.thread_id == _its)
+_locked_agent: Final = _agent.with_for_update()
 _run: Final = sa.select(t.run).where(t.run.c.thread_id == _its, t.run.c.number == sa.bindparam("number"))
 _run_with_token: Final = (
     sa.select(t.run.c.thread_id, t.run.c.number, t.run.c.state, t.agent.c.run.label("newest"))
@@ -87,22 +88,35 @@ def add_agent(
 
 def lock(unit: UnitOfWork, thread_id: str) -> Row:
     """The agent row of a thread, locked to the end of the transaction. Raises UnknownThread."""
-    row = unit.connection.execute(_agent.with_for_update(), {"thread_id": thread_id}).first()
+    locked = locked_rows(unit.connection)
+    if thread_id in locked:
+        return agent(unit.connection, thread_id)
+    row = unit.connection.execute(_locked_agent, {"thread_id": thread_id}).first()
     if row is None:
         raise UnknownThread(id=thread_id)
+    locked[thread_id] = row
     return row
 
 
 def agent(connection: sa.Connection, thread_id: str) -> Row:
     """The agent row of a thread, to look at. Raises UnknownThread."""
+    locked = locked_rows(connection)
+    known = locked.get(thread_id)
+    if known is not None:
+        return known
     row = connection.execute(_agent, {"thread_id": thread_id}).first()
     if row is None:
         raise UnknownThread(id=thread_id)
+    if thread_id in locked:
+        locked[thread_id] = row
     return row
 
 
 def update(unit: UnitOfWork, thread_id: str, **values: object) -> None:
     unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(**values))
+    locked = locked_rows(unit.connection)
+    if thread_id in locked:
+        locked[thread_id] = None
 
 
 def add_run(unit: UnitOfWork, thread_id: str, number: int, *, kind: str, token_hash: str, host: str) -> None:

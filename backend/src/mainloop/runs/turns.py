@@ -4,6 +4,7 @@ import json
 from typing import cast
 
 from mainloop.db.engine import Row
+from mainloop.events.bell import work_of
 from mainloop.events.deltas import OpenMessages
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import calls, mailbox, store
@@ -66,6 +67,8 @@ class Turns:
             turn_started_at=unit.now,
         )
         unit.append(said.thread_id, "turn_started", TurnStartedBody(turn=body.turn, message_ids=body.message_ids))
+        if any(message.mode == "steer" for message in mailbox.queued(unit.connection, said.thread_id)):
+            unit.ring(work_of(said.thread_id))
 
     def _message_taken(self, unit: UnitOfWork, said: Said, body: r.MessageTaken) -> None:
         mailbox.take(unit, said.thread_id, [body.message_id], body.turn)

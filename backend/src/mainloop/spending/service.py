@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from mainloop.db.engine import Row
 from mainloop.errors import BadInput, UnknownProject, UnknownSession
+from mainloop.events.bell import work_of
 from mainloop.events.unit import UnitOfWork, now
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.ceilings import Ceilings
@@ -28,11 +29,11 @@ from mainloop.settings import Settings
 from mainloop.spending import store
 from mainloop.spending.amounts import in_words, parse, plain
 from mainloop.spending.schemas import Ceiling, SetCeiling
+from mainloop.spending.store import MAIN
 from mainloop_models import runner as r
 from mainloop_models.asks import Decision
 from mainloop_models.events import AgentError, ItemBody, ModelUsage, NoticeItem, Reached
 
-MAIN: Final = "main"
 UNITS: Final = ("usd", "tokens")
 SCOPES: Final = ("turn", "session", "project", "day")
 # Which ceilings a session, a project or the installation can have of its own.
@@ -147,6 +148,7 @@ class Spending:
             row = runs_store.agent(unit.connection, said.thread_id)
             if self._admit(unit, row) is not None:
                 self._stop_turn(unit, said.thread_id)
+            unit.ring(work_of(said.thread_id))
 
     def _see_to_allowance(self, unit: UnitOfWork, row: Row) -> None:
         """Top up what a turn at work holds; stop it where nothing is left."""
@@ -175,6 +177,7 @@ class Spending:
                 if amount is not None:
                     used = store.in_turn(unit.connection, row.thread_id, row.turn, name, row.run)
                     values |= {f"left_{name}": amount, f"limit_{name}": used + amount}
+            unit.ring(work_of(row.thread_id))
         store.hold(unit, row.thread_id, **values)
 
     def _part(self, connection: sa.Connection, thread_id: str, name: str) -> int:

@@ -8,16 +8,22 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
+from mainloop.runs import store as runs_store
 from mainloop_models.events import ModelUsage, Usage
 
 TOKENS: Final = tuple(Usage.model_fields)
 MICROS: Final = 1_000_000
+MAIN: Final = "main"
 _tokens = sa.func.coalesce(sum((t.usage.c[name] for name in TOKENS[1:]), start=t.usage.c[TOKENS[0]]), 0)
 _MOST_SESSIONS: Final = 200
 
 
+_project_of: Final = sa.select(t.session.c.project_id).where(t.session.c.id == sa.bindparam("thread_id"))
+
+
 def project_of(connection: sa.Connection, thread_id: str) -> str | None:
-    return connection.execute(sa.select(t.session.c.project_id).where(t.session.c.id == thread_id)).scalar()
+    """The project of a session; the main thread has none."""
+    return None if thread_id == MAIN else connection.execute(_project_of, {"thread_id": thread_id}).scalar()
 
 
 def name_of(connection: sa.Connection, owner: str) -> str:
@@ -63,7 +69,7 @@ def count(
 
 
 def note_context(unit: UnitOfWork, thread_id: str, context: dict[str, Any]) -> None:
-    unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(context=context))
+    runs_store.update(unit, thread_id, context=context)
 
 
 def is_counted(connection: sa.Connection, thread_id: str, run: int, turn: int) -> bool:
