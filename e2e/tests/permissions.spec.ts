@@ -108,3 +108,43 @@ test(
     ).toBeVisible();
   },
 );
+
+// spec: permissions-15, permissions-16
+test(
+  'one is given by hand after what it covers was seen, and answers what waits already',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    const title = `Waits ${crypto.randomUUID().slice(0, 4)}`;
+    await server().model.rules({
+      match: title,
+      steps: [bash('./pytest waiting'), report('It went on.')],
+    });
+    await server().api('POST', '/api/sessions', { id, title, prompt: title });
+    const session = await visit(server(), { path: `/s/${id}` });
+    await expect(
+      asks(session, 'Run ./pytest waiting').getByRole('button', { name: /^Allow once/ }),
+    ).toBeVisible();
+
+    const page = await visit(server(), { path: '/settings' });
+    const list = page.locator('[data-permissions]');
+    await list.getByRole('button', { name: 'Give one' }).click();
+    const form = page.getByRole('dialog', { name: 'Allow from now on' });
+    const { handle } = await server().api<{ handle: string }>('GET', `/api/sessions/${id}`);
+    await form.getByLabel('Where').selectOption({ label: `in session ${handle}` });
+    await form.getByLabel('Pattern').fill('make *');
+    await expect(form.getByRole('alert')).toContainText('could do anything');
+    await expect(form.getByRole('button', { name: 'Allow from now on' })).toBeDisabled();
+    await form.getByLabel('Pattern').fill('./pytest waiting');
+    await expect(form.locator('[data-waiting]')).toContainText('./pytest waiting');
+    await form.getByLabel('For how long').selectOption({ label: 'a day' });
+    await examine(page, 'permission-by-hand');
+    await form.getByRole('button', { name: 'Allow from now on' }).click();
+
+    await expect(form).toHaveCount(0);
+    const row = list.getByRole('listitem').filter({ hasText: handle });
+    await expect(row).toContainText('./pytest waiting');
+    await expect(session.getByText('It went on.').first()).toBeVisible();
+    await expect(session.locator('[data-standing]')).toContainText('used 1 time');
+  },
+);

@@ -325,3 +325,72 @@ def test_the_same_answer_sent_twice_gives_one(server: InProcessServer) -> None:
     body = {"item": other, "id": "answer-2", "decision": "allow", "scope": "session", "pattern": "make other"}
     assert server.person.post("/api/inbox/answers", {"answers": [body]})["results"][0]["status"] == 200
     assert {p["pattern"] for p in standing(server)} == {"make build", "make other"}
+
+
+# ---- what waited before ------------------------------------------------------------------------------------------
+def settled(server: InProcessServer, *left: str) -> None:
+    """Until nothing but these waits."""
+    server.person.until("the rest to be answered", lambda: set(waiting(server)) == set(left))
+
+
+@pytest.mark.spec("permissions-15")
+def test_what_waits_already_is_answered_once_and_counted_when_one_is_given(
+    server: InProcessServer, project: str, tmp_path: Path
+) -> None:
+    elsewhere = add_project(server, tmp_path / "boat")
+    one, two = working(server, "session-1", project), working(server, "session-2", project)
+    stranger = working(server, "session-3", elsewhere)
+    asked = one.ask_permission("npm test")
+    same = [one.ask_permission("npm test"), two.ask_permission("cd src && npm test")]
+    other, foreign = two.ask_permission("npm test; rm -rf ~"), stranger.ask_permission("npm test")
+    server.person.post(f"/api/inbox/{same[0]}/snooze", {})  # put off or not
+    [told, *_] = server.person.get(f"/api/permissions/offer/{asked}")["patterns"]
+    assert sorted(told["waiting"]) == ["cd src && npm test", "npm test"]
+    give(server, asked, scope="project", pattern="npm test")
+    settled(server, other, foreign)
+    assert [answered(one, i) for i in (asked, same[0])] == ["allow", "allow"]
+    assert answered(two, same[1]) == "allow"
+    assert standing(server)[0]["used"] == 2
+    for thread, item in (("session-1", same[0]), ("session-2", same[1])):
+        said = [e["body"] for e in server.person.events(thread) if e["kind"] == "item" and e["body"]["id"] == item]
+        assert [b["state"] for b in said][-2:] == ["open", "answered"]
+        assert said[-1]["closed_by"] == "standing permission"
+        assert said[-1]["standing"][0]["pattern"] == "npm test"
+    # A session that waited for nothing else goes on.
+    assert server.person.get("/api/sessions/session-1")["state"] == "working"
+    assert server.person.get("/api/sessions/session-2")["state"] == "waiting"
+    status, problem = give(server, same[0], "deny")
+    assert (status, problem["code"]) == (409, "already_answered")
+
+
+@pytest.mark.spec("permissions-15", "permissions-16")
+def test_one_that_is_given_by_hand_answers_what_waits_and_says_before_what_that_is(server: InProcessServer) -> None:
+    runner = working(server)
+    item, other = runner.ask_permission("make build"), runner.ask_permission("make all")
+    wish: dict[str, Any] = {"pattern": "make build", "scope": "session", "session": "session-1"}
+    assert server.person.post("/api/permissions/preview", wish)["waiting"] == ["make build"]
+    assert set(waiting(server)) == {item, other}
+    by_hand(server, **wish)
+    settled(server, other)
+    assert standing(server)[0]["used"] == 1
+    # Giving the same once more finds nothing more to answer.
+    by_hand(server, **wish)
+    give(server, other, "deny")
+    assert sum(p["used"] for p in standing(server)) == 1
+
+
+@pytest.mark.spec("permissions-15")
+def test_no_ask_slips_between_two_that_are_given_and_made_at_once(server: InProcessServer) -> None:
+    runners = [working(server, f"session-{n}") for n in range(4)]
+
+    def ask(runner: HandRunner) -> str:
+        return runner.ask_permission("make build")
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, runner) for runner in runners]
+        for n in range(4):
+            by_hand(server, pattern="make build", scope="session", session=f"session-{n}")
+        items = [one.result() for one in asking]
+    settled(server)
+    assert [answered(runner, item) for runner, item in zip(runners, items, strict=True)] == ["allow"] * 4
+    assert sum(p["used"] for p in standing(server)) == 4

@@ -2232,6 +2232,8 @@ export interface components {
             pattern: string;
             /** Tool */
             tool: string;
+            /** Waiting */
+            waiting: string[];
         };
         /**
          * Problem

@@ -122,6 +122,11 @@ class UnitOfWork:
         if self.connection.dialect.name == "postgresql":
             self.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
+    def among(self, number: int) -> None:
+        """Others who say the same of this number may write meanwhile; whoever wants to be alone with it waits."""
+        if self.connection.dialect.name == "postgresql":
+            self.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(number)))
+
     def shorten(self, thread_id: str, text: str) -> tuple[str, BlobRef | None]:
         """`text` as it may stand in an event: itself, or its head and tail with a reference to the whole."""
         if fits(text):

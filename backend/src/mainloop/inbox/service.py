@@ -1,5 +1,6 @@
 """Opening, answering and closing what waits for the person."""
 
+import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import UnitOfWork, now
 from mainloop.inbox import store
+from mainloop.permissions import store as permissions_store
 from mainloop.permissions.standing import Always, StandingPermissions
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
@@ -16,6 +18,8 @@ from mainloop.runs.service import Runs
 from mainloop_models import runner as r
 from mainloop_models.asks import Answer, Decision, PermissionAsk, QuestionAsk
 from mainloop_models.events import AgentError, ItemBody, NoticeItem
+
+log = logging.getLogger(__name__)
 
 DECISIONS: Final[dict[str, set[Decision]]] = {
     "question": {Decision.ANSWER, Decision.DISMISS},
@@ -26,6 +30,8 @@ DECISIONS: Final[dict[str, set[Decision]]] = {
     "stall": {Decision.RETRY, Decision.DISMISS},
     "sign_in": {Decision.RETRY, Decision.DISMISS},
 }
+# The phase that lets a standing permission answer what waited before it was given.
+ANSWER_WAITING: Final = "answer_waiting"
 # Characters of a title; the ask itself says everything.
 LONGEST_TITLE: Final = 500
 # Nothing is put off for longer.
@@ -59,6 +65,10 @@ class Inbox:
         registry.on(r.AskWithdrawn, self._withdrawn)
         registry.on(r.Released, self._released)
         registry.on(r.TurnEnded, self._turn_ended)
+        self._runs.phases.define(ANSWER_WAITING, self._answer_waiting, self._nothing_lost)
+        self._standing.on_given(
+            lambda unit, permission: self._runs.phases.enqueue(unit, ANSWER_WAITING, permission, "given")
+        )
         registry.on_blocked(self._blocked)
         registry.on_unreachable(self._unreachable)
         registry.on_back(self._back)
@@ -165,6 +175,31 @@ class Inbox:
         row = store.find(unit.connection, item_id)
         assert row is not None
         return row
+
+    # -- standing permissions ----------------------------------------------------------------------------------
+    def _answer_waiting(self, permission_id: str) -> None:
+        """What waited already when a permission was given is answered by it, each in a transaction of its own."""
+        database = self._runs.database
+        reach = database.read(lambda c: permissions_store.reach(c, permission_id))
+        if reach is None:
+            return
+        for row in database.read(lambda c: permissions_store.asked_now(c, reach)):
+            database.write(lambda unit, item_id=row.id: self._answer_by_standing(unit, item_id))
+
+    def _answer_by_standing(self, unit: UnitOfWork, item_id: str) -> None:
+        row = self._locked(unit, item_id)
+        ask = store.whole_ask(row)
+        if row.state != "open" or not isinstance(ask, PermissionAsk):
+            return  # the person was faster
+        uses = self._standing.allow(unit, row.thread_id, ask)
+        answered = store.close_by_standing(unit, row.thread_id, item_id, uses) if uses else None
+        if answered is not None:
+            self._tell(self._done, unit, answered)
+            self._runs.request(unit, row.thread_id)
+
+    def _nothing_lost(self, permission_id: str, error: Exception) -> None:
+        """What it could not answer still waits for the person."""
+        log.error("What waits could not be answered by standing permission %s: %s", permission_id, error)
 
     def _tell(self, listeners: list[Listener], unit: UnitOfWork, item: ItemBody) -> None:
         for listen in listeners:

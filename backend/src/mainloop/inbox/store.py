@@ -11,7 +11,7 @@ from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork, blob_of, fits
 from mainloop.inbox.short import as_text, shortened
 from mainloop_models.asks import Answer, AskBody, Decision
-from mainloop_models.events import ItemBody
+from mainloop_models.events import ItemBody, StandingUse
 
 _ASK: Final[TypeAdapter[AskBody]] = TypeAdapter(AskBody)
 # Who answered, where the person did not have to.
@@ -126,6 +126,13 @@ def answer_by_standing(unit: UnitOfWork, item: ItemBody) -> None:
     row = unit.execute(sa.update(t.item).where(*mine).values(**again).returning(t.item)).first()
     if row is not None:
         _say(unit, row)
+
+
+def close_by_standing(unit: UnitOfWork, thread_id: str, item_id: str, uses: list[StandingUse]) -> ItemBody | None:
+    """An ask that waits is answered by standing permissions; None if it does not wait any more."""
+    allowed = Answer(decision=Decision.ALLOW).model_dump(mode="json")
+    said = [one.model_dump(mode="json") for one in uses]
+    return close(unit, thread_id, item_id, state="answered", answer=allowed, closed_by=STANDING, standing=said)
 
 
 _AWAKE: Final = {"snoozed_at": None, "snoozed_until": None}

@@ -43,6 +43,8 @@ class Preview(BaseModel):
     # Newest first; `more`: how many different ones are not listed.
     past: list[Past]
     more: int
+    # What waits right now and is answered with it.
+    waiting: list[str]
 
 
 class Offer(BaseModel):

@@ -5,6 +5,7 @@ or by hand; no tool of an agent leads here.
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -26,6 +27,9 @@ USUAL: Final = timedelta(days=30)
 AT_MOST: Final = timedelta(days=366)
 # Same allows in a row of which the last is offered to be the last.
 OFFERED_AT: Final = 3
+# Whoever gives one is alone with this number, whoever asks is among others: an ask is either answered when it is made, or
+# is there for the new one to find.
+GIVING: Final = 0x6D6C6769
 # Characters of what one answered last, and different texts of a preview.
 SHOWN: Final = 2000
 LISTED: Final = 20
@@ -45,10 +49,16 @@ class StandingPermissions:
 
     def __init__(self, projects: Projects) -> None:
         self._projects = projects
+        self._given: list[Callable[[UnitOfWork, str], None]] = []
+
+    def on_given(self, listen: Callable[[UnitOfWork, str], None]) -> None:
+        """Call `listen` with the id of each that is given."""
+        self._given.append(listen)
 
     # ---- when something is asked ------------------------------------------------------------------------------
     def allow(self, unit: UnitOfWork, thread_id: str, ask: PermissionAsk) -> list[StandingUse]:
         """The permissions that together answer an ask, each counted; empty where the person has to be asked."""
+        unit.among(GIVING)
         of = store.session(unit.connection, thread_id)
         parts = None if of is None else parts_of(ask, confined=of.confined)
         if of is None or parts is None:
@@ -125,6 +135,7 @@ class StandingPermissions:
         by: str,
         item_id: str | None = None,
     ) -> Permission:
+        unit.alone(GIVING)
         ident = uuid.uuid4().hex
         store.give(
             unit,
@@ -139,6 +150,8 @@ class StandingPermissions:
             given_by=by,
             expires_at=_end(unit.now, expires_at),
         )
+        for listen in self._given:
+            listen(unit, ident)
         return as_permission(store.permissions(unit.connection, ident)[0], unit.now)
 
     def _place(self, connection: sa.Connection, wish: Wish) -> Row:
@@ -210,4 +223,8 @@ def _preview(connection: sa.Connection, of: Row, pattern: Pattern, but: str = ""
         known = past.setdefault(text, Past(text=text, decision=decision, times=0, at=row.opened_at))
         past[text] = known.model_copy(update={"times": known.times + 1})
     shown = list(past.values())[:LISTED]
-    return Preview(tool=pattern.tool, pattern=pattern.text, past=shown, more=len(past) - len(shown))
+    asks = [PermissionAsk.model_validate(row.ask) for row in store.asked_now(connection, of, but)]
+    waiting = [text_of(ask)[:SHOWN] for ask in asks if covered(ask, pattern, confined=of.confined)]
+    return Preview(
+        tool=pattern.tool, pattern=pattern.text, past=shown, more=len(past) - len(shown), waiting=waiting[:LISTED]
+    )

@@ -167,5 +167,18 @@ def asked_before(connection: sa.Connection, of: Row, but: str = "") -> list[Row]
     return list(connection.execute(newest))
 
 
+def asked_now(connection: sa.Connection, of: Row, but: str = "") -> list[Row]:
+    """Permissions of the same work that wait for the person, oldest first: id, ask."""
+    mine = (t.item.c.kind == "permission", t.item.c.state == "open", t.item.c.id != but, _same_work(of))
+    waiting = sa.select(t.item.c.id, t.item.c.ask).where(*mine).order_by(t.item.c.opened_at, t.item.c.id).limit(PAST)
+    return list(connection.execute(waiting))
+
+
+def reach(connection: sa.Connection, permission_id: str) -> Row | None:
+    """Where a permission holds, as `asked_now` wants it; None where there is no such permission."""
+    columns = (_P.c.session_id.label("id"), _P.c.project_id.label("project_id"))
+    return connection.execute(sa.select(*columns).where(_P.c.id == permission_id)).first()
+
+
 def item(connection: sa.Connection, item_id: str) -> Row | None:
     return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()

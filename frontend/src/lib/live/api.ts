@@ -16,6 +16,7 @@ import type {
   MessageBody,
   Offer,
   Permission,
+  Preview,
   Project,
   Session,
   State,
@@ -170,6 +171,11 @@ export class Api {
   offer(itemId: string): Promise<Offer> {
     const params = { path: { item_id: itemId } };
     return dataOf(this.#client.GET('/api/permissions/offer/{item_id}', { params }));
+  }
+
+  /** What it would have answered so far, and what it answers now. */
+  previewPermission(wish: Schemas['Wish']): Promise<Preview> {
+    return dataOf(this.#client.POST('/api/permissions/preview', { body: wish }));
   }
 
   givePermission(given: Schemas['GivePermission']): Promise<Permission> {

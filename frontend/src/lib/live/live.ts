@@ -232,7 +232,11 @@ export class Live {
   }
 
   /** Held for three seconds with an undo, then sent. Returns the id under which it can be undone. */
-  async giveAnswer(itemId: string, answer: Omit<GivenAnswer, 'id'>): Promise<string> {
+  async giveAnswer(
+    itemId: string,
+    answer: Omit<GivenAnswer, 'id'>,
+    batch?: string,
+  ): Promise<string> {
     const id = crypto.randomUUID?.() ?? randomId();
     await this.#keep({
       kind: 'answer',
@@ -240,6 +244,7 @@ export class Live {
       item_id: itemId,
       answer: { ...answer, id },
       not_before: Date.now() + UNDO_MS,
+      ...(batch && { batch }),
       at: Date.now(),
       state: 'waiting',
       reason: '',

@@ -26,6 +26,8 @@ export interface WaitingAnswer extends Kept {
   answer: GivenAnswer;
   /** Held until then, so that it can be undone. */
   not_before: number;
+  /** Answers that were given with one tap, and are undone with one. */
+  batch?: string;
 }
 
 export type Waiting = WaitingMessage | WaitingAnswer;

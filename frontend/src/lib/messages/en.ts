@@ -145,7 +145,16 @@ export const en = {
     none: 'No sessions yet',
     noneText:
       'Ask mainloop for work that takes longer, and it starts a session: an agent with a workspace of its own. You can also start one by hand.',
-    nothingNeedsYou: 'Nothing needs you.',
+    nothingNeedsYou: 'Nothing needs you',
+    nothingNeedsYouText: (working: number, back: string) =>
+      [
+        working
+          ? `${counted(working, 'session works', 'sessions work')} on; what one of them asks will stand here.`
+          : 'What your sessions ask will stand here.',
+        back ? `What you snoozed is back ${back}.` : '',
+      ]
+        .filter(Boolean)
+        .join(' '),
     open: (handle: string) => `Open ${handle}`,
     zoom: (handle: string) => `Open ${handle} full screen`,
     label: (handle: string, title: string) => `Session ${handle}: ${title}`,
@@ -275,6 +284,7 @@ export const en = {
       scopes: { project: 'in this project', session: 'in this session' },
       until: 'For how long',
       days: { 1: 'a day', 7: 'a week', 30: '30 days', 365: 'a year' } as Record<number, string>,
+      waiting: 'Waiting now, and answered with it',
       past: 'Asked so far, and also covered',
       nothing: 'Nothing else that was asked here so far would have been covered.',
       morePast: (n: number) => `and ${counted(n, 'other', 'others')}`,
@@ -320,7 +330,7 @@ export const en = {
     sendingSoon: 'goes out in a moment',
     sending: 'sending…',
     waitingForLine: 'waits for a connection',
-    already: (what: string) => `Already answered: ${what}`,
+    already: (title: string, what: string) => `${title}: already answered, ${what}`,
     alreadyClosed: 'It was already closed.',
     closed: 'closed without an answer',
     again: 'Try again',
@@ -336,6 +346,19 @@ export const en = {
       sign_in: 'Sign-in needed',
     },
   },
+  several: {
+    select: 'Select',
+    selectOne: (what: string) => `Select: ${what}`,
+    selected: (n: number) => `${n} selected`,
+    all: 'All',
+    stop: 'Stop selecting',
+    label: 'Answer what is selected',
+    allow: (n: number) => `Allow once, ${n}`,
+    deny: (n: number) => `Deny, ${n}`,
+    dismiss: (n: number) => `Dismiss, ${n}`,
+    snooze: (n: number) => `Snooze, ${n}`,
+    done: (n: number, what: string) => `${counted(n, 'answer', 'answers')}: ${what}`,
+  },
   snooze: {
     open: 'Snooze…',
     title: (n: number) => (n === 1 ? 'Snooze' : `Snooze ${n}`),
@@ -349,6 +372,8 @@ export const en = {
     untilBack: 'until you are back',
     state: (until: string) => `snoozed ${until}`,
     done: (n: number, until: string) => (n === 1 ? `Snoozed ${until}.` : `${n} snoozed ${until}.`),
+    backAt: (when: string) => `at ${when}`,
+    backThen: 'when you are',
     wake: 'Wake',
     answer: 'Answer now',
     list: (n: number) => `Snoozed, ${n}`,
@@ -440,6 +465,29 @@ export const en = {
       used: (times: number, when: string) =>
         `used ${counted(times, 'time', 'times')}, last ${when}`,
       unconfined: 'also without a sandbox',
+      give: {
+        open: 'Give one',
+        title: 'Allow from now on',
+        where: 'Where',
+        project: (name: string) => `in project ${name}`,
+        session: (handle: string) => `in session ${handle}`,
+        nowhere: 'There is no project and no session yet that it could hold in.',
+        what: 'What',
+        tools: {
+          Bash: 'A command',
+          Edit: 'Changing files',
+          Write: 'Writing files',
+          WebFetch: 'Reading from a host',
+        },
+        pattern: 'Pattern',
+        hints: {
+          Bash: 'npm test',
+          Edit: 'docs/*',
+          Write: 'docs/*',
+          WebFetch: 'docs.python.org',
+        },
+        hint: 'What it covers is shown here before you give it.',
+      },
       revoke: 'Revoke',
       revoked: (pattern: string) => `${pattern} is asked about again.`,
       ended: (n: number) => `${counted(n, 'has', 'have')} ended`,
@@ -463,6 +511,7 @@ export const en = {
       ['C or I', 'write a message'],
       ['N / ⇧N', 'next / previous that needs you'],
       ['H', 'snooze what has the focus'],
+      ['X', 'select what has the focus, to answer several'],
       ['1 … 9', 'choose an answer'],
       ['Y / A / N', 'allow once / always… / deny, in a focused permission'],
       ['⌘⏎', 'approve a plan; in the composer: send into the running turn'],

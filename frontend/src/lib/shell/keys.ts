@@ -3,6 +3,7 @@ import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { page } from '$app/state';
 import type { App } from '$lib/shared/app.svelte';
+import { focusAsk } from '$lib/features/inbox/settle';
 import { shell } from './shell.svelte';
 
 const SEQUENCE_MS = 800;
@@ -58,6 +59,8 @@ export class Keys {
         return this.#toItem(-1);
       case 'r':
         return this.#inPlan('revise');
+      case 'x':
+        return this.#select();
       case 'h':
         return this.#snooze();
       case 'z':
@@ -89,14 +92,20 @@ export class Keys {
     const focus = () => {
       const ask = document.querySelector<HTMLElement>(`[data-ask="${CSS.escape(next.id)}"]`);
       ask?.scrollIntoView({ block: 'center' });
-      // A permission hears its own keys.
-      (ask?.querySelector<HTMLElement>('[data-permission]') ?? ask)?.focus();
-      return ask !== null;
+      return focusAsk(next.id);
     };
     if (focus()) return true;
     const path = next.session_id ? resolve('/s/[id]', { id: next.session_id }) : resolve('/');
     void goto(path, { state: { inside: true } }).then(() => setTimeout(focus, 150));
     return true;
+  }
+
+  /** Choose the ask that has the focus in the list, to answer it with others. */
+  #select(): boolean {
+    const focused = document.activeElement?.closest<HTMLElement>('[data-asks] [data-item]');
+    const id = focused?.dataset['item'];
+    if (id) this.#app.inbox.toggle(id);
+    return id !== undefined;
   }
 
   /** Put off what has the focus, or the only thing there is. */

@@ -1,3 +1,4 @@
+import { SvelteSet } from 'svelte/reactivity';
 import type { GivenAnswer, Problem } from '$lib/live/api';
 import type { WaitingAnswer } from '$lib/live/outbox';
 import type { Answer, Item } from '$lib/live/types';
@@ -16,6 +17,20 @@ const URGENCY: Record<Item['kind'], number> = {
   stall: 5,
   failure: 6,
 };
+
+const UNDO_MS = 3000;
+
+/** Whether an answer that is the same for several fits this one. What is not there whole can't be allowed. */
+export function takes(item: Item, decision: 'allow' | 'deny' | 'dismiss'): boolean {
+  switch (decision) {
+    case 'allow':
+      return item.kind === 'permission' && !item.blob;
+    case 'deny':
+      return item.kind === 'permission' || item.kind === 'plan';
+    case 'dismiss':
+      return item.kind === 'question' || Boolean(item.notice?.decisions?.includes('dismiss'));
+  }
+}
 
 /** An answer in a few words, and the person's own where it was given in the conversation. */
 export function inWords(answer: Answer | GivenAnswer): string {
@@ -68,6 +83,13 @@ export class Inbox {
       .filter((item) => item.snoozed_at)
       .sort((a, b) => ((a.snoozed_until ?? '~') < (b.snoozed_until ?? '~') ? -1 : 1)),
   );
+  /** Several are being chosen, to be answered together. */
+  selecting = $state(false);
+  readonly #selected = new SvelteSet<string>();
+  /** Chosen, in the order of the list. */
+  readonly selected = $derived(
+    this.items.filter((item) => this.#selected.has(item.id) && !this.isHeld(item.id)),
+  );
   /** What the person is about to put off. */
   snoozing = $state.raw<Item[]>([]);
   readonly #held = $derived.by(() =>
@@ -114,12 +136,56 @@ export class Inbox {
   }
 
   async answer(item: Item, answer: Omit<GivenAnswer, 'id'>): Promise<void> {
-    if (this.held(item.id)?.state === 'waiting') return;
+    if (this.isHeld(item.id)) return;
     await this.#connection.live.giveAnswer(item.id, answer);
+  }
+
+  /** It was answered here, and the answer is on its way. */
+  isHeld(itemId: string): boolean {
+    return this.held(itemId)?.state === 'waiting';
+  }
+
+  /** The same answer for each of these, as if each had been given alone; undone together. */
+  async answerSeveral(items: Item[], decision: GivenAnswer['decision']): Promise<void> {
+    const { live } = this.#connection;
+    const given = items.filter((item) => !this.isHeld(item.id));
+    const batch = given[0]?.id;
+    if (batch === undefined) return;
+    this.stopSelecting();
+    await Promise.all(given.map((item) => live.giveAnswer(item.id, { decision }, batch)));
+    this.#toasts.show(
+      {
+        text: en.several.done(given.length, inWords({ id: '', decision })),
+        action: en.app.undo,
+        hotkey: 'Z',
+        act: () => void this.undoNewest(),
+      },
+      UNDO_MS,
+    );
+  }
+
+  isSelected(itemId: string): boolean {
+    return this.#selected.has(itemId);
+  }
+
+  /** Choose or unchoose one; the first begins choosing, the last taken away ends it. */
+  toggle(itemId: string): void {
+    if (!this.#selected.delete(itemId)) this.#selected.add(itemId);
+    this.selecting = this.#selected.size > 0;
+  }
+
+  selectAll(): void {
+    for (const item of this.items) this.#selected.add(item.id);
+  }
+
+  stopSelecting(): void {
+    this.selecting = false;
+    this.#selected.clear();
   }
 
   /** Put items off until a moment; without one until the person is back. Can be undone. */
   async snooze(items: Item[], until: Date | null): Promise<void> {
+    this.stopSelecting();
     await this.#each(items, (id) => this.#connection.api.snooze(id, until));
     const words = until ? en.snooze.until(momentInWords(until, Date.now())) : en.snooze.untilBack;
     this.#toasts.show({
@@ -145,12 +211,16 @@ export class Inbox {
     }
   }
 
-  /** What `Z` does: take back the newest answer that is still held. */
+  /** What `Z` does: take back the newest answer that is still held, and what was given with it. */
   undoNewest(): boolean {
-    const newest = [...this.#held.values()]
-      .filter((entry) => entry.state === 'waiting' && entry.not_before > Date.now())
-      .at(-1);
-    if (newest) void this.undo(newest.id);
+    const held = [...this.#held.values()].filter(
+      (entry) => entry.state === 'waiting' && entry.not_before > Date.now(),
+    );
+    const newest = held.at(-1);
+    for (const entry of held) {
+      const together = newest?.batch !== undefined && entry.batch === newest.batch;
+      if (entry === newest || together) void this.undo(entry.id);
+    }
     return newest !== undefined;
   }
 
@@ -161,7 +231,8 @@ export class Inbox {
   #tellRefusal(problem: Problem): void {
     const first = problem.body['item'] as Item | undefined;
     if (problem.code !== 'already_answered') this.#toasts.show({ text: problem.detail });
-    else if (first?.answer) this.#toasts.show({ text: en.asks.already(inWords(first.answer)) });
-    else this.#toasts.show({ text: problem.detail || en.asks.alreadyClosed });
+    else if (first?.answer) {
+      this.#toasts.show({ text: en.asks.already(first.title, inWords(first.answer)) });
+    } else this.#toasts.show({ text: problem.detail || en.asks.alreadyClosed });
   }
 }
