@@ -308,7 +308,7 @@ export const en = {
     standingUse: (since: string, used: number) =>
       `since ${since}, used ${counted(used, 'time', 'times')}`,
     denied: 'Denied',
-    said: (words: string) => `in your words: “${words}”`,
+    said: (words: string) => `In your words: “${words}”`,
     revised: 'Sent back',
     dismissed: 'Dismissed',
     retried: 'Retrying',

@@ -35,11 +35,17 @@ export function takes(item: Item, decision: 'allow' | 'deny' | 'dismiss'): boole
 /** An answer in a few words, and the person's own where it was given in the conversation. */
 export function inWords(answer: Answer | GivenAnswer): string {
   const said = 'said' in answer ? answer.said?.words : undefined;
-  if (!said) return decided(answer);
-  return `${decided(said === answer.text ? { ...answer, text: '' } : answer)} · ${en.asks.said(said)}`;
+  return said ? `${decided(answer)} · ${en.asks.said(said)}` : decided(answer);
 }
 
-function decided(answer: Answer | GivenAnswer): string {
+/** What was decided, in a few words. */
+export function decided(answer: Answer | GivenAnswer): string {
+  // What was said is shown as what it is.
+  const said = 'said' in answer && answer.said?.words === answer.text;
+  return inShort(said ? { ...answer, text: '' } : answer);
+}
+
+function inShort(answer: Answer | GivenAnswer): string {
   switch (answer.decision) {
     case 'allow': {
       const always = 'always' in answer ? answer.always : 'pattern' in answer && answer.pattern;
