@@ -77,6 +77,32 @@ def test_a_session_on_a_full_disk_is_held_shown_and_goes_on(home: Path, model: M
         assert [r.text for r in books.results] == ["That was all."]
 
 
+@pytest.mark.long
+@pytest.mark.spec("kills-30")
+def test_what_is_asked_for_on_a_full_disk_begins_when_there_is_room(home: Path, model: Model) -> None:
+    able = {**model.environment, **ABLE, "MAINLOOP_AGENT": "claude"}
+    with small_disk(home / "threads", megabytes=64) as threads, running(home, able) as (server, me):
+        me.post("/api/sessions", {"id": "session-1", "prompt": script({"text": "First."})})
+        me.until_session("session-1", "idle")
+        me.post("/api/sessions/session-1/park")
+        me.until("its process to end", lambda: not server.runners())
+        filler = fill(threads)
+        me.say(script({"text": "Second."}), "session-1")
+        me.post("/api/sessions", {"id": "session-2", "prompt": script({"text": "Third."})})
+        me.say(script({"text": "Fourth."}))
+        for session in ("session-1", "session-2"):
+            me.until("its status", lambda session=session: activity(me, session)["kind"] == "unwritten")
+        me.until("the main thread to say so", lambda: me.state()["main"]["status"]["activity"])
+        assert server.runners() == []
+        filler.unlink()
+        me.until_turn_ended(2, "session-1")
+        me.until_turn_ended(1, "session-2")
+        me.until_turn_ended(1)
+        settled(server)
+        assert [me.replies(t)[-1] for t in ("session-1", "session-2", "main")] == ["Second.", "Third.", "Fourth."]
+        assert me.get("/api/inbox")["items"] == []
+
+
 QUESTION: Final = {
     "question": "Which?",
     "header": "",

@@ -272,3 +272,44 @@ def test_when_memory_runs_short_those_that_do_nothing_are_parked_one_after_the_o
     look(server)
     assert [runner.work().wanted for runner in runners[1:]] == ["park", "run"]
     assert server.person.get("/api/sessions/session-0")["parked"]
+
+
+# -- a full disk -------------------------------------------------------------------------------------------------
+def doing(server: InProcessServer, thread: str) -> str:
+    state = server.person.state()
+    status = state["main"]["status"] if thread == "main" else server.person.get(f"/api/sessions/{thread}")["status"]
+    return (status["activity"] or {"kind": ""})["kind"]
+
+
+@pytest.mark.spec("kills-30")
+def test_while_the_disk_is_full_nothing_is_started_and_everything_begins_by_itself_when_there_is_room(
+    server: InProcessServer,
+) -> None:
+    idle = working(server, "session-0")
+    idle.end()
+    server.person.post("/api/sessions/session-0/park")
+    idle.goodbye()
+    server.workspaces.room = False
+    server.person.say("more", "session-0")
+    start(server, "session-1")
+    server.person.say("list them")
+    server.person.until("the main thread to say so", lambda: doing(server, "main") == "unwritten")
+    look(server)
+    assert [shown(server, f"session-{n}") for n in (0, 1)] == [("starting", "queued", 0), ("starting", "queued", 1)]
+    assert [doing(server, f"session-{n}") for n in (0, 1)] == ["unwritten"] * 2
+    assert [server.starts(thread) for thread in ("main", "session-0", "session-1")] == [[], [1], []]
+    server.workspaces.room = True
+    look(server)
+    for thread, run in (("main", 1), ("session-0", 2), ("session-1", 1)):
+        runner = play(server, thread, run)
+        runner.whole_turn("There.")
+        assert doing(server, thread) == ""
+    assert server.person.get("/api/inbox")["items"] == []
+
+
+@pytest.mark.spec("kills-30")
+def test_a_session_that_waits_for_room_on_the_disk_can_be_stopped(server: InProcessServer) -> None:
+    server.workspaces.room = False
+    start(server, "session-0")
+    server.person.post("/api/sessions/session-0/cancel")
+    assert (shown(server, "session-0")[0], doing(server, "session-0")) == ("cancelled", "")

@@ -1,5 +1,6 @@
 """Fan-out has a ceiling from the first day: how many work at a time, how deep, how many starts a turn and a day."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,8 +23,10 @@ class Ceilings:
     # How the ids of items begin that ask about sessions started too fast.
     ITEM: Final = "ceiling-starts-"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, has_room: Callable[[], bool]) -> None:
+        """`has_room`: whether the disk has room for the start of an agent."""
         self._settings = settings
+        self.has_room = has_room
 
     def check_start(self, unit: UnitOfWork, *, parent: str, turn: int, depth: int) -> None:
         """Whether an agent may start another session now. Raises CeilingReached in words for agent and person."""
@@ -70,7 +73,7 @@ class Ceilings:
     def has_slot(self, unit: UnitOfWork) -> bool:
         """Whether one more session may work right now. Those that wait for a slot, or for the person, hold none."""
         unit.alone(store.SLOTS)
-        return store.alive(unit.connection) < self._settings.max_alive
+        return store.alive(unit.connection) < self._settings.max_alive and self.has_room()
 
     def has_slot_for_newcomer(self, unit: UnitOfWork) -> bool:
         """The same for one that has not queued: nobody who waits is overtaken."""

@@ -26,6 +26,10 @@ class Starter(Protocol):
         """Start a runner for `run`; its process id where it has one here."""
         ...
 
+    def has_room(self) -> bool:
+        """Whether there is room on the disk for a start."""
+        ...
+
     def alive(self, thread_id: str) -> bool:
         """Whether a runner of this thread holds its lock."""
         ...
@@ -43,6 +47,9 @@ def define(runs: Runs, starter: Starter) -> None:
             if runs.database.read(lambda c: _newest_state(c, thread_id)) != "ended":
                 return
             wait_until_gone(starter.alive, thread_id, LET_GO)
+        if not starter.has_room():
+            # The watch asks again when there is.
+            return runs.database.write(lambda unit: runs.standing.no_room(unit, thread_id))
         run = runs.database.write(lambda unit: None if _is_coming(unit, thread_id) else runs.begin(unit, thread_id))
         if run is None:
             return

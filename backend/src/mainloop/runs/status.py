@@ -24,6 +24,7 @@ OVERDUE: Final = timedelta(seconds=60)
 NOTED_EVERY: Final = timedelta(seconds=10)
 PIECES_NOTED_EVERY: Final = 30.0
 LONGEST: Final = 200
+NO_ROOM: Final = "The disk is full, so its agent is not started. It starts by itself when there is room."
 
 
 def status_of(row: Row) -> Status:
@@ -86,6 +87,13 @@ class Standing:
         except StorageFull:
             self._statuses.tell(thread_id, Status(activity=activity))
             raise
+
+    def no_room(self, unit: UnitOfWork, thread_id: str) -> None:
+        """It can't be started because the disk is full."""
+        row = store.agent(unit.connection, thread_id)
+        before = status_of(row).activity
+        since = before.since if before is not None and before.kind == "unwritten" else unit.now
+        self._does(unit, row, Activity(kind="unwritten", text=NO_ROOM, since=since))
 
     def restarting(self, unit: UnitOfWork, thread_id: str, attempt: int, of: int) -> None:
         """Its process has ended and is started again."""

@@ -47,7 +47,7 @@ class Watch:
                 database.write(self._park_idle)
             if (number := self._too_many()) > 0:
                 database.write(lambda unit: self._make_room(unit, number))
-            if database.read(store.threads_with_messages):
+            if self._starter.has_room() and database.read(store.threads_with_messages):
                 database.write(self._restart_forgotten)
             if self._awake.seconds >= AWAKE.total_seconds():
                 self._look_for_silence()

@@ -44,6 +44,9 @@ class Launcher:
             RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror)
         )
 
+    def has_room(self) -> bool:
+        return self._workspaces.has_room()
+
     def alive(self, thread_id: str) -> bool:
         return self._workspaces.alive(thread_id)
 

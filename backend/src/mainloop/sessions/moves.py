@@ -51,6 +51,8 @@ class Moves:
         assert session is not None
         if S(session.state) is not state:
             check_move(S(session.state), state)
+        if session.queued_at is not None and not queued:
+            self._runs.standing.at_rest(unit, session_id)
         if not queued and runs_store.agent(unit.connection, session_id).wanted == "queue":
             runs_store.update(unit, session_id, wanted="run")
         store.update(
@@ -103,7 +105,13 @@ class Moves:
             return
         if runs_store.agent(unit.connection, session_id).wanted != "hold":
             runs_store.update(unit, session_id, wanted="queue")
+        self.no_room(unit, session_id)
         self.move(unit, session_id, S.STARTING, QUEUED, queued=True)
+
+    def no_room(self, unit: UnitOfWork, session_id: str) -> None:
+        """Say so where it queues because the disk is full."""
+        if not self._ceilings.has_room():
+            self._runs.standing.no_room(unit, session_id)
 
     def settle(self, unit: UnitOfWork, session_id: str) -> None:
         """What it was to do was taken back: it waits for nothing and holds no slot."""

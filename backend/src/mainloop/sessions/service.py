@@ -148,6 +148,8 @@ class Sessions:
         unit.append(anchor.thread_id, "session_started", SessionStartedBody(session_id=start.id, anchor=anchor))
         if has_slot:
             self._runs.phases.enqueue(unit, PREPARE, start.id, "1")
+        else:
+            self._moves.no_room(unit, start.id)
         return self._moves.say(unit, start.id)
 
     def _check_kind(self, kind: str) -> None:

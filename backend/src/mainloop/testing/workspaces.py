@@ -36,10 +36,14 @@ class MemoryWorkspaces:
         self.started: list[RunSpec] = []
         self.killed: list[str] = []
         self.commits: dict[str, str] = {}
+        self.room = True
         self.on_start: Callable[[RunSpec], None] | None = None
 
     def get_ready(self) -> None:
         return
+
+    def has_room(self) -> bool:
+        return self.room
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         path = self._workspace(spec.thread_id)

@@ -149,6 +149,10 @@ class Workspaces(Protocol):
         """Called once, when the server answers: what makes the first start quick may be done ahead. It need not be."""
         ...
 
+    def has_room(self) -> bool:
+        """Whether there is room for what the start of an agent writes. Cheap."""
+        ...
+
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         """The workspace is there, ready for an agent.
 

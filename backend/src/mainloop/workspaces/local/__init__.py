@@ -45,6 +45,8 @@ LEAVING_SECONDS = 10.0
 _RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
 
 _CHECKOUT_SECONDS = 1800
+# What an agent writes before it has said a word fits into this many times over.
+ROOM = 20 * 1024 * 1024  # bytes
 LONGEST_LOG = 5 * 1024 * 1024  # bytes
 
 
@@ -95,6 +97,10 @@ class LocalWorkspaces:
         # Nobody waits for a start where there was none yet; one that was put off is woken by the next message.
         if self._spawner is not None and any((self._home / "threads").glob("*/run.json")):
             self._spawner.warm_up()
+
+    def has_room(self) -> bool:
+        threads = self._home / "threads"
+        return shutil.disk_usage(threads if threads.exists() else self._home).free >= ROOM
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         at = self._places(spec.thread_id)

@@ -74,6 +74,15 @@ describe('a session in time', () => {
     const queued = session('starting', {}, { reason: 'queued', queued_at: before(1) });
     expect(faceOf(queued, [], { ahead: 2 }).text).toBe('queued, 2 ahead');
     expect(faceOf(queued, [], { ahead: 0 }).text).toBe('queued, next');
+    const activity = {
+      kind: 'unwritten',
+      text: 'Full.',
+      since: before(1),
+      attempt: 0,
+      of: 0,
+    } as const;
+    const full = session('starting', { activity }, { reason: 'queued', queued_at: before(1) });
+    expect(faceOf(full, [], { ahead: 0 }).text).toBe('disk full');
     expect(isAtWork(queued)).toBe(false);
     expect(isAtWork(session('starting', {}, { reason: 'preparing' }))).toBe(true);
   });

@@ -107,6 +107,11 @@ export function tookOf(session: Session, now: number): string {
   return lasting((end ? Date.parse(end) : now) - Date.parse(session.created_at));
 }
 
+function startingWords(session: Session, ahead: number | null): string {
+  if (session.status?.activity?.kind === 'unwritten') return words.unwritten;
+  return ahead === null ? session.reason || words.starting : en.sessions.queuedAhead(ahead);
+}
+
 /** `items`: the open items of this session, most urgent first. `ahead`: how many are before it in the queue. */
 export function faceOf(
   session: Session,
@@ -118,7 +123,7 @@ export function faceOf(
     case 'starting':
       return {
         tone: 'quiet',
-        text: ahead === null ? session.reason || words.starting : en.sessions.queuedAhead(ahead),
+        text: startingWords(session, ahead),
         icon: 'clock',
         end: 'stub',
       };
