@@ -6,12 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 from mainloop.sandboxes.base import Policy, Probe
 from mainloop.sandboxes.trial import try_out
+from mainloop.settings import memory
 
 _SYSTEM = ("/usr", "/etc", "/opt")
 _LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/libx32", "/lib64")
@@ -38,6 +39,9 @@ _TOOL_CHAINS = (
     "~/.sdkman/candidates",
     "~/.volta",
 )
+
+# A folder that is only to be empty.
+_LEAST = os.sysconf("SC_PAGE_SIZE")
 
 _INSTALL = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`."
 _UBUNTU = """\
@@ -82,8 +86,11 @@ class Bubblewrap:
             *("--unshare-pid", "--unshare-ipc", "--unshare-uts"),
             *([] if policy.network else ["--unshare-net"]),
             *("--proc", "/proc", "--dev", "/dev"),
-            *("--tmpfs", "/tmp", "--tmpfs", "/run"),
-            *_system(),
+            *self._in_memory("/dev/shm", memory() // 16),
+            *("--remount-ro", "/dev"),
+            *self._in_memory("/tmp", memory() // 8),
+            *self._in_memory("/run", memory() // 16),
+            *_system(self._in_memory),
             *_shown(policy),
             # Folders made on the way to a bind; without it writes there seem to succeed.
             *("--remount-ro", "/"),
@@ -107,6 +114,10 @@ class Bubblewrap:
             _ROOT if os.geteuid() == 0 else "",
         )
 
+    def _in_memory(self, path: str, size: int = _LEAST) -> list[str]:
+        """An empty folder that is no disk's, and holds so many bytes at most."""
+        return [*(["--size", str(size)] if self._version >= (0, 5) else []), "--tmpfs", path]
+
     @cached_property
     def _program(self) -> str:
         return shutil.which("bwrap") or "bwrap"
@@ -129,7 +140,7 @@ class Bubblewrap:
         return _NO_NAMESPACES
 
 
-def _system() -> Iterator[str]:
+def _system(in_memory: Callable[[str], list[str]]) -> Iterator[str]:
     for folder in _SYSTEM:
         if Path(folder).is_dir():
             yield from ("--ro-bind", folder, folder)
@@ -141,7 +152,7 @@ def _system() -> Iterator[str]:
             yield from ("--ro-bind", folder, folder)
     for path in _private(Path("/etc")):
         if path.is_dir():
-            yield from ("--tmpfs", str(path))
+            yield from in_memory(str(path))
         else:
             yield from ("--ro-bind", "/dev/null", str(path))
     # Often a link into /run, which is a private one inside.

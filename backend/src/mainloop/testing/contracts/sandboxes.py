@@ -1,6 +1,8 @@
 """What every sandbox promises. A subclass gives the fixtures `sandbox` and `ground`, an empty folder."""
 
+import errno
 import json
+import os
 import secrets
 import shlex
 import signal
@@ -8,13 +10,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mainloop.sandboxes.base import Policy, Sandbox, inside
+from mainloop.settings import memory
 from mainloop.testing.waiting import eventually
 
 _STARTER = """\
 import json, subprocess, sys
 subprocess.run(json.loads(sys.argv[1]))
 """
+
+
+# Every place in memory that can be written: its size, and what comes of a file that is larger than it.
+_IN_MEMORY = """\
+import json, os
+found = {}
+for line in open("/proc/self/mounts"):
+    _, place, kind, *_ = line.split()
+    if kind != "tmpfs" or not os.access(place, os.W_OK):
+        continue
+    about = os.statvfs(place)
+    found[place] = [about.f_blocks * about.f_frsize, 0]
+    try:
+        with open(place + "/large", "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, found[place][0] + 1)
+    except OSError as error:
+        found[place][1] = error.errno
+print(json.dumps(found))
+"""
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class SandboxContract:
@@ -137,6 +162,18 @@ class ConfinedSandboxContract(SandboxContract):
     def test_without_network_not_even_this_machine_is_reached(self, sandbox: Sandbox, ground: Path) -> None:
         script = "ls /sys/class/net 2>/dev/null; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"
         assert run(sandbox, Policy(ground, (ground,), network=False), script).stdout.split() == ["lo"]
+
+    @pytest.mark.spec("kills-31")
+    def test_whatever_is_written_in_memory_has_a_bound(self, sandbox: Sandbox, ground: Path) -> None:
+        done = run(sandbox, Policy(ground, (ground,)), f"{shlex.quote(sys.executable)} -c {shlex.quote(_IN_MEMORY)}")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, list[int]] = json.loads(done.stdout)
+        assert {error for _, error in found.values()} == {errno.ENOSPC}
+        sizes = {place: size for place, (size, _) in found.items()}
+        # The system rounds up to whole pages.
+        assert 0 <= sizes["/tmp"] - memory() // 8 < PAGE
+        assert 0 <= sizes["/dev/shm"] - memory() // 16 < PAGE
+        assert max(sizes.values()) == sizes["/tmp"]
 
     def test_what_only_root_may_read_stays_unread(self, sandbox: Sandbox, ground: Path) -> None:
         assert run(sandbox, Policy(ground, (ground,)), "cat /etc/shadow /etc/gshadow").stdout == ""
