@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
+from mainloop.events import unit
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
@@ -144,6 +145,103 @@ def test_what_is_no_item_or_no_answer_is_refused_in_words(server: InProcessServe
     assert give(server, ask, "allow", text="x" * 20_001)[1]["code"] == "bad_input"
     assert server.person.http.post("/api/inbox/answers", json={"answers": []}).status_code == 422
     assert waiting(server) == [ask]
+
+
+@pytest.mark.spec("inbox-13")
+def test_a_megabyte_is_no_answer_wherever_it_stands(server: InProcessServer) -> None:
+    runner = working(server)
+    question, permission = runner.ask_question("Which?"), runner.ask_permission()
+    much = "x" * 1_000_000
+    for item, decision, more, words in (
+        (question, "answer", {"text": much}, "at most 20000"),
+        (question, "answer", {"answers": {"Which?": much}}, "20000 characters at most, this one has 1000000"),
+        (question, "answer", {"answers": {"Which?": ["x"] * 20_001}}, "20000 characters at most"),
+        (question, "answer", {"answers": {much: "yes"}}, "This was not asked: xxx"),
+        (question, "dismiss", {"answers": {"Which?": "yes"}}, "Only a question that is answered"),
+        (permission, "allow", {"answers": {much: "yes"}}, "Only a question that is answered"),
+        (permission, "deny", {"id": much}, "at most 64"),
+        (permission, "allow", {"scope": "session", "pattern": much}, "at most 20000"),
+    ):
+        status, problem = give(server, item, decision, **more)
+        assert (status, problem["code"]) == (422, "bad_input")
+        assert words in problem["detail"]
+        assert len(problem["detail"]) < 2000
+    assert give(server, much[:50_000], "allow")[0] in (404, 414)
+    assert sorted(waiting(server)) == sorted([question, permission])
+    assert give(server, question, "answer", answers={"Which?": "x" * 20_000})[0] == 200
+    assert len(runner.work().answers) == 1
+
+
+def five_hundred(runner: HandRunner) -> list[str]:
+    """So many asks of one session, in one report."""
+    asks = [
+        r.AskOpened(
+            id=f"ask-session-1-call-{n}",
+            call_id=f"call-{n}",
+            turn=1,
+            title=f"Run {n}?",
+            ask=PermissionAsk(tool="Bash", input={"command": f"make {n}"}, command=f"make {n}"),
+        )
+        for n in range(500)
+    ]
+    runner.say(*asks)
+    return [ask.id for ask in asks]
+
+
+def denials(items: list[str]) -> dict[str, Any]:
+    return {"answers": [{"id": str(uuid.uuid4()), "item": item, "decision": "deny"} for item in items]}
+
+
+@pytest.mark.spec("inbox-3", "inbox-14")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_five_hundred_at_once_are_all_there(server: InProcessServer) -> None:
+    asked = five_hundred(working(server))
+    items = waiting(server)
+    assert sorted(items) == sorted(asked)
+    assert [item["id"] for item in server.person.state()["items"]] == items
+    too_many = server.person.http.post("/api/inbox/answers", json=denials(items[:201]))
+    assert (too_many.status_code, too_many.json()["code"]) == (422, "bad_input")
+    results = server.person.post("/api/inbox/answers", denials(items[:20]))["results"]
+    assert {result["status"] for result in results} == {200}
+    assert waiting(server) == items[20:]
+
+
+@pytest.mark.long
+@pytest.mark.spec("inbox-3", "inbox-14")
+def test_five_hundred_are_answered_by_hundreds(server: InProcessServer) -> None:
+    runner = working(server)
+    items = five_hundred(runner)
+    for start in range(0, 500, 200):
+        results = server.person.post("/api/inbox/answers", denials(items[start : start + 200]))["results"]
+        assert {result["status"] for result in results} == {200}
+    assert waiting(server) == []
+    assert len(runner.work().answers) == 500
+    assert server.person.get("/api/sessions/session-1")["state"] != "waiting"
+
+
+@pytest.mark.spec("inbox-7", "inbox-15")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)], ids=["back", "forth"])
+def test_a_clock_that_jumps_loses_no_ask_and_no_answer(
+    server: InProcessServer, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    runner = working(server)
+    before, question = runner.ask_permission(), runner.ask_question()
+    right = unit.now
+    monkeypatch.setattr(unit, "now", lambda: right() + jump)
+    after = runner.ask_permission("make install")
+    server.look_after()
+    assert sorted(waiting(server)) == sorted([before, question, after])
+    for ask in (before, after):
+        assert give(server, ask, "allow")[0] == 200
+        assert give(server, ask, "deny")[1]["code"] == "already_answered"
+    assert {answer.ask_id for answer in runner.work().answers} == {before, after}
+    monkeypatch.undo()
+    server.look_after()
+    assert waiting(server) == [question]
+    assert server.person.get("/api/sessions/session-1")["state"] == "waiting"
+    assert give(server, question, "dismiss")[0] == 200
+    assert len(runner.work().answers) == 3
 
 
 def closed(server: InProcessServer, item: str, thread: str = "session-1") -> tuple[str, str]:

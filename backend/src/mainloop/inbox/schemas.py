@@ -1,12 +1,15 @@
 """What the browser sends to answer."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from mainloop_models.asks import Decision
 from mainloop_models.events import ItemBody
+
+# Characters of all that one answer says.
+LONGEST: Final = 20_000
 
 
 class Item(ItemBody):
@@ -19,12 +22,21 @@ class GiveAnswer(BaseModel):
     decision: Decision
     # Per question its text, or the labels that were chosen.
     answers: dict[str, str | list[str]] = {}
-    text: str = Field(default="", max_length=20_000)
+    text: str = Field(default="", max_length=LONGEST)
     # Of a permission that is allowed: for this once, or standing from now on, for what the pattern says.
     scope: Literal["once", "session", "project"] = "once"
     pattern: str = Field(default="", max_length=20_000)
     # Without one: 30 days from now. At most a year.
     expires_at: datetime | None = None
+
+    @field_validator("answers")
+    @classmethod
+    def _short(cls, answers: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+        """All of it stands in one event, so there is a bound to it."""
+        size = sum(len(part) for value in answers.values() for part in ([value] if isinstance(value, str) else value))
+        if size > LONGEST:
+            raise ValueError(f"An answer has {LONGEST} characters at most, this one has {size}")
+        return answers
 
 
 class GiveAnswerTo(GiveAnswer):

@@ -318,11 +318,13 @@ def _check(item: ItemBody, answer: Answer) -> None:
         names = ", ".join(sorted(d.value for d in allowed))
         raise BadInput(what=f"A {item.kind.replace('_', ' ')} is answered with one of: {names}.")
     if not isinstance(item.ask, QuestionAsk) or answer.decision is not Decision.ANSWER:
+        if answer.answers:
+            raise BadInput(what="Only a question that is answered takes answers to questions.")
         return
     asked = [q.question for q in item.ask.questions]
     unknown = [q for q in answer.answers if q not in asked]
     if unknown:
-        raise BadInput(what=f"This was not asked: {unknown[0]}")
+        raise BadInput(what=f"This was not asked: {unknown[0][:LONGEST_TITLE]}")
     missing = [q for q in asked if not answer.answers.get(q)]
     if missing and not answer.text.strip():
-        raise BadInput(what=f"Not answered yet: {missing[0]}")
+        raise BadInput(what=f"Not answered yet: {missing[0][:LONGEST_TITLE]}")
