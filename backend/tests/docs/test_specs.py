@@ -14,6 +14,7 @@ SPECS = (
     "sessions",
     "kept",
     "inbox",
+    "unread",
     "desk",
     "permissions",
     "cost",

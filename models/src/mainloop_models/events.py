@@ -390,6 +390,17 @@ class ItemBody(Model):
     snoozed_until: datetime | None = None
 
 
+def is_news(kind: str, body: Model) -> bool:
+    """Whether an event tells the person something that they have not said themselves: what can be unread."""
+    match body:
+        case MessageBody():
+            return body.role != "user"
+        case ItemBody():
+            return body.state == "open" and body.snoozed_at is None
+        case _:
+            return kind == "result"
+
+
 KINDS: dict[str, type[Model]] = {
     "message": MessageBody,
     "reasoning": ReasoningBody,

@@ -704,6 +704,30 @@ export interface paths {
         patch: operations["change_message"];
         trace?: never;
     };
+    "/api/threads/{thread_id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Read
+         * @description How far the person has read.
+         */
+        get: operations["get_read"];
+        /**
+         * Read Thread
+         * @description How far the person has read: only ever forward, but for `unread`. Every device is told.
+         */
+        put: operations["read_thread"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/usage": {
         parameters: {
             query?: never;
@@ -1751,7 +1775,7 @@ export interface components {
         };
         /**
          * LiveEvent
-         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
+         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent.
          *
          *     `bodies` is never sent: it lists what an Event's body is, kind by kind.
          */
@@ -1759,6 +1783,7 @@ export interface components {
             bodies?: components["schemas"]["EventBodies"] | null;
             delta?: components["schemas"]["DeltaEvent"] | null;
             event?: components["schemas"]["Event"] | null;
+            read?: components["schemas"]["ReadEvent"] | null;
             status?: components["schemas"]["StatusEvent"] | null;
         };
         /** MainThread */
@@ -1773,6 +1798,18 @@ export interface components {
             turn: number;
             /** Working */
             working: boolean;
+        };
+        /**
+         * Mark
+         * @description How far a thread was read, on whatever device. Something is unread where `told` is greater than `read`.
+         */
+        Mark: {
+            /** Read */
+            read: number;
+            /** Thread Id */
+            thread_id: string;
+            /** Told */
+            told: number;
         };
         /**
          * Message
@@ -2412,6 +2449,31 @@ export interface components {
              */
             unit: "usd" | "tokens" | "starts";
         };
+        /**
+         * Read
+         * @description How far the person has read a thread: up to an event, or only up to the one before.
+         */
+        Read: {
+            /** Seq */
+            seq: number;
+            /**
+             * Unread
+             * @default false
+             */
+            unread: boolean;
+        };
+        /**
+         * ReadEvent
+         * @description How far a thread is read from now on, as `event: read` of the stream.
+         */
+        ReadEvent: {
+            /** Read */
+            read: number;
+            /** Thread Id */
+            thread_id: string;
+            /** Told */
+            told: number;
+        };
         /** Reason */
         Reason: {
             /**
@@ -3045,6 +3107,8 @@ export interface components {
             /** Items */
             items: components["schemas"]["Item"][];
             main: components["schemas"]["MainThread"];
+            /** Marks */
+            marks: components["schemas"]["Mark"][];
             /** Open Messages */
             open_messages: components["schemas"]["OpenMessage"][];
             person: components["schemas"]["Person"];
@@ -5210,6 +5274,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                thread_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_thread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                thread_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Read"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
                 };
             };
             /** @description What is wrong and what to do */

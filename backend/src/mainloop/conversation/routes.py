@@ -6,19 +6,22 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from mainloop.access.service import CurrentDevice, guest
+from mainloop.conversation import store
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.schemas import (
     ChangeMessage,
     ChooseAgent,
     Interrupt,
     LiveEvent,
+    Mark,
     Message,
     Page,
+    Read,
     SandboxState,
     Say,
     State,
 )
-from mainloop.conversation.service import Conversation
+from mainloop.conversation.service import Conversation, known_thread
 from mainloop.errors import UnknownBlob
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
@@ -145,6 +148,20 @@ def get_blob(blob_id: str, database: CurrentDatabase, me: CurrentDevice) -> Plai
     if text is None:
         raise UnknownBlob(id=blob_id)
     return PlainTextResponse(text)
+
+
+@router.put("/threads/{thread_id}/read", name="read_thread")
+def read_thread(
+    thread_id: str, given: Read, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice
+) -> Mark:
+    """How far the person has read: only ever forward, but for `unread`. Every device is told."""
+    return database.write(lambda unit: conversation.read(unit, thread_id, given))
+
+
+@router.get("/threads/{thread_id}/read", name="get_read")
+def get_read(thread_id: str, database: CurrentDatabase, me: CurrentDevice) -> Mark:
+    """How far the person has read."""
+    return database.read(lambda c: store.marks(c, known_thread(c, thread_id))[0])
 
 
 @router.put("/presence", name="look", status_code=204)

@@ -74,6 +74,23 @@ class QueuedMessage(BaseModel):
     message: Message
 
 
+class Read(BaseModel):
+    """How far the person has read a thread: up to an event, or only up to the one before."""
+
+    seq: int = Field(ge=1, le=2**63 - 1)
+    # The one way back: this event and what follows is unread again.
+    unread: bool = False
+
+
+class Mark(BaseModel):
+    """How far a thread was read, on whatever device. Something is unread where `told` is greater than `read`."""
+
+    thread_id: str
+    read: int
+    # The newest event that tells the person something.
+    told: int
+
+
 class SandboxState(BaseModel):
     kind: str
     confined: bool
@@ -101,6 +118,8 @@ class State(BaseModel):
     items: list[Item]
     projects: list[Project]
     queued: list[QueuedMessage]
+    # Of the main thread and of the sessions above.
+    marks: list[Mark]
     open_messages: list[OpenMessage]
     settings: ShownSettings
 
@@ -122,6 +141,10 @@ class StatusEvent(Status):
     thread_id: str
 
 
+class ReadEvent(Mark):
+    """How far a thread is read from now on, as `event: read` of the stream."""
+
+
 class EventBodies(BaseModel):
     """The shape of an event's `body` for each `kind`."""
 
@@ -140,7 +163,7 @@ class EventBodies(BaseModel):
 
 
 class LiveEvent(BaseModel):
-    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent.
+    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent.
 
     `bodies` is never sent: it lists what an Event's body is, kind by kind.
     """
@@ -148,4 +171,5 @@ class LiveEvent(BaseModel):
     event: Event | None = None
     delta: DeltaEvent | None = None
     status: StatusEvent | None = None
+    read: ReadEvent | None = None
     bodies: EventBodies | None = None

@@ -11,9 +11,11 @@ from mainloop.conversation import store
 from mainloop.conversation.prompts import main_prompt
 from mainloop.conversation.schemas import (
     MainThread,
+    Mark,
     Message,
     Person,
     QueuedMessage,
+    Read,
     SandboxState,
     Say,
     ShownSettings,
@@ -137,6 +139,17 @@ class Conversation:
         self._sessions.taken_back(unit, thread_id)
         return _message(body)
 
+    def read(self, unit: UnitOfWork, thread_id: str, given: Read) -> Mark:
+        """The person has read a thread that far, or wants it to be unread from there. Raises UnknownThread."""
+        known_thread(unit.connection, thread_id)
+        back, forward = store.unread, store.read
+        moved = back(unit, thread_id, given.seq - 1) if given.unread else forward(unit, thread_id, given.seq)
+        [mark] = store.marks(unit.connection, thread_id)
+        if moved:
+            told = mark.model_dump(exclude={"thread_id"})
+            unit.after_commit(lambda: self._runs.statuses.announce("read", thread_id, told))
+        return mark
+
     def _wake(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person wrote: whatever stood in the way of the thread's agent is out of it."""
         if thread_id == MAIN:
@@ -155,6 +168,7 @@ class Conversation:
         def look(c: sa.Connection) -> State:
             main = runs_store.agent(c, MAIN)
             default = self._kinds.default(c)
+            shown = sessions_store.shown(c)
             return State(
                 cursor=str(log.latest_cursor(c)),
                 version=version,
@@ -163,7 +177,8 @@ class Conversation:
                 main=MainThread(
                     id=MAIN, turn=main.turn, working=main.working, seq=store.last_seq(c, MAIN), status=status_of(main)
                 ),
-                sessions=[as_session(c, body) for body in sessions_store.shown(c)],
+                sessions=[as_session(c, body) for body in shown],
+                marks=store.marks(c, MAIN, *(body.id for body in shown)),
                 items=[Item.model_validate(body.model_dump()) for body in inbox_store.open_items(c)],
                 projects=[as_project(row) for row in projects_store.all_projects(c)],
                 queued=[QueuedMessage(thread_id=at, message=_message(body)) for at, body in mailbox.all_queued(c)],

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from mainloop.conversation.schemas import Mark
 from mainloop.db import tables as t
 from mainloop.db.engine import upsert
 from mainloop.events.unit import UnitOfWork
@@ -18,6 +19,26 @@ def set_demo(unit: UnitOfWork, demo: bool) -> None:
 
 def thread_exists(connection: sa.Connection, thread_id: str) -> bool:
     return connection.execute(sa.select(t.thread.c.id).where(t.thread.c.id == thread_id)).first() is not None
+
+
+def marks(connection: sa.Connection, *thread_ids: str) -> list[Mark]:
+    """How far threads were read."""
+    columns = (t.thread.c.id, t.thread.c.last_read, t.thread.c.last_told)
+    rows = connection.execute(sa.select(*columns).where(t.thread.c.id.in_(thread_ids)))
+    return [Mark(thread_id=row.id, read=row.last_read, told=row.last_told) for row in rows]
+
+
+def read(unit: UnitOfWork, thread_id: str, seq: int) -> bool:
+    """A thread was read up to an event; False if it was before. No further than there is something to read."""
+    end = sa.case((t.thread.c.last_seq < seq, t.thread.c.last_seq), else_=seq)
+    forward = (t.thread.c.id == thread_id, t.thread.c.last_read < end)
+    return unit.execute(sa.update(t.thread).where(*forward).values(last_read=end)).rowcount > 0
+
+
+def unread(unit: UnitOfWork, thread_id: str, seq: int) -> bool:
+    """What follows an event is unread again; False if it is so already."""
+    back = (t.thread.c.id == thread_id, t.thread.c.last_read > seq)
+    return unit.execute(sa.update(t.thread).where(*back).values(last_read=seq)).rowcount > 0
 
 
 def last_seq(connection: sa.Connection, thread_id: str) -> int:

@@ -37,6 +37,9 @@ thread = sa.Table(
     _id(primary_key=True),
     sa.Column("kind", Words(16), nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False, server_default="0"),
+    # The newest event that tells the person something, and how far they have read.
+    sa.Column("last_told", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_read", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -18,7 +18,7 @@ from mainloop.db.file import DatabaseFile
 from mainloop.errors import DatabaseAway, DatabaseDamaged, StorageFull
 from mainloop.events.bell import LOG, Bell
 from mainloop_models.base import Model
-from mainloop_models.events import BlobRef
+from mainloop_models.events import BlobRef, is_news
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,10 +30,15 @@ CHANNEL: Final = "mainloop"
 TRIES: Final = 5
 
 _MORE: Final = sa.bindparam("more", type_=sa.BigInteger)
+# Which of them is the last that tells the person something; 0: none.
+_TOLD: Final = sa.bindparam("told", type_=sa.BigInteger)
 _COUNT_IN_THREAD: Final = (
     sa.update(t.thread)
     .where(t.thread.c.id == sa.bindparam("thread"))
-    .values(last_seq=t.thread.c.last_seq + _MORE)
+    .values(
+        last_seq=t.thread.c.last_seq + _MORE,
+        last_told=sa.case((_TOLD > 0, t.thread.c.last_seq + _TOLD), else_=t.thread.c.last_told),
+    )
     .returning(t.thread.c.last_seq)
 )
 _TIME_OF_LAST: Final = sa.select(t.event.c.at).order_by(t.event.c.cursor.desc()).limit(1).scalar_subquery()
@@ -80,7 +85,7 @@ class UnitOfWork:
         self.landed: set[str] = set()
         # Its events as they are stored, once they are.
         self.written: list[Written] = []
-        self._events: list[tuple[str, str, str]] = []
+        self._events: list[tuple[str, str, str, bool]] = []
         self._topics: set[str] = set()
         self._after: list[Callable[[], None]] = []
 
@@ -89,7 +94,7 @@ class UnitOfWork:
 
     def append(self, thread_id: str, kind: str, body: Model) -> None:
         """Say that something happened in a thread. It becomes an event if and when the transaction commits."""
-        self._events.append((thread_id, kind, body.model_dump_json(exclude_defaults=False)))
+        self._events.append((thread_id, kind, body.model_dump_json(exclude_defaults=False), is_news(kind, body)))
 
     def ring(self, topic: str) -> None:
         """Wake whoever listens to `topic`, after the commit."""
@@ -154,17 +159,21 @@ class UnitOfWork:
 
     def _number_and_insert(self) -> None:
         count: dict[str, int] = defaultdict(int)
-        for thread_id, _, _ in self._events:
+        told: dict[str, int] = {}
+        for thread_id, _, _, news in self._events:
             count[thread_id] += 1
+            if news:
+                told[thread_id] = count[thread_id]
         next_seq: dict[str, int] = {}
         for thread_id in sorted(count):
-            row = self.connection.execute(_COUNT_IN_THREAD, {"thread": thread_id, "more": count[thread_id]})
+            counted = {"thread": thread_id, "more": count[thread_id], "told": told.get(thread_id, 0)}
+            row = self.connection.execute(_COUNT_IN_THREAD, counted)
             next_seq[thread_id] = row.scalar_one() - count[thread_id]
         last, last_at = self.connection.execute(_COUNT_IN_ALL, {"more": len(self._events)}).one()
         cursor = last - len(self._events)
         # A clock that was set back must not put times out of the order of the numbers.
         at = max(self.now, last_at or self.now)
-        for thread_id, kind, body in self._events:
+        for thread_id, kind, body, _ in self._events:
             cursor += 1
             next_seq[thread_id] += 1
             self.written.append(Written(cursor, thread_id, next_seq[thread_id], kind, at, body))

@@ -77,8 +77,8 @@ async def _frames(parts: Parts, cursor: int | None, threads: set[str] | None, gu
                 await heard(ear, deltas_at - clock())
                 continue
             told, statuses = parts.statuses.news(told)
-            for status in statuses:
-                yield f"event: status\ndata: {json.dumps(status, ensure_ascii=False)}\n\n".encode()
+            for kind, news in statuses:
+                yield f"event: {kind}\ndata: {json.dumps(news, ensure_ascii=False)}\n\n".encode()
             for piece in parts.open_messages.news(sent, threads):
                 deltas_at = clock() + BREATH
                 yield f"event: delta\ndata: {json.dumps(piece, ensure_ascii=False)}\n\n".encode()

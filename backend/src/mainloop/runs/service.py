@@ -80,6 +80,7 @@ class Runs:
         self.registry = registry
         # Set at shutdown: whoever waits is answered at once.
         self.stopping = False
+        self.statuses = statuses
         self.standing = Standing(database, statuses, registry)
         self.turns = Turns(open_messages, registry, self.standing, settings.max_restarts)
         # Whose a token is; and by token until when no look at the database is needed to take its run's pieces.

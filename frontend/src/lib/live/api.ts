@@ -13,6 +13,7 @@ import type {
   Event,
   Item,
   KeptFiles,
+  Mark,
   MessageBody,
   Offer,
   Permission,
@@ -140,6 +141,18 @@ export class Api {
   wake(itemId: string): Promise<Item> {
     const params = { path: { item_id: itemId } };
     return dataOf(this.#client.POST('/api/inbox/{item_id}/wake', { params }));
+  }
+
+  markRead(threadId: string, seq: number, unread: boolean): Promise<Mark> {
+    const params = { path: { thread_id: threadId } };
+    return dataOf(
+      this.#client.PUT('/api/threads/{thread_id}/read', { params, body: { seq, unread } }),
+    );
+  }
+
+  mark(threadId: string): Promise<Mark> {
+    const params = { path: { thread_id: threadId } };
+    return dataOf(this.#client.GET('/api/threads/{thread_id}/read', { params }));
   }
 
   /** The person looks at this page now. */

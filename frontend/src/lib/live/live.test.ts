@@ -35,6 +35,7 @@ class FakeServer {
       await this.stateGate;
       return {
         cursor,
+        marks: [],
         main: { id: MAIN, turn: 0, working: false, seq: 0, status: {} },
         sessions: [],
         items: [],

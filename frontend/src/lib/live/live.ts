@@ -24,6 +24,7 @@ import {
   takeDelta,
   takeEvent,
   takeItem,
+  takeMark,
   takeOpenMessages,
   takePage,
   takeProject,
@@ -258,6 +259,18 @@ export class Live {
     this.#say({ type: 'outbox' });
   }
 
+  /** A thread was read up to an event; with `unread` it is unread from there. Without a line it is said another time. */
+  async markRead(threadId: string, seq: number, unread = false): Promise<void> {
+    const mark = await this.call(() => this.#options.api.markRead(threadId, seq, unread));
+    this.#changed(takeMark(this.world, mark));
+  }
+
+  /** How far a thread was read that is not in the snapshot. */
+  async fetchMark(threadId: string): Promise<void> {
+    if (this.world.marks.has(threadId)) return;
+    this.#changed(takeMark(this.world, await this.call(() => this.#options.api.mark(threadId))));
+  }
+
   async changeQueued(threadId: string, messageId: string, change: QueuedChange): Promise<void> {
     const message = await this.call(() =>
       this.#options.api.changeMessage(threadId, messageId, change),
@@ -385,6 +398,9 @@ export class Live {
         break;
       case 'status':
         this.#changed(takeStatus(this.world, frame.status));
+        break;
+      case 'read':
+        this.#changed(takeMark(this.world, frame.mark));
         break;
       case 'reset':
         void this.#reload();

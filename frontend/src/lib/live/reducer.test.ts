@@ -6,6 +6,7 @@ import {
   logOf,
   takeDelta,
   takeEvent,
+  takeMark,
   takeOpenMessages,
   takePage,
   takeQueued,
@@ -45,6 +46,7 @@ function said(id: string, text: string, more: Partial<MessageBody> = {}): Messag
 function state(more: Partial<State> = {}): State {
   return {
     cursor: '0',
+    marks: [],
     version: '0',
     person: { name: 'sam' },
     device: { id: 'd', name: 'd' },
@@ -76,6 +78,27 @@ describe('cursors', () => {
     expect(isLater('10', '9')).toBe(true);
     expect(isLater('9', '10')).toBe(false);
     expect(isLater('12', '12')).toBe(false);
+  });
+});
+
+describe('what is unread', () => {
+  // spec: unread-1, unread-3
+  test('is what tells something behind the mark of the server, whichever comes first', () => {
+    const world = started({ marks: [{ thread_id: 's', read: 2, told: 2 }] });
+    const mark = () => world.marks.get('s');
+    takeEvent(world, event('message', said('q', 'mine'), 3, 's'));
+    expect(mark()).toMatchObject({ read: 2, told: 2 });
+    takeEvent(world, event('message', said('r', 'reply', { role: 'assistant' }), 4, 's'));
+    expect(mark()).toMatchObject({ read: 2, told: 4 });
+    // Announced before the next event was: what came since stays unread.
+    takeMark(world, { thread_id: 's', read: 3, told: 3 });
+    expect(mark()).toMatchObject({ read: 3, told: 4 });
+    takeMark(world, { thread_id: 's', read: 4, told: 4 });
+    takeEvent(world, event('session', { id: 's', state: 'idle', status: {} }, 5, 's'));
+    expect(mark()).toMatchObject({ read: 4, told: 4 });
+    // Made unread on another device.
+    takeMark(world, { thread_id: 's', read: 1, told: 4 });
+    expect(mark()).toMatchObject({ read: 1, told: 4 });
   });
 });
 

@@ -8,6 +8,7 @@ import type {
   Delta,
   Event,
   Item,
+  Mark,
   MessageBody,
   OpenMessage,
   Project,
@@ -25,6 +26,7 @@ export type Topic =
   | 'items'
   | 'projects'
   | 'main'
+  | 'marks'
   | `log:${string}`
   | `open:${string}`
   | `queue:${string}`;
@@ -70,6 +72,8 @@ export interface World {
   sessions: Map<string, Session>;
   items: Map<string, Item>;
   projects: Map<string, Project>;
+  /** How far each thread was read, and up to where there is something to read. */
+  marks: Map<string, Mark>;
   logs: Map<string, Log>;
   queued: Map<string, Map<string, MessageBody>>;
   open: Map<string, Growing>;
@@ -87,6 +91,7 @@ export function emptyWorld(): World {
     sessions: new Map(),
     items: new Map(),
     projects: new Map(),
+    marks: new Map(),
     logs: new Map(),
     queued: new Map(),
     open: new Map(),
@@ -128,13 +133,14 @@ export function logOf(world: World, threadId: string): Log {
 }
 
 export function takeState(world: World, state: State): Changes {
-  const changes: Changes = new Set(['state', 'sessions', 'items', 'projects', 'main']);
+  const changes: Changes = new Set(['state', 'sessions', 'items', 'projects', 'main', 'marks']);
   world.state = state;
   world.cursor = state.cursor;
   world.main = state.main;
   world.sessions = new Map(state.sessions.map((session) => [session.id, session]));
   world.items = new Map(state.items.map((item) => [item.id, item]));
   world.projects = new Map(state.projects.map((project) => [project.id, project]));
+  world.marks = new Map(state.marks.map((mark) => [mark.thread_id, mark]));
   for (const id of world.queued.keys()) changes.add(`queue:${id}`);
   world.queued = new Map();
   for (const { thread_id, message } of state.queued) {
@@ -213,8 +219,37 @@ export function takeEvent(world: World, event: Event): Changes {
   if (known) return changes;
   world.cursor = event.cursor;
   settle(world, event);
+  if (isNews(event)) {
+    const { thread_id } = event;
+    world.marks.set(thread_id, { thread_id, read: readOf(world, thread_id), told: event.seq });
+    changes.add('marks');
+  }
   takeEffect(world, event, changes);
   return changes;
+}
+
+/** Whether an event tells the person something that they have not said themselves: what can be unread. */
+export function isNews(event: Event): boolean {
+  switch (event.kind) {
+    case 'message':
+      return event.body.role !== 'user';
+    case 'item':
+      return event.body.state === 'open' && !event.body.snoozed_at;
+    default:
+      return event.kind === 'result';
+  }
+}
+
+function readOf(world: World, threadId: string): number {
+  return world.marks.get(threadId)?.read ?? 0;
+}
+
+/** How far a thread was read, as the server says. */
+export function takeMark(world: World, mark: Mark): Changes {
+  const held = world.marks.get(mark.thread_id);
+  // An event may have overtaken it.
+  world.marks.set(mark.thread_id, { ...mark, told: Math.max(mark.told, held?.told ?? 0) });
+  return new Set<Topic>(['marks']);
 }
 
 /** What an event means beyond its place in the log. */

@@ -5,12 +5,13 @@
  */
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff';
-import type { Delta, Event, StatusNews } from './types';
+import type { Delta, Event, Mark, StatusNews } from './types';
 
 export type Frame =
   | { type: 'event'; event: Event }
   | { type: 'delta'; delta: Delta }
   | { type: 'status'; status: StatusNews }
+  | { type: 'read'; mark: Mark }
   | { type: 'reset' };
 
 export type StreamStatus =
@@ -152,6 +153,8 @@ function parseFrame(name: string | undefined, data: string): Frame | null {
       return { type: 'delta', delta: JSON.parse(data) as Delta };
     case 'status':
       return { type: 'status', status: JSON.parse(data) as StatusNews };
+    case 'read':
+      return { type: 'read', mark: JSON.parse(data) as Mark };
     case 'reset':
       return { type: 'reset' };
     default:

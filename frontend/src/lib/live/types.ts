@@ -23,6 +23,7 @@ export type PermissionAsk = Schemas['PermissionAsk'];
 export type Answer = Schemas['Answer'];
 export type Item = Schemas['Item'];
 export type Permission = Schemas['Permission'];
+export type Mark = Schemas['Mark'];
 export type Preview = Schemas['Preview'];
 export type GivenPermission = Schemas['GivePermission'];
 export type Offer = Schemas['Offer'];

@@ -1,6 +1,7 @@
 import { getContext, setContext } from 'svelte';
 import { Access, storedKey } from '$lib/features/access/access.svelte';
 import { Conversations } from '$lib/features/conversation/conversation.svelte';
+import { Marks } from '$lib/features/conversation/reading.svelte';
 import { Inbox } from '$lib/features/inbox/inbox.svelte';
 import { Projects } from '$lib/features/projects/projects.svelte';
 import { Sessions } from '$lib/features/sessions/sessions.svelte';
@@ -22,6 +23,7 @@ export class App {
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);
   readonly inbox = new Inbox(this.connection, this.toasts);
+  readonly marks = new Marks(this.connection);
   readonly projects = new Projects(this.connection);
   readonly conversations = new Conversations(this.connection, this.sessions, this.drafts);
   #started = false;

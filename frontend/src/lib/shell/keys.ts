@@ -61,6 +61,8 @@ export class Keys {
         return this.#inPlan('revise');
       case 'x':
         return this.#select();
+      case 'U':
+        return this.#unreadFromHere();
       case 'h':
         return this.#snooze();
       case 'z':
@@ -106,6 +108,25 @@ export class Keys {
     const id = focused?.dataset['item'];
     if (id) this.#app.inbox.toggle(id);
     return id !== undefined;
+  }
+
+  /** Unread from the row under the pointer or the focus, else from the first that is in view whole. */
+  #unreadFromHere(): boolean {
+    const timeline = document.querySelector<HTMLElement>(
+      '[data-session-view] [data-timeline], [data-inline]:hover, [data-inline]:focus-within',
+    );
+    const id = timeline?.dataset['timeline'] ?? timeline?.dataset['inline'];
+    if (!timeline || !id) return false;
+    const top = timeline.getBoundingClientRect().top;
+    const rows = [...timeline.querySelectorAll<HTMLElement>('[data-place]')];
+    const here =
+      rows.find((row) => row.matches(':hover, :focus-within')) ??
+      rows.find((row) => row.getBoundingClientRect().top >= top);
+    const place = Number(here?.dataset['place'] ?? 0);
+    if (place < 1) return false;
+    const from = place < Number.MAX_SAFE_INTEGER ? place : undefined;
+    void this.#app.attempt(() => this.#app.conversations.of(id).unreadFrom(from));
+    return true;
   }
 
   /** Put off what has the focus, or the only thing there is. */

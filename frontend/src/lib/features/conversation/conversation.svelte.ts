@@ -6,7 +6,11 @@ import type { Connection } from '$lib/shared/connection.svelte';
 import { dayKey } from '$lib/shared/time';
 import type { Drafts } from '$lib/shared/drafts';
 import type { Sessions } from '$lib/features/sessions/sessions.svelte';
+import { Reader } from './reading.svelte';
 import { rowsOf, type Row } from './rows';
+
+/** How many pages are read to find the first that is unread. */
+const PAGES_BACK = 5;
 
 /** One thread as the page shows and writes it: the main thread's or a session's. */
 export class Conversation {
@@ -23,6 +27,10 @@ export class Conversation {
   #failure = $state('');
   #mainTurn = $state.raw<State['main']>({ id: MAIN, turn: 0, working: false, seq: 0, status: {} });
   #draft = $state('');
+  /** What came after this was unread when the person came here; null where nothing was. */
+  #newAfter = $state<number | null>(null);
+  readonly reader: Reader;
+  #entered = false;
   #away = $state.raw<{ from: number; to: number } | null>(null);
 
   readonly #pending = $derived.by(() =>
@@ -60,6 +68,7 @@ export class Conversation {
       next: this.working ? null : (this.#queue[0] ?? null),
       turn: this.working ? this.turn : null,
       away: this.#away,
+      newAfter: this.#newAfter,
       today: dayKey(Date.now()),
       complete: this.#loaded && !this.#more,
     });
@@ -81,6 +90,7 @@ export class Conversation {
     this.#sessions = sessions;
     this.#drafts = drafts;
     this.#draft = drafts.read(id);
+    this.reader = new Reader((seq) => void this.#read(seq));
     this.#readLog();
     this.#readGrowing();
     this.#readQueue();
@@ -137,6 +147,64 @@ export class Conversation {
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** The person has left this session: the next time what is unread then is marked. */
+  leave(): void {
+    this.#entered = false;
+  }
+
+  /** The person comes to this session: what is unread gets its mark, and what they see from now on is read. */
+  async enter(): Promise<void> {
+    await this.open();
+    const { live } = this.#connection;
+    if (!this.#loaded || this.#entered) return;
+    this.#entered = true;
+    this.#newAfter = null;
+    this.reader.begin();
+    try {
+      await live.fetchMark(this.id);
+      const mark = live.world.marks.get(this.id);
+      if (!mark || mark.told <= mark.read) return;
+      for (let pages = 0; pages < PAGES_BACK && this.#more; pages++) {
+        if ((live.world.logs.get(this.id)?.first ?? 0) <= mark.read + 1) break;
+        await live.loadOlder(this.id);
+      }
+      this.#newAfter = mark.read;
+    } catch {
+      // Offline: then nothing is marked as new.
+    }
+  }
+
+  /** Where the first unread stands; null where nothing is. */
+  get newAfter(): number | null {
+    return this.#newAfter;
+  }
+
+  /** What is read once a row at this place was seen: at the end also what has no row of its own. */
+  readTo(place: number): number {
+    const newest = this.rows.findLast((row) => row.place < Number.MAX_SAFE_INTEGER);
+    if (place >= Number.MAX_SAFE_INTEGER) return 0;
+    return place >= (newest?.place ?? 0)
+      ? (this.#connection.live.world.logs.get(this.id)?.last ?? place)
+      : place;
+  }
+
+  /** Unread from a place on, until the person comes here again; without one from the newest that tells something. */
+  async unreadFrom(place?: number): Promise<void> {
+    const { live } = this.#connection;
+    const seq = place ?? live.world.marks.get(this.id)?.told ?? 0;
+    if (seq < 1) return;
+    this.reader.pause();
+    await live.markRead(this.id, seq, true);
+    this.#newAfter = seq - 1;
+  }
+
+  async #read(seq: number): Promise<void> {
+    const { live } = this.#connection;
+    if (seq <= (live.world.marks.get(this.id)?.read ?? 0)) return;
+    // Where it can't be said now, the next time will say more.
+    await live.markRead(this.id, seq).catch(() => this.reader.begin());
   }
 
   async loadOlder(): Promise<void> {

@@ -21,6 +21,7 @@ function rows(entries: Entry[], more: Partial<RowsOf> = {}): Row[] {
     next: null,
     turn: null,
     away: null,
+    newAfter: null,
     today: '2026-10-24',
     complete: true,
     ...more,
@@ -49,6 +50,22 @@ const call = (id: string, title: string, more: Partial<ToolCallBody> = {}): Tool
 });
 
 describe('rows', () => {
+  // spec: unread-3, unread-6
+  test('what is new has one mark, before the first that tells something', () => {
+    const log = [
+      entry('message', said(1, 'known'), 1),
+      entry('message', said(2, 'of the person', 'user'), 3),
+      entry('tool_call', call('a', 'read a'), 4),
+      entry('message', said(2, 'new'), 5),
+      entry('message', said(3, 'newer'), 6),
+    ];
+    expect(kinds(rows(log, { newAfter: 1 }))).toEqual([
+      ...['origin', 'message', 'message', 'tools', 'new', 'message', 'message'],
+    ]);
+    expect(kinds(rows(log, { newAfter: 6 }))).not.toContain('new');
+    expect(kinds(rows(log))).not.toContain('new');
+  });
+
   test('calls that follow each other are one row', () => {
     const list = rows([
       entry('tool_call', call('a', 'read a'), 1),

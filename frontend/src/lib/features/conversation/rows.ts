@@ -1,6 +1,6 @@
 /** A log as the rows of a timeline. Pure: the same log gives the same rows. */
 import type { WaitingMessage } from '$lib/live/outbox';
-import type { Entry, Growing } from '$lib/live/reducer';
+import { isNews, type Entry, type Growing } from '$lib/live/reducer';
 import type {
   Item,
   MessageBody,
@@ -24,6 +24,7 @@ export type Row = Placed &
   (
     | { kind: 'origin' }
     | { kind: 'day'; at: string }
+    | { kind: 'new' }
     | { kind: 'away'; from: number; to: number; finished: number }
     | { kind: 'message'; body: MessageBody; at: string }
     | { kind: 'pending'; entry: WaitingMessage }
@@ -51,6 +52,8 @@ export interface RowsOf {
   turn: number | null;
   /** The page was away in between, long enough for a mark. */
   away: { from: number; to: number } | null;
+  /** The place that was read up to, where what follows was unread. */
+  newAfter: number | null;
   /** Today, as `dayKey` writes it: a log that begins today needs no mark of the day. */
   today: string;
   /** The first page is loaded. */
@@ -67,6 +70,7 @@ export function rowsOf(source: RowsOf): Row[] {
   let day = '';
   let tools: Extract<Row, { kind: 'tools' }> | null = null;
   let away = source.away;
+  let newAfter = source.newAfter;
   let awayRow: Extract<Row, { kind: 'away' }> | null = null;
   const lastText = lastTextOfTurns(source.entries);
 
@@ -83,6 +87,11 @@ export function rowsOf(source: RowsOf): Row[] {
       if (!begins || (source.complete && day !== source.today)) {
         rows.push({ kind: 'day', key: `day:${day}`, place: entry.place, at: entry.at });
       }
+      tools = null;
+    }
+    if (newAfter !== null && entry.place > newAfter && isNews(entry.event)) {
+      rows.push({ kind: 'new', key: 'new', place: entry.place });
+      newAfter = null;
       tools = null;
     }
     if (away && Date.parse(entry.at) > away.from && Date.parse(entry.at) <= away.to) {
@@ -226,6 +235,7 @@ export function estimate(row: Row | undefined, width: number): number {
     case 'item':
       return 56;
     case 'day':
+    case 'new':
       return 52;
     case undefined:
       return 60;

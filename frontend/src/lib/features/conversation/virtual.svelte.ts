@@ -125,6 +125,17 @@ export class VirtualRows {
     this.#virtualizer.scrollToIndex(index, { align: 'start' });
   }
 
+  /** Begin with a row at the top; where all that follows fits below it, at the end. */
+  beginAt(index: number): void {
+    this.scrollToIndex(index);
+    requestAnimationFrame(() => {
+      const scroller = this.#scroller;
+      if (!scroller) return;
+      const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+      if (left <= AT_END_PX) this.scrollToEnd();
+    });
+  }
+
   #setFollowing(following: boolean): void {
     if (this.#following === following) return;
     this.#following = following;
