@@ -405,6 +405,51 @@ async def test_a_turn_that_fills_the_disk_is_ended_with_all_it_started_and_says_
     await becomes_true(lambda: not processes(server))
 
 
+def later(server: ProtocolServer, command: str) -> str:
+    """A message whose turn ends while `command` waits in the background for a file `go`."""
+    waiting: dict[str, Any] = {"command": f"until [ -e go ]; do sleep 0.1; done; {command}", "run_in_background": True}
+    return server.say(script({"tools": [{"name": "Bash", "input": waiting}]}, {"text": "started"}))
+
+
+@pytest.mark.long
+@pytest.mark.spec("kills-32")
+async def test_what_takes_memory_without_end_between_two_turns_is_ended_and_the_agent_is_told(runners: Runners) -> None:
+    server = runners.server
+    process = await runners.start("claude", policy={"commands": "allow"}, confined=True, bounds={"memory_mb": 900})
+    greedy = "x = []\nfor _ in range(400): x.append(b'x' * 10_000_000)\nimport time; time.sleep(1000)"
+    later(server, f'{sys.executable} -c "{greedy}"')
+    await server.until(lambda s: s.bodies("turn_ended"))
+    (server.home / "workspace/go").touch()
+    # The program hears that its command has ended, and begins a turn of its own.
+    await server.until(lambda s: len(s.bodies("turn_ended")) == 2)
+    server.say("and on")
+    await server.until(lambda s: len(s.bodies("turn_ended")) == 3)
+    (*_, asked) = [request["body"] for request in await runners.model.requests() if request["body"]]
+    assert "mainloop ended python" in json.dumps(asked["messages"][-1])
+    assert process.returncode is None
+
+
+@pytest.mark.long
+@pytest.mark.spec("kills-32")
+async def test_an_agent_whose_background_fills_the_disk_between_two_turns_is_ended_and_it_is_said(
+    runners: Runners, home: Path
+) -> None:
+    server = runners.server
+    free = shutil.disk_usage(home).free >> 20
+    process = await runners.start(
+        "claude", policy={"commands": "allow"}, confined=True, bounds={"keep_free_mb": free - 200}
+    )
+    later(server, f"dd if=/dev/zero of={home}/big bs=1M count=3000; sleep 1000")
+    await server.until(lambda s: s.bodies("turn_ended"))
+    (server.home / "workspace/go").touch()
+    assert await ended(process) == 0
+    (over,) = server.bodies("run_ended")
+    assert (over.reason, over.error.code) == ("failed", "disk")
+    assert "The disk is nearly full" in over.error.message
+    assert [body.outcome for body in server.bodies("turn_ended")] == ["completed"]
+    await becomes_true(lambda: not processes(server))
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="mainloop-test-", dir="/var/tmp"))

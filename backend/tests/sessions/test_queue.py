@@ -11,6 +11,7 @@ from mainloop.settings import available_memory
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop_models import runner as r
+from mainloop_models.events import AgentError
 
 
 def start(server: InProcessServer, ident: str) -> Any:
@@ -313,3 +314,22 @@ def test_a_session_that_waits_for_room_on_the_disk_can_be_stopped(server: InProc
     start(server, "session-0")
     server.person.post("/api/sessions/session-0/cancel")
     assert (shown(server, "session-0")[0], doing(server, "session-0")) == ("cancelled", "")
+
+
+@pytest.mark.spec("kills-32")
+@pytest.mark.parametrize("decision", ["retry", "dismiss"])
+def test_an_idle_session_whose_background_filled_the_disk_goes_on_after_its_item_was_answered(
+    server: InProcessServer, decision: str
+) -> None:
+    idle = working(server, "session-0")
+    idle.end()
+    full = AgentError(code="disk", message="The disk is nearly full.", hint="Free some space.")
+    idle.say(r.RunEnded(reason="failed", error=full))
+    idle.die()
+    item = server.person.until_item()
+    assert "The disk is nearly full." in str(item)
+    assert shown(server, "session-0")[0] == "idle"
+    server.person.answer(item["id"], decision)
+    server.person.say("and on", "session-0")
+    play(server, "session-0", 2).whole_turn("There.")
+    assert shown(server, "session-0") == ("idle", "", None)

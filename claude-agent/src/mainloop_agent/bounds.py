@@ -15,8 +15,8 @@ from pathlib import Path
 from mainloop_models.events import AgentError
 from mainloop_models.runner import Bounds
 
-# Between two looks (seconds).
-LOOK_PAUSE = 0.5
+# Between two looks in a turn, and between two turns (seconds).
+LOOK_PAUSE, IDLE_PAUSE = 0.5, 2.0
 # Whose agent has written less than this since its turn began has not filled the disk (bytes).
 WROTE_MUCH = 100 << 20
 MB = 1 << 20
@@ -28,19 +28,39 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Watch:
-    """One turn's look at what runs below this process. Returns from `run` when the agent has to be ended."""
+    """A look at what runs below this process, in turns and between them."""
 
     def __init__(self, bounds: Bounds, workspace: Path) -> None:
         self._bounds = bounds
         self._workspace = workspace
+        self._wrote_before = 0
+        self._in_turn = asyncio.Event()
+        # What was ended for its memory, in words; whoever tells of the call that ran, or gives the next message, takes
+        # them.
+        self._ended: list[str] = []
+
+    def turn_begins(self) -> None:
+        """What is written counts from here on, until the next one begins."""
         self._wrote_before = sum(map(_written, below(os.getpid())))
-        # What was ended for its memory, in words; whoever tells of the call that ran takes them.
-        self.ended: list[str] = []
+        self._in_turn.set()
+
+    def turn_ended(self) -> None:
+        self._in_turn.clear()
+
+    def take_ended(self) -> list[str]:
+        """What was ended since this was asked last."""
+        ended, self._ended = self._ended, []
+        return ended
 
     async def run(self) -> AgentError:
-        """Ends what takes too much memory, for as long as the turn lasts; says why where that is not enough."""
+        """Ends what takes too much memory; returns when the agent has to be ended, and says why."""
         while True:
             await asyncio.sleep(LOOK_PAUSE)
+            if not self._in_turn.is_set():
+                # A turn that begins is looked at in its own time.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_PAUSE - LOOK_PAUSE):
+                        await self._in_turn.wait()
             self._look_at_memory()
             if (error := self._look_at_disk()) is not None:
                 return error
@@ -56,7 +76,7 @@ class Watch:
         name = _name(largest)
         with suppress(ProcessLookupError):
             os.kill(largest, signal.SIGKILL)
-        self.ended.append(
+        self._ended.append(
             f"mainloop ended {name}: together with what else runs here it took {total // MB} MB of memory, and "
             f"{self._bounds.memory_mb} MB are allowed (MAINLOOP_SESSION_MEMORY_MB)."
         )
@@ -72,7 +92,8 @@ class Watch:
             return None
         return AgentError(
             code="disk",
-            message=f"The disk is nearly full: {free // MB} MB are left, and this turn has written {wrote // MB} MB.",
+            message=f"The disk is nearly full: {free // MB} MB are left, and since its last turn began its agent has written "
+            f"{wrote // MB} MB.",
             hint="Look at its workspace and free some space, then try again. mainloop keeps "
             f"{self._bounds.keep_free_mb} MB free (MAINLOOP_KEEP_FREE_MB).",
         )

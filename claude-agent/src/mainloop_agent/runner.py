@@ -77,8 +77,7 @@ class _Turn:
     # Stopped because a ceiling was reached: what it is about stays open.
     paused: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    # What it and all it has started take of the machine, and why it was ended for that.
-    bounds: Watch | None = None
+    # Why it was ended by us.
     error: AgentError | None = None
     called: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     ended: set[str] = field(default_factory=set[str])
@@ -158,6 +157,9 @@ class Runner:
         # What is open has been read at least once: an answer that is there already is not asked for again.
         self._informed = asyncio.Event()
         self._turn: _Turn | None = None
+        # What the agent and all it has started take of the machine, and why it was ended for that between two turns.
+        self._bounds = Watch(welcome.bounds, Path(run.workspace))
+        self._overrun: AgentError | None = None
         self._last_turn = welcome.last_turn
         # What an agent without a record is told first.
         self._before = welcome.before
@@ -172,7 +174,8 @@ class Runner:
     # ---- the life ---------------------------------------------------------------------------------------------
     async def live(self) -> None:
         driving = asyncio.create_task(self._drive())
-        helpers = [asyncio.create_task(h) for h in (self._reporter.run(), self._poll(), self._watch_for_park())]
+        beside = (self._reporter.run(), self._poll(), self._watch_for_park(), self._keep_bounds())
+        helpers = [asyncio.create_task(helper) for helper in beside]
         try:
             await asyncio.wait([driving, *helpers], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -204,6 +207,7 @@ class Runner:
     def _broken(self, failed: AgentFailed | OSError) -> RunEnded:
         """Ends turn and run of an agent that is gone."""
         error = failed.error if isinstance(failed, AgentFailed) else no_room(failed)
+        error = self._overrun or error
         if self._turn is not None:
             over = self._finish(TurnEnd("cut_off", error=error))
             if over is not None and over.reason == "parked":
@@ -232,6 +236,8 @@ class Runner:
                 if (ended := self._finish(await self._agent.carry_on())) is not None:
                     return ended
         while True:
+            if self._overrun is not None:
+                return RunEnded(reason="failed", error=self._overrun)
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
             if (turn := self._next_turn()) is not None:
@@ -360,7 +366,7 @@ class Runner:
         return None
 
     def _prompt(self, message: WorkMessage, decisions: str = "") -> Prompt:
-        context = framed([*self._take_before(), *message.context])
+        context = framed([*self._take_before(), *self._bounds.take_ended(), *message.context])
         others = (m for m in self._work.messages if message.again and m.again and self._is_open(m))
         return Prompt(
             id=message.id,
@@ -392,8 +398,7 @@ class Runner:
         self._turn = turn
         self._last_turn = max(self._last_turn, turn.number)
         self._calls.turn = turn.number
-        turn.bounds = Watch(self._welcome.bounds, Path(self._run.workspace))
-        self._do_beside(self._keep_bounds(turn, turn.bounds))
+        self._bounds.turn_begins()
         self._heed()
 
     def _finish(self, end: TurnEnd) -> RunEnded | None:
@@ -436,6 +441,7 @@ class Runner:
             )
         )
         self._turn = None
+        self._bounds.turn_ended()
         turn.over.set()
         if outcome == "deferred":
             return RunEnded(reason="stopped" if self._ending() == "stopped" else "parked")
@@ -446,19 +452,19 @@ class Runner:
             return RunEnded(reason="parked", error=error)
         return None
 
-    async def _keep_bounds(self, turn: _Turn, watch: Watch) -> None:
-        """Ends the agent, and with it all it has started, where the turn takes too much of the disk."""
-        looking = asyncio.create_task(watch.run())
-        over = asyncio.create_task(turn.over.wait())
-        await asyncio.wait({looking, over}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (looking, over):
-            task.cancel()
-        if looking.done() and not turn.over.is_set():
-            turn.error = looking.result()
-            log.warning("turn %s is ended: %s", turn.number, turn.error.message)
-            # Where no sandbox ends what the agent has started, it would write on.
-            end_all()
-            await self._agent.close(at_once=True)
+    async def _keep_bounds(self) -> None:
+        """Ends the agent, and with it all it has started, where it takes too much of the disk."""
+        error = await self._bounds.run()
+        log.warning("the agent is ended: %s", error.message)
+        if self._turn is not None:
+            self._turn.error = error
+        else:
+            self._overrun = error
+        # Where no sandbox ends what the agent has started, it would write on.
+        end_all()
+        await self._agent.close(at_once=True)
+        self._changed.set()
+        await asyncio.Event().wait()
 
     def _taken(self, turn: _Turn, message: str) -> None:
         if message not in turn.messages:
@@ -510,9 +516,8 @@ class Runner:
         elif turn.interrupted and not ok:
             # To the agent it reads as rejected, but it may have run.
             status = "unknown"
-        if turn.bounds is not None and turn.bounds.ended and not ok:
-            output = "\n".join([*turn.bounds.ended, output])
-            turn.bounds.ended.clear()
+        if not ok:
+            output = "\n".join([*self._bounds.take_ended(), output])
         self._reporter.report(ToolEnded(id=call_id, turn=turn.number, status=status, output=shortened(output)))
 
     def todo(self, entries: Sequence[TodoEntry]) -> None:
