@@ -197,6 +197,24 @@ class NoticeBody(Model):
     importance: Literal["soon", "later"] = "later"
 
 
+class AwayBody(Model):
+    """kind `away`, in the main thread: the person is back, and what happened meanwhile."""
+
+    left_at: datetime
+    back_at: datetime
+    # Sessions that delivered a result, the newest first; `finished` counts them all.
+    sessions: list[str] = []
+    finished: int = 0
+    failed: int = 0
+    # What waits for the person now.
+    waiting: int = 0
+    # Asks that standing permissions answered.
+    standing: int = 0
+    # US dollars as far as prices are known, and tokens without one.
+    cost_usd: float = 0
+    unpriced_tokens: int = 0
+
+
 class RunBody(Model):
     """kind `run`: a runner of this thread came or went, in words where the person should know."""
 
@@ -411,6 +429,7 @@ KINDS: dict[str, type[Model]] = {
     "result": ResultBody,
     "notice": NoticeBody,
     "run": RunBody,
+    "away": AwayBody,
     "session": SessionBody,
     "session_started": SessionStartedBody,
     "item": ItemBody,

@@ -1050,6 +1050,57 @@ export interface components {
             reason: string;
         };
         /**
+         * AwayBody
+         * @description kind `away`, in the main thread: the person is back, and what happened meanwhile.
+         */
+        AwayBody: {
+            /**
+             * Back At
+             * Format: date-time
+             */
+            back_at: string;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Finished
+             * @default 0
+             */
+            finished: number;
+            /**
+             * Left At
+             * Format: date-time
+             */
+            left_at: string;
+            /**
+             * Sessions
+             * @default []
+             */
+            sessions: string[];
+            /**
+             * Standing
+             * @default 0
+             */
+            standing: number;
+            /**
+             * Unpriced Tokens
+             * @default 0
+             */
+            unpriced_tokens: number;
+            /**
+             * Waiting
+             * @default 0
+             */
+            waiting: number;
+        };
+        /**
          * BlobRef
          * @description The whole of a text whose head stands in the event.
          */
@@ -1357,6 +1408,7 @@ export interface components {
          * @description The shape of an event's `body` for each `kind`.
          */
         EventBodies: {
+            away: components["schemas"]["AwayBody"];
             item: components["schemas"]["ItemBody"];
             message: components["schemas"]["MessageBody"];
             notice: components["schemas"]["NoticeBody"];

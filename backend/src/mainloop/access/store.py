@@ -67,15 +67,18 @@ def saw(unit: UnitOfWork, device_id: str) -> None:
     unit.execute(sa.update(t.device).where(t.device.c.id == device_id).values(seen_at=unit.now))
 
 
-def last_look(connection: sa.Connection) -> datetime | None:
-    """When the person last looked, at any device; None if nobody ever did."""
-    return connection.execute(sa.select(sa.func.max(t.device.c.looked_at))).scalar_one()
+def last_look(connection: sa.Connection) -> Row | None:
+    """When the person last looked, at any device, and what all had cost by then; None if nobody ever did."""
+    columns = (t.device.c.looked_at, t.device.c.looked_micros, t.device.c.looked_unpriced)
+    newest = sa.select(*columns).where(t.device.c.looked_at.is_not(None)).order_by(t.device.c.looked_at.desc())
+    return connection.execute(newest.limit(1)).first()
 
 
-def looks(unit: UnitOfWork, device_id: str) -> None:
-    """The person looks there now. What a clock that ran ahead wrote down counts as now."""
+def looks(unit: UnitOfWork, device_id: str, micros: int, unpriced: int) -> None:
+    """The person looks there now, and so much was spent. What a clock that ran ahead wrote down counts as now."""
     mine = sa.or_(t.device.c.id == device_id, t.device.c.looked_at > unit.now)
-    unit.execute(sa.update(t.device).where(mine).values(looked_at=unit.now))
+    seen = {"looked_at": unit.now, "looked_micros": micros, "looked_unpriced": unpriced}
+    unit.execute(sa.update(t.device).where(mine).values(**seen))
 
 
 def revoke(unit: UnitOfWork, device_id: str) -> datetime | None:

@@ -12,6 +12,7 @@ from mainloop.projects.schemas import Project
 from mainloop.sessions.agents import AgentKind, Credentials
 from mainloop.sessions.schemas import Session
 from mainloop_models.events import (
+    AwayBody,
     ItemBody,
     MessageBody,
     NoticeBody,
@@ -157,6 +158,7 @@ class EventBodies(BaseModel):
     result: ResultBody
     notice: NoticeBody
     run: RunBody
+    away: AwayBody
     session: SessionBody
     session_started: SessionStartedBody
     item: ItemBody

@@ -1,5 +1,8 @@
 """Rows of the installation and its threads."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from mainloop.conversation.schemas import Mark
@@ -39,6 +42,39 @@ def unread(unit: UnitOfWork, thread_id: str, seq: int) -> bool:
     """What follows an event is unread again; False if it is so already."""
     back = (t.thread.c.id == thread_id, t.thread.c.last_read > seq)
     return unit.execute(sa.update(t.thread).where(*back).values(last_read=seq)).rowcount > 0
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What happened since a moment, and what waits now."""
+
+    # That delivered a result, the newest first.
+    sessions: list[str]
+    failed: int
+    standing: int
+    # Of those that wait, how many came since.
+    asked: int
+    waiting: int
+
+
+def since(connection: sa.Connection, moment: datetime) -> Happened:
+    """What happened since a moment."""
+    newest = sa.func.max(t.result.c.at)
+    results = sa.select(t.result.c.session_id).where(t.result.c.at > moment).group_by(t.result.c.session_id)
+    failed = (t.session.c.state == "failed", t.session.c.updated_at > moment)
+    standing = (t.item.c.standing.is_not(None), t.item.c.closed_at > moment)
+    waiting = (t.item.c.state == "open", t.item.c.snoozed_at.is_(None))
+
+    def count(table: sa.Table, *which: sa.ColumnElement[bool]) -> int:
+        return connection.execute(sa.select(sa.func.count()).select_from(table).where(*which)).scalar_one()
+
+    return Happened(
+        sessions=list(connection.execute(results.order_by(newest.desc(), t.result.c.session_id)).scalars()),
+        failed=count(t.session, *failed),
+        standing=count(t.item, *standing),
+        asked=count(t.item, *waiting, t.item.c.opened_at > moment),
+        waiting=count(t.item, *waiting),
+    )
 
 
 def last_seq(connection: sa.Connection, thread_id: str) -> int:

@@ -410,6 +410,9 @@ device = sa.Table(
     sa.Column("seen_at", Instant, nullable=False),
     # When somebody last had the page before their eyes there.
     sa.Column("looked_at", Instant),
+    # What everything had cost by then: money (millionths of a dollar), and tokens without a price.
+    sa.Column("looked_micros", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("looked_unpriced", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("revoked_at", Instant),
 )
 

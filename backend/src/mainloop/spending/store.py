@@ -14,7 +14,8 @@ from mainloop_models.events import ModelUsage, Usage
 TOKENS: Final = tuple(Usage.model_fields)
 MICROS: Final = 1_000_000
 MAIN: Final = "main"
-_tokens = sa.func.coalesce(sum((t.usage.c[name] for name in TOKENS[1:]), start=t.usage.c[TOKENS[0]]), 0)
+_tokens_of_row = sum((t.usage.c[name] for name in TOKENS[1:]), start=t.usage.c[TOKENS[0]])
+_tokens = sa.func.coalesce(_tokens_of_row, 0)
 _MOST_SESSIONS: Final = 200
 
 
@@ -81,6 +82,13 @@ def used(connection: sa.Connection, unit_of: str, *which: sa.ColumnElement[bool]
     """Millionths of a dollar, or tokens, of the rows that fit."""
     figure = sa.func.sum(t.usage.c.micros if unit_of == "usd" else _tokens)
     return int(connection.execute(sa.select(sa.func.coalesce(figure, 0)).where(*which)).scalar_one())
+
+
+def spent_so_far(connection: sa.Connection) -> tuple[int, int]:
+    """Millionths of a dollar of everything there ever was, and tokens whose price is not known."""
+    unpriced = sa.func.sum(sa.case((t.usage.c.micros.is_(None), _tokens_of_row), else_=0))
+    row = connection.execute(sa.select(sa.func.sum(t.usage.c.micros), unpriced)).one()
+    return int(row[0] or 0), int(row[1] or 0)
 
 
 def in_turn(connection: sa.Connection, thread_id: str, turn: int, unit_of: str, run: int | None = None) -> int:

@@ -12,6 +12,7 @@ export type TodoBody = Schemas['TodoBody'];
 export type TurnEndedBody = Schemas['TurnEndedBody'];
 export type ResultBody = Schemas['ResultBody'];
 export type NoticeBody = Schemas['NoticeBody'];
+export type AwayBody = Schemas['AwayBody'];
 export type RunBody = Schemas['RunBody'];
 export type Session = Schemas['Session'];
 export type KeptWork = Schemas['KeptWork'];

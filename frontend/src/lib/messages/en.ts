@@ -95,14 +95,30 @@ export const en = {
     blocked: 'blocked',
     copyFrom: 'from',
     away: (from: string, to: string) => `away ${from} to ${to}`,
-    awaySum: (finished: number, need: number) =>
+    awaySum: (sum: {
+      finished: number;
+      names: string[];
+      failed: number;
+      waiting: number;
+      standing: number;
+      cost: string;
+    }) =>
       [
-        finished ? `${finished} finished` : '',
-        need ? `${need} ${need === 1 ? 'needs' : 'need'} you` : '',
-        !finished && !need ? 'nothing happened that needs you' : '',
+        sum.finished
+          ? `${sum.finished} finished` +
+            (sum.names.length > 0 && sum.names.length === sum.finished && sum.finished < 4
+              ? ` (${sum.names.join(', ')})`
+              : '')
+          : '',
+        sum.failed ? `${sum.failed} failed` : '',
+        sum.waiting ? `${sum.waiting} ${sum.waiting === 1 ? 'needs' : 'need'} you` : '',
+        sum.standing ? `${sum.standing} ran on standing permission` : '',
+        sum.cost,
       ]
         .filter(Boolean)
-        .join(', '),
+        .join(' · '),
+    awayUnpriced: (cost: string, tokens: string) =>
+      cost ? `${cost} and ${tokens} tokens of unknown price` : `${tokens} tokens of unknown price`,
     today: 'Today',
     yesterday: 'Yesterday',
     system: 'system',

@@ -8,7 +8,7 @@ import { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { Theme } from '$lib/features/settings/theme.svelte';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts';
-import { Presence } from './presence';
+import { tellPresence } from './presence';
 import { Toasts } from './toasts.svelte';
 
 const CONTEXT = Symbol('mainloop');
@@ -16,7 +16,6 @@ const CONTEXT = Symbol('mainloop');
 /** Everything the page knows, made once by the layout. */
 export class App {
   readonly drafts = new Drafts(localStorage);
-  readonly presence = new Presence(localStorage);
   readonly toasts = new Toasts();
   readonly theme = new Theme();
   readonly connection = new Connection(storedKey);
@@ -33,12 +32,10 @@ export class App {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const away = this.presence.sinceLastTime();
-    if (away) this.conversations.main.markAway(away.from, away.to);
-    this.#stop = [this.drafts.guard(window), this.presence.watch(document)];
+    this.#stop = [this.drafts.guard(window)];
     await this.connection.live.start();
     const { api, live } = this.connection;
-    this.#stop.push(this.presence.tell(document, () => live.call(() => api.look())));
+    this.#stop.push(tellPresence(document, () => live.call(() => api.look())));
   }
 
   stop(): void {

@@ -31,7 +31,6 @@ export class Conversation {
   #newAfter = $state<number | null>(null);
   readonly reader: Reader;
   #entered = false;
-  #away = $state.raw<{ from: number; to: number } | null>(null);
 
   readonly #pending = $derived.by(() =>
     this.#connection.outbox.filter(
@@ -67,7 +66,6 @@ export class Conversation {
       ),
       next: this.working ? null : (this.#queue[0] ?? null),
       turn: this.working ? this.turn : null,
-      away: this.#away,
       newAfter: this.#newAfter,
       today: dayKey(Date.now()),
       complete: this.#loaded && !this.#more,
@@ -252,10 +250,6 @@ export class Conversation {
 
   async withdraw(messageId: string): Promise<void> {
     await this.#connection.live.withdraw(this.id, messageId);
-  }
-
-  markAway(from: number, to: number): void {
-    this.#away = { from, to };
   }
 
   #readLog(): void {

@@ -20,7 +20,6 @@ function rows(entries: Entry[], more: Partial<RowsOf> = {}): Row[] {
     pending: [],
     next: null,
     turn: null,
-    away: null,
     newAfter: null,
     today: '2026-10-24',
     complete: true,
@@ -115,30 +114,6 @@ describe('rows', () => {
     ];
     expect(kinds(rows(list))).toEqual(['origin', 'day', 'message', 'day', 'message']);
     expect(kinds(rows(list, { complete: false }))).toEqual(['message', 'day', 'message']);
-  });
-
-  test('coming back begins with a mark and what was finished meanwhile', () => {
-    const list = [
-      entry('message', said(1, 'a'), 1, '2026-11-24T08:00:00Z'),
-      entry(
-        'notice',
-        { session_id: 's', about: 'result', text: 'x', turn: 1 },
-        2,
-        '2026-11-24T09:00:00Z',
-      ),
-      entry(
-        'notice',
-        { session_id: 's', about: 'item', text: 'x', turn: 1 },
-        3,
-        '2026-11-24T09:10:00Z',
-      ),
-    ];
-    const away = {
-      from: Date.parse('2026-11-24T08:30:00Z'),
-      to: Date.parse('2026-11-24T10:00:00Z'),
-    };
-    const mark = rows(list, { away }).find((row) => row.kind === 'away');
-    expect(mark).toMatchObject({ finished: 1, place: 2 });
   });
 
   test('who works and says nothing yet is seen to work', () => {

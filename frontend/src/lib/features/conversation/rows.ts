@@ -2,6 +2,7 @@
 import type { WaitingMessage } from '$lib/live/outbox';
 import { isNews, type Entry, type Growing } from '$lib/live/reducer';
 import type {
+  AwayBody,
   Item,
   MessageBody,
   NoticeBody,
@@ -25,7 +26,7 @@ export type Row = Placed &
     | { kind: 'origin' }
     | { kind: 'day'; at: string }
     | { kind: 'new' }
-    | { kind: 'away'; from: number; to: number; finished: number }
+    | { kind: 'away'; body: AwayBody }
     | { kind: 'message'; body: MessageBody; at: string }
     | { kind: 'pending'; entry: WaitingMessage }
     | { kind: 'reasoning'; body: ReasoningBody }
@@ -50,8 +51,6 @@ export interface RowsOf {
   next: MessageBody | null;
   /** The turn that runs; null when none does. */
   turn: number | null;
-  /** The page was away in between, long enough for a mark. */
-  away: { from: number; to: number } | null;
   /** The place that was read up to, where what follows was unread. */
   newAfter: number | null;
   /** Today, as `dayKey` writes it: a log that begins today needs no mark of the day. */
@@ -69,9 +68,7 @@ export function rowsOf(source: RowsOf): Row[] {
   const rows: Row[] = [];
   let day = '';
   let tools: Extract<Row, { kind: 'tools' }> | null = null;
-  let away = source.away;
   let newAfter = source.newAfter;
-  let awayRow: Extract<Row, { kind: 'away' }> | null = null;
   const lastText = lastTextOfTurns(source.entries);
 
   if (source.complete) rows.push({ kind: 'origin', key: 'origin', place: 0 });
@@ -93,20 +90,6 @@ export function rowsOf(source: RowsOf): Row[] {
       rows.push({ kind: 'new', key: 'new', place: entry.place });
       newAfter = null;
       tools = null;
-    }
-    if (away && Date.parse(entry.at) > away.from && Date.parse(entry.at) <= away.to) {
-      awayRow = { kind: 'away', key: 'away', place: entry.place, ...away, finished: 0 };
-      rows.push(awayRow);
-      tools = null;
-      away = null;
-    }
-    if (
-      awayRow &&
-      row.kind === 'notice' &&
-      Date.parse(row.at) <= awayRow.to &&
-      row.body.about !== 'item'
-    ) {
-      awayRow.finished += 1;
     }
     if (row.kind === 'tools' && tools) {
       tools.calls.push(...row.calls);
@@ -192,6 +175,8 @@ function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>)
       return event.body.outcome === 'completed' || event.body.outcome === 'deferred'
         ? null
         : { kind: 'ended', key, place, at, body: event.body };
+    case 'away':
+      return { kind: 'away', key, place, body: event.body };
     case 'run':
       return event.body.text ? { kind: 'run', key, place, at, body: event.body } : null;
     case 'turn_started':
