@@ -10,6 +10,8 @@ from mainloop.events import unit as unit_of_work
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.repositories import Repository
+from mainloop_models import runner as r
+from mainloop_models.events import AgentError
 
 
 def start(server: InProcessServer, ident: str = "session-1", **more: Any) -> Any:
@@ -368,6 +370,42 @@ def test_the_nearest_value_holds_and_can_be_taken_back(new_server: NewServer) ->
     assert turn(session="session-1") == (4, "installation")
     put(None)
     assert turn() == (3, "settings")
+
+
+@pytest.mark.spec("cost-16")
+def test_agents_whose_sessions_fail_before_they_begin_are_held_up_and_the_person_is_asked(
+    new_server: NewServer,
+) -> None:
+    server = new_server(max_starts_per_turn=50)
+    server.person.say("many")
+    main = play(server, "main")
+    main.begin()
+
+    def spawn(n: int) -> str | None:
+        answer = main.request("spawn_session", title=f"Number {n}", prompt=f"Do {n}")
+        return answer.text if answer.is_error else None
+
+    def fails(title: str) -> None:
+        session = next(s for s in server.person.get("/api/sessions")["sessions"] if s["title"] == title)
+        error = AgentError(code="not_installed", message="Claude Code is not installed.")
+        runner = play(server, session["id"])
+        runner.say(r.RunEnded(reason="failed", error=error))
+        runner.die()
+        assert state(server, session["id"]) == "failed"
+
+    assert [spawn(n) for n in range(2)] == [None] * 2
+    for n in range(2):
+        fails(f"Number {n}")
+    assert spawn(2) is None  # two are no proof
+    fails("Number 2")
+    for n in (3, 4):
+        assert "The last 3 sessions that agents started failed before they began." in str(spawn(n))
+        server.look_after()
+    [item] = [i for i in server.person.get("/api/inbox")["items"] if i["kind"] == "ceiling"]
+    assert "failed before they began" in item["notice"]["text"]
+    start(server, "by-hand-1")
+    server.person.answer(item["id"], "raise_once")
+    assert spawn(5) is None
 
 
 @pytest.mark.spec("cost-16")
