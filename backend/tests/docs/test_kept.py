@@ -1,7 +1,6 @@
 """The spec of kept work, sentence by sentence."""
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -22,7 +21,7 @@ ABLE = {"MAINLOOP_COMMANDS": "allow"}
 # A session's work: one commit, something staged that was changed again, a file git does not know.
 WORK = run(
     "git switch -q -C side && echo one >> readme && git commit -qam 'one more' && echo two >> readme && git add readme "
-    "&& echo three >> readme && printf 'a\\nb\\n' > new && chmod +x new && ln -s new link && echo x > local.env "
+    "&& echo three >> readme && printf 'a\\nb\\n' > new && chmod 750 new && touch -d @1000000000 new && ln -s new link && echo x > local.env "
     "&& git stash list"
 )
 
@@ -128,7 +127,8 @@ def test_what_a_closed_session_leaves_comes_back(able: Desk, checkout: Path, gro
     assert git(place, "log", "-1", "--format=%s") == "one more"
     assert git(place, "show", ":readme") == "hello\none\ntwo"
     assert (place / "readme").read_text() == "hello\none\ntwo\nthree\n"
-    assert os.access(place / "new", os.X_OK)
+    assert (place / "new").stat().st_mode & 0o7777 == 0o750
+    assert (place / "new").stat().st_mtime == 1_000_000_000
     assert (place / "link").readlink() == Path("new")
     assert git(place, "remote", "get-url", "origin") == str(checkout)
     for taken in (place, checkout, checkout / "readme"):

@@ -7,7 +7,7 @@ byte by byte.
 import json
 import os
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,6 +75,18 @@ class About(BaseModel):
 
 
 @dataclass(frozen=True)
+class Look:
+    """The permission bits of a file or folder, and the nanosecond when it was changed."""
+
+    mode: int
+    changed: int
+
+    def put_on(self, place: Path) -> None:
+        os.utime(place, ns=(self.changed, self.changed))
+        place.chmod(self.mode)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """`ref`: the commit's name in the repository `mirror`."""
 
@@ -92,6 +104,16 @@ class Snapshot:
     @cached_property
     def about(self) -> About:
         return About.model_validate(json.loads(self._git("cat-file", "blob", f"{self.parents['git']}:about.json")))
+
+    @cached_property
+    def looks(self) -> dict[str, "Look"]:
+        """Of each path what a tree does not hold; of what was kept by an older mainloop nothing."""
+        try:
+            said = self._git("cat-file", "blob", f"{self.parents['git']}:looks.json")
+        except GitFailed:
+            return {}
+        # Not what another user's program runs as, whatever an agent has set.
+        return {str(path): Look(int(mode) & 0o777, int(changed)) for path, (mode, changed) in json.loads(said).items()}
 
     def changes(self) -> list[Change]:
         """What differs from the base; without one, all files."""
@@ -118,13 +140,15 @@ class Snapshot:
         self._write(folder, [*self._entries(self.ref), *own], instead)
         for path in self.about.empty:
             _inside(folder, path).mkdir(parents=True, exist_ok=True)
+        self._dress_folders(folder, lambda path: True)
 
     def write_files(self, folder: Path) -> None:
         """The files alone, without the data of git: nothing in them is run by looking at them with git."""
         self._write(folder, self._entries(self.ref), {})
         for path in self.about.empty:
-            if ".git" not in path.lower().split("/"):
+            if not _is_of_git(path):
                 _inside(folder, path).mkdir(parents=True, exist_ok=True)
+        self._dress_folders(folder, lambda path: not _is_of_git(path))
 
     def write_git(self, folder: Path) -> None:
         """The data of git as plain files, under names that no git takes for a repository."""
@@ -169,7 +193,18 @@ class Snapshot:
                             file.seek(0)
                             file.truncate()
                             file.write(instead[entry.path])
+                    if entry.path in self.looks:
+                        self.looks[entry.path].put_on(place)
                 answers.read(1)
+
+    def _dress_folders(self, folder: Path, wanted: Callable[[str], bool]) -> None:
+        """The inner before the outer: what is written into a folder changes it, and it may be closed to us then."""
+        root = folder.resolve()
+        for path in sorted(filter(wanted, self.looks), reverse=True):
+            place = _inside(folder, path)
+            # No link, and nothing that one leads to.
+            if place.is_dir() and place.resolve() == root / path:
+                self.looks[path].put_on(place)
 
     @contextmanager
     def _reader(self) -> Generator[tuple[IO[bytes], IO[bytes]]]:
@@ -188,6 +223,10 @@ class Snapshot:
 
     def _git(self, *arguments: str) -> str:
         return git(*arguments, repository=self.mirror, timeout=_SECONDS)
+
+
+def _is_of_git(path: str) -> bool:
+    return ".git" in path.lower().split("/")
 
 
 def _copy(source: IO[bytes], size: int, target: IO[bytes]) -> None:

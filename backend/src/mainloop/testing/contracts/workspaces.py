@@ -149,6 +149,13 @@ def scatter(folder: Path) -> None:
     (folder / "run").write_text("#!/bin/sh\n")
     (folder / "run").chmod(0o755)
     (folder / "nothing").touch()
+    for name, mode in {"secret": 0o600, "shared": 0o664, "for all": 0o777, "final": 0o444}.items():
+        (folder / name).write_text(name)
+        (folder / name).chmod(mode)
+        os.utime(folder / name, ns=(0, 1_000_000_000_123_456_789 + mode))
+    (folder / "closed").mkdir()
+    (folder / "closed/inside").write_text("inside")
+    (folder / "closed").chmod(0o500)
     for name in ('quo"te', "new\nline", "back\\slash", "%percent", "git~1", "ünïcode", "-dash", " space "):
         (folder / name).write_text(name)
     (folder / os.fsdecode(b"not-utf8-\xff")).write_text("x")
@@ -158,12 +165,14 @@ def scatter(folder: Path) -> None:
 
 
 def seen(folder: Path) -> dict[str, object]:
-    """Everything below a folder: links, contents and whether it may be run."""
+    """Everything below a folder: links, contents, permissions, and when it was changed."""
 
     def look(place: Path) -> object:
         if place.is_symlink():
             return place.readlink()
-        return None if place.is_dir() else (place.read_bytes(), bool(place.stat().st_mode & 0o100))
+        found = place.stat()
+        contents = None if place.is_dir() else place.read_bytes()
+        return contents, oct(found.st_mode), found.st_mtime_ns
 
     return {str(place.relative_to(folder)): look(place) for place in folder.rglob("*")}
 

@@ -6,7 +6,8 @@ any state, a broken one too.
 
 The commit `refs/heads/kept` has the files as its tree; its message names its parents, in order:
 `base`, the commit that the work is compared with; `git`, whose tree holds the data of git itself; `staged`, what was
-staged. In the tree of `git` names that no tree may have are marked: see `hidden`.
+staged. In the tree of `git` names that no tree may have are marked: see `hidden`. Beside them, in `looks.json`, stands
+what a tree does not hold of each path: its permission bits, and when it was changed.
 """
 
 import json
@@ -55,6 +56,7 @@ class Snapshot:
         # Paths below the workspace, with what their files look like.
         self.files: dict[bytes, os.stat_result] = {}
         self.git: dict[bytes, os.stat_result] = {}
+        self.folders: dict[bytes, os.stat_result] = {}
         self.empty: list[bytes] = []
         self.ignored: list[bytes] = []
         self.special: list[bytes] = []
@@ -88,6 +90,8 @@ class Snapshot:
             self.empty.append(folder)
         for name, found in entries:
             path = folder + b"/" + name if folder else name
+            if stat.S_ISDIR(found.st_mode):
+                self.folders[path] = found
             if name.lower() == b".git":
                 self._add_all(path, found, self.git)
             elif path in ignored or path + b"/" in ignored:
@@ -104,6 +108,7 @@ class Snapshot:
         if not stat.S_ISDIR(found.st_mode):
             self._take(path, found, into)
             return
+        self.folders[path] = found
         entries = self._entries(path)
         if not entries:
             self.empty.append(path)
@@ -244,6 +249,8 @@ class Snapshot:
         about = json.dumps(self.about()).encode()
         _commit(out, b"refs/heads/git", 1, b"What git had in hand")
         out.write(b"M 100644 inline about.json\ndata %d\n%s\n" % (len(about), about))
+        looks = json.dumps(self.looks()).encode()
+        out.write(b"M 100644 inline looks.json\ndata %d\n%s\n" % (len(looks), looks))
         for path, found in self.git.items():
             self._file(out, b"git/" + hidden(path), path, found)
         if staged is not None:
@@ -279,6 +286,15 @@ class Snapshot:
             raise
         except OSError as error:
             raise NotKept(f"{os.fsdecode(path)}: {error.strerror}.") from error
+
+    def looks(self) -> dict[str, tuple[int, int]]:
+        """By path: its permission bits, and the nanosecond when it was changed."""
+        found = {**self.folders, **self.git, **self.files}
+        for path in [*self.git, *self.files, *self.empty]:
+            # Where it lies in a folder that is ignored, nobody has walked through that.
+            while (path := os.path.dirname(path)) and path not in found:
+                found[path] = os.lstat(os.path.join(self._root, path))
+        return {os.fsdecode(path): (stat.S_IMODE(it.st_mode), it.st_mtime_ns) for path, it in found.items()}
 
     def about(self) -> dict[str, Any]:
         """What is no file: empty folders, what was left out, what git was in the middle of."""
