@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
-from mainloop.access.service import CurrentDevice
+from mainloop.access.service import CurrentDevice, Door
 from mainloop.conversation.inbox_tools import InboxTools
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.routes import router as conversation_routes
@@ -52,6 +52,7 @@ from mainloop.runs import phases as run_phases
 from mainloop.runs.registry import Registry
 from mainloop.runs.routes import router as runner_routes
 from mainloop.runs.service import HOST, Runs
+from mainloop.runs.shortcut import Shortcut
 from mainloop.runs.watch import Watch
 from mainloop.sessions import phases as session_phases
 from mainloop.sessions.agents import AgentKinds
@@ -86,6 +87,7 @@ class Parts:
         self.stopping = False
         self.bell = Bell()
         self.database = Database(make_engine(settings.database), self.bell)
+        self.door = Door(self.database)
         self.open_messages = OpenMessages(self.database)
         self.statuses = Statuses(self.bell)
         self.feed = Feed(self.database)
@@ -119,8 +121,8 @@ class Parts:
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
-        self.janitor.every_beat(moves.look_for_slots)
-        self.janitor.every_beat(self.spending.look)
+        self.janitor.after_events(moves.look_for_slots)
+        self.janitor.after_events(self.spending.look)
         self.janitor.every_beat(self.inbox.look)
 
     def stop(self) -> None:
@@ -250,6 +252,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
     page = find_page()
     if page is not None:
         app.mount("/", PageFiles(directory=page))
+    app.add_middleware(Shortcut)
     app.add_middleware(Guard, hosts=_hosts(settings), expected=settings.base_url)
     return app
 

@@ -18,6 +18,7 @@ from mainloop.testing.waiting import eventually
 
 # Part of what is stored: a name is added here with its phase, and never renamed or taken out.
 NAMES = {
+    "answer_waiting",
     "end_run",
     "ensure_run",
     "fetch_project",

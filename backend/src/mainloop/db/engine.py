@@ -4,6 +4,7 @@ import hashlib
 import re
 import sqlite3
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -113,6 +114,17 @@ def begin(connection: sa.Connection, *, write: bool) -> None:
     """Open the transaction at once: on SQLite the driver would begin it only at the first write."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@cache
+def updating(table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]) -> sa.Update:
+    """The statement that sets the columns `names` of rows that are known by the columns `keys`.
+
+    Values go by the columns' names, keys by `key_` and theirs. To put a statement together costs more than to run it, so
+    those that run many times a second are put together once.
+    """
+    mine = [table.c[key] == sa.bindparam(f"key_{key}", type_=table.c[key].type) for key in keys]
+    return sa.update(table).where(*mine).values({name: sa.bindparam(name) for name in names})
 
 
 def locked_rows(connection: sa.Connection) -> dict[str, Row | None]:

@@ -11,6 +11,7 @@ from dbos import DBOS
 from mainloop.durable import store
 from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
+from mainloop.events.log import latest_cursor
 from mainloop.events.unit import Database, now
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,8 @@ BEAT: Final = 1.0
 # A server silent for this long is dead (seconds). Nobody judges before having beaten that long itself, or an outage of
 # the database, or a night, would end with the first server back declaring all others dead.
 DEAD: Final = 8.0
+# Where nothing happens, what can only change by the clock is looked at every so many beats.
+ANYWAY: Final = 5
 HEAL_EVERY: Final = 30.0
 TIDY_EVERY: Final = 3600.0
 KEEP: Final = timedelta(days=7)
@@ -37,6 +40,8 @@ class Janitor:
         # On SQLite this server is the only one, so nobody has to be told that it lives.
         self._several = database.engine.dialect.name == "postgresql"
         self._checks: list[Check] = []
+        self._after_events: list[Check] = []
+        self._cursor = self._quiet_beats = 0
         self.awake = Awake()
         self._suspects: set[str] = set()
         self._healed = self._tidied = 0.0
@@ -44,6 +49,13 @@ class Janitor:
     def every_beat(self, check: Check) -> None:
         """Run `check` about once a second, in a thread, in every server."""
         self._checks.append(check)
+
+    def after_events(self, check: Check) -> None:
+        """The same for what can only change when something happens: run in a beat before which there was an event.
+
+        Now and then it is run all the same, for what changes by the clock alone.
+        """
+        self._after_events.append(check)
 
     async def run(self) -> None:
         """Beat for as long as the server lives. Only this outermost loop catches everything."""
@@ -63,7 +75,10 @@ class Janitor:
         self.awake.look(clock)
         if self._several and self.awake.seconds > DEAD:
             self._judge()
-        for check in self._checks:
+        cursor = self._database.read(latest_cursor)
+        self._quiet_beats = 0 if cursor != self._cursor else self._quiet_beats + 1
+        self._cursor = cursor
+        for check in self._checks + (self._after_events if self._quiet_beats % ANYWAY == 0 else []):
             check()
         if clock - self._healed > HEAL_EVERY:
             self._healed = clock

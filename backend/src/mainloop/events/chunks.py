@@ -1,12 +1,15 @@
 """Rows of chunks: the pieces of messages that are still being written."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
+
+_forget: Final = sa.delete(t.chunk).where(t.chunk.c.message_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def add(unit: UnitOfWork, rows: Sequence[Mapping[str, object]]) -> None:
@@ -15,7 +18,7 @@ def add(unit: UnitOfWork, rows: Sequence[Mapping[str, object]]) -> None:
 
 def forget(unit: UnitOfWork, message_ids: Iterable[str]) -> None:
     """Nobody needs the pieces of these messages any more."""
-    unit.execute(sa.delete(t.chunk).where(t.chunk.c.message_id.in_(list(message_ids))))
+    unit.connection.execute(_forget, {"ids": list(message_ids)})
 
 
 def forget_what_is_over(unit: UnitOfWork) -> None:

@@ -18,8 +18,8 @@ from mainloop_models.runner import Delta
 
 log = logging.getLogger(__name__)
 
-# How often new pieces of all threads together are written.
-STORE_EVERY: Final = 0.5
+# How often new pieces of all threads together are written (seconds). A runner sends again what a killed server had not.
+STORE_EVERY: Final = 2.0
 
 
 class OpenMessage(BaseModel):

@@ -34,7 +34,8 @@ class Page(BaseModel):
 
 
 _columns = (t.event.c.cursor, t.event.c.thread_id, t.event.c.seq, t.event.c.kind, t.event.c.at, t.event.c.body)
-# Read after each commit, so it is put together once.
+# Read again and again, so they are put together once.
+_latest = sa.select(t.installation.c.cursor)
 _after = (
     sa.select(*_columns)
     .where(t.event.c.cursor > sa.bindparam("after"))
@@ -45,7 +46,7 @@ _after = (
 
 def latest_cursor(connection: sa.Connection) -> int:
     """The cursor of the newest event of the installation; 0 when there is none."""
-    return connection.execute(sa.select(t.installation.c.cursor)).scalar_one()
+    return connection.execute(_latest).scalar_one()
 
 
 def frames_after(connection: sa.Connection, cursor: int, limit: int = PAGE) -> list[tuple[int, bytes]]:

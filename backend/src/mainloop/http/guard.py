@@ -1,8 +1,10 @@
 """Which requests are let in at all: by host name, by origin, by size. Answers carry headers that keep the page ours."""
 
+from functools import lru_cache
+from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainloop.errors import BadInput, MainloopError, WrongHost, WrongOrigin
@@ -13,6 +15,14 @@ LARGEST_BODY = 4 * 1024 * 1024
 LARGEST_REPORT = 64 * 1024 * 1024
 RUNNERS = "/runner/"
 READING = {"GET", "HEAD", "OPTIONS"}
+# Where an answer does not say otherwise itself.
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+)
+_NOT_STORED: Final = (*_HEADERS, (b"cache-control", b"no-store"))
 
 
 class _TooLarge(BadInput):
@@ -53,13 +63,9 @@ class Guard:
             if size > limit:
                 return
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-                headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
-                if scope["path"].startswith(("/api", "/runner")):
-                    headers.setdefault("Cache-Control", "no-store")
+                given = {name.lower() for name, _ in message["headers"]}
+                ours = _NOT_STORED if scope["path"].startswith(("/api", "/runner")) else _HEADERS
+                message["headers"] = [*message["headers"], *(one for one in ours if one[0] not in given)]
             await send(message)
 
         await self.app(scope, counted, with_headers)
@@ -84,6 +90,7 @@ def _limit(scope: Scope) -> int:
     return LARGEST_REPORT if scope["path"].startswith(RUNNERS) else LARGEST_BODY
 
 
+@lru_cache(maxsize=256)
 def _name(netloc: str) -> str:
     """The host name of `name:port`, brackets of an IPv6 address kept off."""
     try:

@@ -31,10 +31,16 @@ def open_items(connection: sa.Connection) -> list[ItemBody]:
     return [body_of(row) for row in rows]
 
 
+# Asked every second, so it is put together once.
+_waits_later: Final = sa.select(t.item.c.id).where(t.item.c.state == "open", t.item.c.snoozed_at.is_not(None))
+_put_off_till_back: Final = _waits_later.where(t.item.c.snoozed_until.is_(None))
+_put_off: Final = _waits_later.where(t.item.c.snoozed_until <= sa.bindparam("until", type_=t.item.c.snoozed_until.type))
+
+
 def put_off(connection: sa.Connection, until: datetime | None) -> list[str]:
     """What was put off until a moment that has come; without one: until the person is back."""
-    end = t.item.c.snoozed_until.is_(None) if until is None else t.item.c.snoozed_until <= until
-    return _open(connection, t.item.c.snoozed_at.is_not(None), end)
+    query = _put_off_till_back if until is None else _put_off
+    return list(connection.execute(query, {} if until is None else {"until": until}).scalars())
 
 
 def newest(connection: sa.Connection, *, state: str, kind: str | None, limit: int) -> list[Row]:
@@ -68,6 +74,21 @@ def find(connection: sa.Connection, item_id: str) -> Row | None:
     return connection.execute(sa.select(t.item).where(t.item.c.id == item_id)).first()
 
 
+# Run at every turn, so they are put together once.
+_in_thread: Final = t.item.c.thread_id == sa.bindparam("its_thread", type_=t.item.c.thread_id.type)
+_open_notices: Final = sa.select(t.item.c.id).where(
+    t.item.c.state == "open", _in_thread, t.item.c.ask.is_(None), t.item.c.kind.not_in(("stall", "ceiling"))
+)
+_open_asks: Final = sa.select(t.item.c.id).where(
+    t.item.c.state == "open", _in_thread, t.item.c.turn == sa.bindparam("its_turn"), t.item.c.ask.is_not(None)
+)
+_answers_taken: Final = (
+    sa.update(t.item)
+    .where(t.item.c.state == "answered", _in_thread, t.item.c.turn <= sa.bindparam("its_turn"))
+    .values(taken=True)
+)
+
+
 def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
     """What waits in a thread."""
     return _open(connection, t.item.c.thread_id == thread_id)
@@ -76,8 +97,7 @@ def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
 def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
     """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself,
     a ceiling for its own answer."""
-    mine = (t.item.c.thread_id == thread_id, t.item.c.ask.is_(None), t.item.c.kind.not_in(("stall", "ceiling")))
-    return _open(connection, *mine)
+    return list(connection.execute(_open_notices, {"its_thread": thread_id}).scalars())
 
 
 def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:
@@ -87,7 +107,7 @@ def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:
 
 def open_asks(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
     """What the agent asked in a turn and has no answer for."""
-    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.turn == turn, t.item.c.ask.is_not(None))
+    return list(connection.execute(_open_asks, {"its_thread": thread_id, "its_turn": turn}).scalars())
 
 
 def _open(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[str]:
@@ -176,16 +196,13 @@ def close(unit: UnitOfWork, thread_id: str, item_id: str, **values: Any) -> Item
 
 def answer_taken(unit: UnitOfWork, thread_id: str, item_id: str) -> None:
     """The answer of an item needs no further delivery."""
-    _taken(unit, t.item.c.thread_id == thread_id, t.item.c.id == item_id)
+    mine = (t.item.c.thread_id == thread_id, t.item.c.id == item_id, t.item.c.state == "answered")
+    unit.execute(sa.update(t.item).where(*mine).values(taken=True))
 
 
 def answers_taken(unit: UnitOfWork, thread_id: str, until_turn: int) -> None:
     """What was answered in a thread up to a turn needs no further delivery."""
-    _taken(unit, t.item.c.thread_id == thread_id, t.item.c.turn <= until_turn)
-
-
-def _taken(unit: UnitOfWork, *which: sa.ColumnElement[bool]) -> None:
-    unit.execute(sa.update(t.item).where(t.item.c.state == "answered", *which).values(taken=True))
+    unit.connection.execute(_answers_taken, {"its_thread": thread_id, "its_turn": until_turn})
 
 
 def _say(unit: UnitOfWork, row: Row) -> ItemBody:

@@ -17,6 +17,14 @@ SLOTS: Final = 0x6D6C736C
 ALIVE: Final = ("starting", "working")
 
 
+# Looked at after every event, so it is put together once.
+_starts_since: Final = (
+    sa.select(sa.func.count())
+    .select_from(t.session)
+    .where(t.session.c.created_at > sa.bindparam("since", type_=t.session.c.created_at.type), t.session.c.depth > 0)
+)
+
+
 def starts_in_turn(connection: sa.Connection, parent: str, turn: int) -> int:
     """Sessions that an agent started in one of its turns."""
     return _count(connection, t.session.c.parent == parent, t.session.c.anchor["turn"].as_integer() == turn)
@@ -24,7 +32,7 @@ def starts_in_turn(connection: sa.Connection, parent: str, turn: int) -> int:
 
 def starts_since(connection: sa.Connection, moment: datetime) -> int:
     """Sessions that agents started since a moment; those started by hand are not theirs."""
-    return _count(connection, t.session.c.created_at > moment, t.session.c.depth > 0)
+    return connection.execute(_starts_since, {"since": moment}).scalar_one()
 
 
 def starts_allowed_at(connection: sa.Connection, item: str, since: datetime) -> datetime | None:

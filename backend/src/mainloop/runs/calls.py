@@ -1,6 +1,6 @@
 """Rows of calls: those of the agent's tools that run right now or were let run, and those of ours with their answer."""
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -9,6 +9,18 @@ from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop_models.events import ToolCallBody
 from mainloop_models.runner import ToolAnswer, ToolRequest
+
+# Run at the end of every turn, so they are put together once.
+_of_thread: Final = sa.bindparam("its_thread", type_=t.tool_call.c.thread_id.type)
+_newest: Final = (
+    sa.select(t.tool_call).where(t.tool_call.c.thread_id == _of_thread).order_by(t.tool_call.c.at.desc()).limit(1)
+)
+_all_ended: Final = (
+    sa.delete(t.tool_call)
+    .where(t.tool_call.c.thread_id == _of_thread, t.tool_call.c.turn == sa.bindparam("its_turn"))
+    .returning(t.tool_call.c.body)
+)
+_forget_released: Final = sa.delete(t.released).where(t.released.c.thread_id == _of_thread)
 
 
 def started(unit: UnitOfWork, thread_id: str, call: ToolCallBody) -> bool:
@@ -27,14 +39,12 @@ def ended(unit: UnitOfWork, thread_id: str, call_id: str) -> dict[str, Any] | No
 
 def all_ended(unit: UnitOfWork, thread_id: str, turn: int) -> list[dict[str, Any]]:
     """No call of a turn runs any longer: the bodies they began with."""
-    mine = (t.tool_call.c.thread_id == thread_id, t.tool_call.c.turn == turn)
-    return list(unit.execute(sa.delete(t.tool_call).where(*mine).returning(t.tool_call.c.body)).scalars())
+    return list(unit.connection.execute(_all_ended, {"its_thread": thread_id, "its_turn": turn}).scalars())
 
 
 def newest(connection: sa.Connection, thread_id: str) -> Row | None:
     """The call that began last, of those that run."""
-    mine = sa.select(t.tool_call).where(t.tool_call.c.thread_id == thread_id)
-    return connection.execute(mine.order_by(t.tool_call.c.at.desc()).limit(1)).first()
+    return connection.execute(_newest, {"its_thread": thread_id}).first()
 
 
 def release(unit: UnitOfWork, thread_id: str, call_id: str, turn: int) -> None:
@@ -52,7 +62,7 @@ def released(connection: sa.Connection, thread_id: str) -> list[str]:
 
 def forget_released(unit: UnitOfWork, thread_id: str) -> None:
     """A turn ended well: nothing of it, nor of what it went on with, is ever asked about again."""
-    unit.execute(sa.delete(t.released).where(t.released.c.thread_id == thread_id))
+    unit.connection.execute(_forget_released, {"its_thread": thread_id})
 
 
 def answered(connection: sa.Connection, thread_id: str, call_id: str) -> ToolAnswer | None:

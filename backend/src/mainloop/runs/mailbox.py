@@ -32,6 +32,20 @@ _undone: Final = (
     )
     .order_by(t.message.c.place)
 )
+_of_thread: Final = t.message.c.thread_id == sa.bindparam("its_thread", type_=t.message.c.thread_id.type)
+_these: Final = (_of_thread, t.message.c.id.in_(sa.bindparam("ids", expanding=True)))
+_take: Final = sa.update(t.message).where(*_these).values(turn=sa.bindparam("new_turn"))
+_finish: Final = sa.update(t.message).where(*_these).values(status=MessageStatus.FINISHED)
+_leave_open: Final = (
+    sa.update(t.message)
+    .where(_of_thread, t.message.c.status == MessageStatus.DELIVERED, t.message.c.turn.is_not(None))
+    .values(attempt=t.message.c.attempt + 1)
+)
+_ride_along: Final = (
+    sa.update(t.note)
+    .where(t.note.c.thread_id == sa.bindparam("its_thread"), t.note.c.message_id.is_(None))
+    .values(message_id=sa.bindparam("with_message"))
+)
 _notes: Final = (
     sa.select(t.note.c.text).where(t.note.c.message_id == sa.bindparam("message_id")).order_by(t.note.c.place)
 )
@@ -111,29 +125,23 @@ def deliver(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
     """Give messages to the runner: from now on they can't be edited. Waiting notes ride with the first."""
     if not message_ids:
         return
-    waiting = sa.update(t.note).where(t.note.c.thread_id == thread_id, t.note.c.message_id.is_(None))
-    unit.execute(waiting.values(message_id=message_ids[0]))
+    unit.connection.execute(_ride_along, {"its_thread": thread_id, "with_message": message_ids[0]})
     _set(unit, thread_id, message_ids, status=MessageStatus.DELIVERED)
 
 
 def take(unit: UnitOfWork, thread_id: str, message_ids: list[str], turn: int) -> None:
     """The agent has these messages in turn `turn`."""
-    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
-    unit.execute(sa.update(t.message).where(*mine).values(turn=turn))
+    unit.connection.execute(_take, {"its_thread": thread_id, "ids": message_ids, "new_turn": turn})
 
 
 def finish(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
     """These messages need no further turn."""
-    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
-    unit.execute(sa.update(t.message).where(*mine).values(status=MessageStatus.FINISHED))
+    unit.connection.execute(_finish, {"its_thread": thread_id, "ids": message_ids})
 
 
 def leave_open(unit: UnitOfWork, thread_id: str) -> None:
     """A turn ended without finishing what was delivered: it will be given again."""
-    mine = (t.message.c.thread_id == thread_id, t.message.c.status == MessageStatus.DELIVERED)
-    unit.execute(
-        sa.update(t.message).where(*mine, t.message.c.turn.is_not(None)).values(attempt=t.message.c.attempt + 1)
-    )
+    unit.connection.execute(_leave_open, {"its_thread": thread_id})
 
 
 def delivered(connection: sa.Connection, thread_id: str) -> list[Row]:

@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import Row, locked_rows
+from mainloop.db.engine import Row, locked_rows, updating
 from mainloop.errors import UnknownThread
 from mainloop.events.unit import UnitOfWork
 
@@ -23,6 +23,9 @@ _run_with_token: Final = (
     sa.select(t.run.c.thread_id, t.run.c.number, t.run.c.state, t.agent.c.run.label("newest"))
     .join(t.agent, t.agent.c.thread_id == t.run.c.thread_id)
     .where(t.run.c.token_hash == sa.bindparam("token_hash"))
+)
+_open_runs: Final = sa.select(t.run).where(
+    t.run.c.state.in_(("starting", "live")), t.run.c.host == sa.bindparam("host")
 )
 _acked: Final = sa.select(t.run.c.number, t.run.c.acked).where(t.run.c.thread_id == _its)
 _runs: Final = sa.select(t.run).where(t.run.c.thread_id == _its)
@@ -113,7 +116,8 @@ def agent(connection: sa.Connection, thread_id: str) -> Row:
 
 
 def update(unit: UnitOfWork, thread_id: str, **values: object) -> None:
-    unit.execute(sa.update(t.agent).where(t.agent.c.thread_id == thread_id).values(**values))
+    statement = updating(t.agent, ("thread_id",), tuple(values))
+    unit.connection.execute(statement, {**values, "key_thread_id": thread_id})
     locked = locked_rows(unit.connection)
     if thread_id in locked:
         locked[thread_id] = None
@@ -143,8 +147,8 @@ def run_with_token(connection: sa.Connection, token_hash: str) -> Row | None:
 
 
 def update_run(unit: UnitOfWork, thread_id: str, number: int, **values: object) -> None:
-    mine = (t.run.c.thread_id == thread_id, t.run.c.number == number)
-    unit.execute(sa.update(t.run).where(*mine).values(**values))
+    statement = updating(t.run, ("thread_id", "number"), tuple(values))
+    unit.connection.execute(statement, {**values, "key_thread_id": thread_id, "key_number": number})
 
 
 def acked(connection: sa.Connection, thread_id: str) -> dict[int, int]:
@@ -158,8 +162,7 @@ def runs(connection: sa.Connection, thread_id: str) -> list[Row]:
 
 def open_runs(connection: sa.Connection, host: str) -> list[Row]:
     """Runs that have not ended, of this host."""
-    mine = (t.run.c.state.in_(("starting", "live")), t.run.c.host == host)
-    return list(connection.execute(sa.select(t.run).where(*mine)))
+    return list(connection.execute(_open_runs, {"host": host}))
 
 
 def newest_runs(connection: sa.Connection) -> list[Row]:

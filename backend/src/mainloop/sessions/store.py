@@ -51,10 +51,24 @@ def taken_hues(connection: sa.Connection, now: datetime) -> list[int]:
     return list(connection.execute(sa.select(t.session.c.hue).where(kept)).scalars())
 
 
+# Looked at after every event, so they are put together once.
+_next_queued: Final = (
+    sa.select(t.session)
+    .where(t.session.c.state == "starting", t.session.c.queued_at.is_not(None))
+    .order_by(t.session.c.queued_at, t.session.c.id)
+    .limit(1)
+)
+_at_a_standstill: Final = (
+    sa.select(t.session.c.id)
+    .join(t.agent, t.agent.c.thread_id == t.session.c.id)
+    .where(t.session.c.state.in_(("starting", "working")), t.session.c.queued_at.is_(None))
+    .where(t.agent.c.working.is_(False))
+)
+
+
 def next_queued(connection: sa.Connection) -> Row | None:
     """The session that has waited longest for a slot."""
-    waiting = sa.select(t.session).where(t.session.c.state == "starting", t.session.c.queued_at.is_not(None))
-    return connection.execute(waiting.order_by(t.session.c.queued_at, t.session.c.id).limit(1)).first()
+    return connection.execute(_next_queued).first()
 
 
 def ahead(connection: sa.Connection, session: SessionBody) -> int | None:
@@ -67,13 +81,7 @@ def ahead(connection: sa.Connection, session: SessionBody) -> int | None:
 
 def at_a_standstill(connection: sa.Connection) -> list[str]:
     """Sessions that hold a slot while no turn of theirs is open."""
-    query = (
-        sa.select(t.session.c.id)
-        .join(t.agent, t.agent.c.thread_id == t.session.c.id)
-        .where(t.session.c.state.in_(("starting", "working")), t.session.c.queued_at.is_(None))
-        .where(t.agent.c.working.is_(False))
-    )
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(_at_a_standstill).scalars())
 
 
 def add_report(unit: UnitOfWork, session_id: str, turn: int, text: str, outcome: str) -> None:

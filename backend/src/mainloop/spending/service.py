@@ -340,7 +340,11 @@ class Spending:
             database.write(self._see_to)
 
     def _is_to_be_seen_to(self, connection: sa.Connection) -> bool:
-        return bool(store.open_items(connection)) or self._starts.too_fast(connection, now()) is not None
+        if store.open_items(connection):
+            return True
+        return (
+            self._starts.started_lately(connection, now()) > 0 and self._starts.too_fast(connection, now()) is not None
+        )
 
     def _see_to(self, unit: UnitOfWork) -> None:
         unit.alone(SLOTS)

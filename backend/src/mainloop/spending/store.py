@@ -1,6 +1,7 @@
 """Rows of usage, of what is held back for turns at work, of ceilings the person set, and of threads that wait at one."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -36,6 +37,24 @@ def name_of(connection: sa.Connection, owner: str) -> str:
     return str(connection.execute(names).scalars().first() or "")
 
 
+# Run at every turn, so they are put together once.
+_its: Final = sa.bindparam("its_thread", type_=t.allowance.c.thread_id.type)
+_let_go: Final = sa.delete(t.allowance).where(t.allowance.c.thread_id == _its)
+_paused: Final = sa.select(t.pause).where(t.pause.c.thread_id == _its)
+_ceilings: Final = sa.select(t.ceiling).where(t.ceiling.c.owner.in_(sa.bindparam("owners", expanding=True)))
+_counted: Final = sa.select(
+    *(sa.func.coalesce(sa.func.sum(t.usage.c[name]), 0).label(name) for name in (*TOKENS, "micros"))
+).where(*(t.usage.c[name] == sa.bindparam(name) for name in ("thread_id", "run", "turn", "model")))
+_open_items: Final = sa.select(t.item.c.id, t.item.c.thread_id, t.item.c.notice, t.item.c.opened_at).where(
+    t.item.c.state == "open", t.item.c.kind == "ceiling"
+)
+_is_counted: Final = (
+    sa.select(t.usage.c.model)
+    .where(*(t.usage.c[name] == sa.bindparam(name) for name in ("thread_id", "run", "turn")))
+    .limit(1)
+)
+
+
 # -- what was used -------------------------------------------------------------------------------------------------
 def count(
     unit: UnitOfWork,
@@ -53,9 +72,7 @@ def count(
     Said twice, late or in another order it comes to the same sum: nothing is ever lowered.
     """
     key = {"thread_id": thread_id, "run": run, "turn": turn, "model": used.model[:128]}
-    mine = [t.usage.c[name] == value for name, value in key.items()]
-    sums = [sa.func.coalesce(sa.func.sum(t.usage.c[name]), 0).label(name) for name in (*TOKENS, "micros")]
-    known = unit.execute(sa.select(*sums).where(*mine)).one()
+    known = unit.connection.execute(_counted, key).one()
     more: dict[str, Any] = {name: max(0, getattr(used, name) - int(getattr(known, name))) for name in TOKENS}
     micros = None if used.cost_usd is None else max(0, round(used.cost_usd * MICROS) - int(known.micros))
     if not any(more.values()) and not micros:
@@ -74,14 +91,19 @@ def note_context(unit: UnitOfWork, thread_id: str, context: dict[str, Any]) -> N
 
 
 def is_counted(connection: sa.Connection, thread_id: str, run: int, turn: int) -> bool:
-    mine = (t.usage.c.thread_id == thread_id, t.usage.c.run == run, t.usage.c.turn == turn)
-    return connection.execute(sa.select(t.usage.c.model).where(*mine).limit(1)).first() is not None
+    which = {"thread_id": thread_id, "run": run, "turn": turn}
+    return connection.execute(_is_counted, which).first() is not None
 
 
-def used(connection: sa.Connection, unit_of: str, *which: sa.ColumnElement[bool]) -> int:
-    """Millionths of a dollar, or tokens, of the rows that fit."""
+@cache
+def _used(unit_of: str, *columns: str) -> sa.Select[Any]:
     figure = sa.func.sum(t.usage.c.micros if unit_of == "usd" else _tokens)
-    return int(connection.execute(sa.select(sa.func.coalesce(figure, 0)).where(*which)).scalar_one())
+    return sa.select(sa.func.coalesce(figure, 0)).where(*(t.usage.c[name] == sa.bindparam(name) for name in columns))
+
+
+def used(connection: sa.Connection, unit_of: str, **which: Any) -> int:
+    """Millionths of a dollar, or tokens, of the rows with these values in the columns named."""
+    return int(connection.execute(_used(unit_of, *which), which).scalar_one())
 
 
 def spent_so_far(connection: sa.Connection) -> tuple[int, int]:
@@ -92,20 +114,20 @@ def spent_so_far(connection: sa.Connection) -> tuple[int, int]:
 
 
 def in_turn(connection: sa.Connection, thread_id: str, turn: int, unit_of: str, run: int | None = None) -> int:
-    mine = [t.usage.c.thread_id == thread_id, t.usage.c.turn == turn]
-    return used(connection, unit_of, *mine, *([] if run is None else [t.usage.c.run == run]))
+    mine = {"thread_id": thread_id, "turn": turn}
+    return used(connection, unit_of, **mine, **({} if run is None else {"run": run}))
 
 
 def in_session(connection: sa.Connection, thread_id: str, unit_of: str) -> int:
-    return used(connection, unit_of, t.usage.c.thread_id == thread_id)
+    return used(connection, unit_of, thread_id=thread_id)
 
 
 def in_project(connection: sa.Connection, project_id: str, unit_of: str) -> int:
-    return used(connection, unit_of, t.usage.c.project_id == project_id)
+    return used(connection, unit_of, project_id=project_id)
 
 
 def on_day(connection: sa.Connection, day: str, unit_of: str) -> int:
-    return used(connection, unit_of, t.usage.c.day == day)
+    return used(connection, unit_of, day=day)
 
 
 def summed(
@@ -145,9 +167,17 @@ def names(connection: sa.Connection, table: str, ids: Iterable[str]) -> dict[str
 # -- what is held back ---------------------------------------------------------------------------------------------
 def held(connection: sa.Connection, unit_of: str, *, but: str, project: str | None = None) -> int:
     """What is held back for turns of other threads, of all or of a project."""
+    statement = _held(unit_of, of_project=project is not None)
+    return int(connection.execute(statement, {"but": but, "project": project}).scalar_one())
+
+
+@cache
+def _held(unit_of: str, *, of_project: bool) -> sa.Select[Any]:
     left = t.allowance.c[f"left_{unit_of}"]
-    mine = [t.allowance.c.thread_id != but, *([] if project is None else [t.allowance.c.project_id == project])]
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(left), 0)).where(*mine)).scalar_one())
+    mine = [t.allowance.c.thread_id != sa.bindparam("but")]
+    if of_project:
+        mine.append(t.allowance.c.project_id == sa.bindparam("project"))
+    return sa.select(sa.func.coalesce(sa.func.sum(left), 0)).where(*mine)
 
 
 def hold(unit: UnitOfWork, thread_id: str, **values: Any) -> None:
@@ -156,12 +186,12 @@ def hold(unit: UnitOfWork, thread_id: str, **values: Any) -> None:
 
 
 def let_go(unit: UnitOfWork, thread_id: str) -> None:
-    unit.execute(sa.delete(t.allowance).where(t.allowance.c.thread_id == thread_id))
+    unit.connection.execute(_let_go, {"its_thread": thread_id})
 
 
 # -- ceilings ------------------------------------------------------------------------------------------------------
 def ceilings(connection: sa.Connection, owners: Iterable[str]) -> list[Row]:
-    return list(connection.execute(sa.select(t.ceiling).where(t.ceiling.c.owner.in_(list(owners)))))
+    return list(connection.execute(_ceilings, {"owners": list(owners)}))
 
 
 def set_ceiling(unit: UnitOfWork, owner: str, scope: str, unit_of: str, amount: int | None) -> None:
@@ -199,7 +229,7 @@ def pause(unit: UnitOfWork, thread_id: str, item_id: str, scope: str, owner: str
 
 
 def paused(connection: sa.Connection, thread_id: str) -> Row | None:
-    return connection.execute(sa.select(t.pause).where(t.pause.c.thread_id == thread_id)).first()
+    return connection.execute(_paused, {"its_thread": thread_id}).first()
 
 
 def why_paused(connection: sa.Connection, thread_id: str) -> str:
@@ -227,7 +257,4 @@ def go_on(unit: UnitOfWork, thread_id: str) -> None:
 
 def open_items(connection: sa.Connection) -> list[Row]:
     """Ceilings that are said to be reached."""
-    mine = (t.item.c.state == "open", t.item.c.kind == "ceiling")
-    return list(
-        connection.execute(sa.select(t.item.c.id, t.item.c.thread_id, t.item.c.notice, t.item.c.opened_at).where(*mine))
-    )
+    return list(connection.execute(_open_items))
