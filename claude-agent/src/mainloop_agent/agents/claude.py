@@ -16,7 +16,7 @@ import signal
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,14 +56,14 @@ from mainloop_agent.agents.base import (
     Setup,
     TurnEnd,
 )
+from mainloop_agent.agents.counters import Counters
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER
 from mainloop_agent.policy import Deny, ToolCall
-from mainloop_agent.spending import less
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
-from mainloop_models.events import AgentError, ContextUse, ModelUsage
+from mainloop_models.events import AgentError
 
 log = logging.getLogger(__name__)
 
@@ -146,18 +146,12 @@ class ClaudeAgent:
         self._steady.set()
         self._recorded = setup.welcome.resume
         self._version = ""
-        # Its counters when this life began. They run on over a resume, from where the last life that ended in peace
-        # has left them: what one that was killed had used since is not in them.
-        self._counted_before: dict[str, ModelUsage] | None = None if setup.welcome.resume else {}
-        self._counting: asyncio.Task[None] | None = None
-        self._count_again = False
-        self._context = ContextUse(tokens=0)
+        self._counters = Counters(host, setup.run.environment, self._ask_for_counters, resumed=setup.welcome.resume)
         self._mode_file = self._home / "claude-mode"
         # It waits for the model's service, or shortens its conversation.
         self._held_up = False
         # The message of the model that is being written.
         self._current = ""
-        self._model = ""
         # The running turn.
         self._last_text = ""
         self._taken: list[str] = []
@@ -189,7 +183,7 @@ class ClaudeAgent:
         assert self._client is not None
         self._pump = asyncio.create_task(self._read(self._client))
         # A call that was deferred may have been begun by now, but not its model's next answer: `decide` counts first.
-        await self._count()
+        await self._counters.count()
 
     async def _connect(self, program: Path, resume: bool) -> None:
         client = ClaudeSDKClient(self._options(self._wrapper(program), resume))
@@ -297,8 +291,7 @@ class ClaudeAgent:
         if client is not None:
             with suppress(Exception):
                 await client.disconnect()
-        if self._counting is not None:
-            self._counting.cancel()
+        self._counters.close()
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -463,7 +456,7 @@ class ClaudeAgent:
         self._note_recorded()
         for taken in result.user_message_uuids or []:
             self._note_taken(taken, name)
-        self._note_counters(dict(result.model_usage or {}))
+        self._counters.note(result.model_usage or {})
         end = TurnEnd(
             "completed",
             text=result.result or self._last_text,
@@ -502,9 +495,9 @@ class ClaudeAgent:
         match event.get("type"):
             case "message_start":
                 self._note_going_on()
-                self._note_context(event["message"].get("usage") or {})
-                self._current = str(event["message"]["id"])
-                self._model = str(event["message"].get("model") or "")
+                message = event["message"]
+                self._counters.answering(str(message.get("model") or ""), message.get("usage") or {})
+                self._current = str(message["id"])
                 self._streamed[self._current] = _Pieces()
             case "content_block_start":
                 kind = {"text": "text", "thinking": "reasoning"}.get(event["content_block"]["type"])
@@ -521,7 +514,7 @@ class ClaudeAgent:
                 elif name and delta.get("thinking"):
                     self._host.delta(name, delta["thinking"], "reasoning")
             case "message_stop":
-                self._count_soon()
+                self._counters.count_soon()
             case _:
                 pass
 
@@ -529,7 +522,7 @@ class ClaudeAgent:
         """Whole blocks. Those of a sub-agent are shown as its calls only; an error is told by the turn's end."""
         own = message.parent_tool_use_id is None
         if not own:
-            self._count_soon()
+            self._counters.count_soon()
         identifier = message.message_id or message.uuid or str(uuid.uuid4())
         pieces = self._whole.setdefault(identifier, _Pieces())
         for block in message.content:
@@ -602,52 +595,10 @@ class ClaudeAgent:
             self._taken.append(message)
             self._host.taken(message)
 
-    # ---- what it costs ----------------------------------------------------------------------------------------
-    @property
-    def _on_plan(self) -> bool:
-        """Whether it works on somebody's subscription: a sign-in that nothing else has precedence over."""
-        environment = self._run.environment
-        others = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
-        return bool(environment.get("CLAUDE_CODE_OAUTH_TOKEN")) and not any(environment.get(name) for name in others)
-
-    def _count_soon(self) -> None:
-        """The counters have changed. One question at a time is enough: they are whole figures."""
-        self._count_again = True
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._keep_counting())
-
-    async def _keep_counting(self) -> None:
-        while self._count_again:
-            self._count_again = False
-            await self._count()
-
-    async def _count(self) -> None:
-        """Asks the program for its counters. The library has no word for it, the program has."""
+    def _ask_for_counters(self, question: dict[str, Any]) -> Awaitable[dict[str, Any]] | None:
+        """The library has no word for it, the program has."""
         query = self._client and self._client._query  # pyright: ignore[reportPrivateUsage]
-        if query is None:
-            return
-        question = {"subtype": "get_usage", "skip_behaviors": True}
-        try:
-            answer: dict[str, Any] = await query._send_control_request(question)
-        except Exception as error:  # it has ended, or is too busy: the end of the turn has the figures, too
-            log.info("the agent did not say what it has used: %s", error)
-            return
-        self._note_counters(cast("dict[str, Any]", answer.get("session") or {}).get("model_usage") or {})
-
-    def _note_counters(self, models: dict[str, Any]) -> None:
-        counted = {name: usage_of(name, usage) for name, usage in models.items()}
-        if self._counted_before is None:
-            self._counted_before = counted
-        for name, usage in models.items():
-            if name == self._model:
-                self._context = self._context.model_copy(update={"window": int(usage.get("contextWindow") or 0)})
-        used = [less(usage, self._counted_before.get(name)) for name, usage in counted.items()]
-        self._host.spent(used, on_plan=self._on_plan, context=self._context if self._context.tokens else None)
-
-    def _note_context(self, usage: dict[str, Any]) -> None:
-        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        held = sum(int(usage.get(name) or 0) for name in names)
-        self._context = self._context.model_copy(update={"tokens": held})
+        return None if query is None else query._send_control_request(question)
 
     # ---- planning ---------------------------------------------------------------------------------------------
     @property
@@ -686,7 +637,7 @@ class ClaudeAgent:
             # Nothing was written down: the plan is what it said last.
             tool_input = {**tool_input, "plan": self._last_text}
         call = self._call(identifier, name, tool_input, subagent=hook.get("agent_id"))
-        await self._count()
+        await self._counters.count()
         decision = await self._host.decide(call)
         match decision:
             case Defer():
@@ -770,19 +721,6 @@ def problem_of(result: ResultMessage) -> AgentError:
     if result.terminal_reason == "prompt_too_long":
         said = "prompt is too long"
     return api_problem(result.api_error_status, said)
-
-
-def usage_of(model: str, usage: dict[str, Any]) -> ModelUsage:
-    """The program's counters of one model. A price that it had to guess is none."""
-    known = usage.get("costBasis", "list") != "unknown"
-    return ModelUsage(
-        model=model,
-        input_tokens=int(usage.get("inputTokens") or 0),
-        output_tokens=int(usage.get("outputTokens") or 0),
-        cache_read_tokens=int(usage.get("cacheReadInputTokens") or 0),
-        cache_write_tokens=int(usage.get("cacheCreationInputTokens") or 0),
-        cost_usd=float(usage.get("costUSD") or 0) if known else None,
-    )
 
 
 def text_of(content: str | list[dict[str, Any]] | None) -> str:
