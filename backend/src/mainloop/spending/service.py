@@ -8,7 +8,6 @@ begin at once; what a turn can still use beyond is the one answer of a model tha
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -26,13 +25,14 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop.settings import Settings
-from mainloop.spending import store
-from mainloop.spending.amounts import in_words, parse, plain
+from mainloop.spending import items, store
+from mainloop.spending.amounts import parse, plain
+from mainloop.spending.items import Bound, Level
 from mainloop.spending.schemas import Ceiling, SetCeiling
 from mainloop.spending.store import MAIN
 from mainloop_models import runner as r
 from mainloop_models.asks import Decision
-from mainloop_models.events import AgentError, ItemBody, ModelUsage, NoticeItem, Reached
+from mainloop_models.events import AgentError, ItemBody, ModelUsage, Reached
 
 UNITS: Final = ("usd", "tokens")
 SCOPES: Final = ("turn", "session", "project", "day")
@@ -40,39 +40,10 @@ SCOPES: Final = ("turn", "session", "project", "day")
 OWN: Final = {"session": ("turn", "session"), "project": ("turn", "session", "project"), "installation": SCOPES}
 # An allowance is at most this part of the smallest ceiling that applies.
 PARTS: Final = 20
-# What is offered for going on once: this part of the ceiling.
-OFFER: Final = 5
 ONCE: Final = "once"
 # Who waits and is not to go on, once its turn has stopped.
 GIVEN_UP: Final = "given_up"
 NEW_DAY: Final = "A new day has begun."
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A ceiling as it applies to one thread. Amounts are millionths of a dollar, or tokens."""
-
-    scope: str
-    # The thread, the project, or nothing for the day.
-    owner: str
-    unit: str
-    # Of it the part that was added once.
-    raised: int
-    limit: int
-
-
-@dataclass(frozen=True)
-class Level:
-    """Where a thread stands below a ceiling."""
-
-    bound: Bound
-    spent: int
-    # Held back for others.
-    held: int
-
-    @property
-    def room(self) -> int:
-        return self.bound.limit - self.spent - self.held
 
 
 class Spending:
@@ -136,7 +107,7 @@ class Spending:
         left, reached = self._allowance(unit.connection, row.thread_id, turn)
         if reached is not None:
             self._pause(unit, row.thread_id, reached)
-            return AgentError(code="ceiling", message=sentence(reached))
+            return AgentError(code="ceiling", message=items.sentence(reached))
         limits = {f"limit_{name}": amount for name, amount in left.items()}
         lefts = {f"left_{name}": amount for name, amount in left.items()}
         store.hold(unit, row.thread_id, project_id=store.project_of(unit.connection, row.thread_id), **limits, **lefts)
@@ -237,44 +208,10 @@ class Spending:
         item_id = store.item_of(unit.connection, bound.scope, bound.owner, bound.unit)
         if item_id is None:
             item_id = f"ceiling-{uuid.uuid4()}"
-            own = bound.scope in ("turn", "session")
-            where = thread_id if own else MAIN
-            self._inbox.open(
-                unit,
-                ItemBody(
-                    id=item_id,
-                    kind="ceiling",
-                    thread_id=where,
-                    session_id=where if where != MAIN else None,
-                    title=sentence(reached),
-                    notice=NoticeItem(
-                        kind="ceiling",
-                        text=f"{sentence(reached)} {explained(reached)}",
-                        hint="What was asked stays: it goes on where it stood.",
-                        decisions=["raise_once", "raise", "stop"],
-                        reached=self._told(unit.connection, reached),
-                    ),
-                    opened_at=unit.now,
-                ),
-            )
+            where = thread_id if bound.scope in ("turn", "session") else MAIN
+            name = store.name_of(unit.connection, bound.owner)
+            self._inbox.open(unit, items.reached_item(item_id, where, reached, name, unit.now))
         store.pause(unit, thread_id, item_id, bound.scope, bound.owner, bound.unit)
-
-    def _told(self, connection: sa.Connection, reached: Level) -> Reached:
-        bound = reached.bound
-        offer = max(bound.limit // OFFER, reached.spent - bound.limit + bound.limit // OFFER, 1)
-        return Reached.model_validate(
-            {
-                "scope": bound.scope,
-                "owner": bound.owner,
-                "name": store.name_of(connection, bound.owner),
-                "unit": bound.unit,
-                "limit": plain(bound.unit, bound.limit),
-                "spent": plain(bound.unit, reached.spent),
-                "held": plain(bound.unit, reached.held),
-                "offer": plain(bound.unit, offer),
-                "raise_to": plain(bound.unit, max(2 * (bound.limit - bound.raised), reached.spent + offer)),
-            }
-        )
 
     def _blocked(self, unit: UnitOfWork, thread_id: str, error: AgentError) -> None:
         store.let_go(unit, thread_id)
@@ -387,29 +324,9 @@ class Spending:
         why = self._starts.too_fast(unit.connection, unit.now)
         if why is None or self._starts.is_asked(unit.connection, unit.now):
             return
-        self._inbox.open(
-            unit,
-            ItemBody(
-                id=f"{self._starts.ITEM}{uuid.uuid4()}",
-                kind="ceiling",
-                thread_id=MAIN,
-                title="Agents start sessions faster than anybody can follow.",
-                notice=NoticeItem(
-                    kind="ceiling",
-                    text=f"{why} No agent starts another one before you say so; those you start by hand are not held up.",
-                    hint="Go on: they may start so many again. Stop: they may not before it has been quiet.",
-                    decisions=["raise_once", "stop"],
-                    reached=Reached(
-                        scope="starts",
-                        unit="starts",
-                        limit=self._settings.max_starts_at_once,
-                        spent=self._starts.started_lately(unit.connection, unit.now),
-                        offer=self._settings.max_starts_at_once,
-                    ),
-                ),
-                opened_at=unit.now,
-            ),
-        )
+        started = self._starts.started_lately(unit.connection, unit.now)
+        ident = f"{self._starts.ITEM}{uuid.uuid4()}"
+        self._inbox.open(unit, items.starts_item(ident, why, started, self._settings.max_starts_at_once, unit.now))
 
     # -- ceilings ----------------------------------------------------------------------------------------------
     def _bounds(self, connection: sa.Connection, thread_id: str) -> list[Bound]:
@@ -512,19 +429,3 @@ class Spending:
             raise UnknownSession(id=session)
         if project is not None and project not in store.names(connection, "project", [project]):
             raise UnknownProject(name=project, known="")
-
-
-def sentence(reached: Level) -> str:
-    """Which ceiling it is, as a title."""
-    whose = {"turn": "of one turn", "session": "of this session", "project": "of its project", "day": "of today"}
-    bound = reached.bound
-    return f"The spending ceiling {whose[bound.scope]} is reached: {in_words(bound.unit, bound.limit)}."
-
-
-def explained(reached: Level) -> str:
-    """What was used, and what others hold."""
-    bound = reached.bound
-    used = f"{in_words(bound.unit, reached.spent)} of {in_words(bound.unit, bound.limit)} are used."
-    if reached.spent < bound.limit and reached.held:
-        used += f" The rest, {in_words(bound.unit, reached.held)}, is held for turns that work right now."
-    return used
