@@ -22,6 +22,7 @@ test(
     await page.getByRole('tab', { name: 'Details' }).click();
     const kept = page.getByRole('region', { name: 'Kept work' });
     await expect(kept.getByText('notes.md')).toBeVisible();
+    await expect(kept.getByText('1 file that is in no commit is kept (+2\u00a0−0).')).toBeVisible();
     await expect(kept.getByText('added, +2 −0')).toBeVisible();
     await expect.poll(() => existsSync(notes)).toBe(false);
     await kept.getByRole('button', { name: 'Bring it back' }).click();

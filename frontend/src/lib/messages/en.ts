@@ -4,6 +4,12 @@ function counted(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
+interface Counts {
+  files: number;
+  added: number;
+  removed: number;
+}
+
 export const en = {
   app: {
     name: 'mainloop',
@@ -145,10 +151,14 @@ export const en = {
     empty: 'There was nothing in its workspace.',
     again: 'Try again',
     back: 'Bring it back',
-    summary: (files: number, added: number, removed: number) =>
+    summary: ({ files, added, removed }: Counts) =>
       files
-        ? `Its commits are kept, and ${counted(files, 'file that is', 'files that are')} not committed (+${added} −${removed}).`
+        ? `Its commits are kept, and ${counted(files, 'file that is', 'files that are')} not committed (+${added}\u00a0−${removed}).`
         : 'Its commits are kept; everything was committed.',
+    summaryOfFiles: ({ files, added, removed }: Counts) =>
+      files
+        ? `${counted(files, 'file that is in no commit is', 'files that are in no commit are')} kept (+${added}\u00a0−${removed}).`
+        : 'Everything was committed, and is kept.',
     lines: (status: string, added: number | null, removed: number | null) =>
       added === null || removed === null ? status : `${status}, +${added} −${removed}`,
     more: (n: number) => counted(n, 'more file', 'more files'),
