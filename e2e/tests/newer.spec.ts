@@ -3,7 +3,7 @@ import { expect, test, useServer } from '../src/test.ts';
 
 const server = useServer();
 
-// spec: inbox-19
+// spec: inbox-25
 test(
   'an ask of a kind that the page does not know is shown in words and can be dismissed',
   { tag: '@both' },
