@@ -47,6 +47,8 @@ CLIENTS: Final = 50
 EVENTS: Final = 100
 TURNS: Final = 12
 PIECES: Final = 10
+# Seconds from piece to piece.
+PACE: Final = 0.1
 REPLY: Final = "A reply of some length that says what was found, where, and what comes next. " * 8
 SESSIONS: Final = 50
 READERS: Final = 8
@@ -167,7 +169,7 @@ def moments(rings: Path) -> list[int]:
 
 def chat_turn() -> list[Row]:
     """The server's CPU for one message of the person and its reply in pieces; the agent's own is not counted."""
-    steps = script({"text": REPLY, "chunks": PIECES, "chunk_delay": 0.1})
+    steps = script({"text": REPLY, "chunks": PIECES, "chunk_delay": PACE})
     with folder() as at, ours(ServerProcess(at)) as server:
         person = server.person()
         pid = pid_of(server)
@@ -196,16 +198,21 @@ def chat_turn() -> list[Row]:
 
 
 async def echo_turns(echo: Baseline) -> float:
-    """CPU seconds for a message in and the same reply in as many pieces out, stored nowhere."""
+    """CPU seconds for a message in and the same reply in as many pieces out at the same pace, stored nowhere."""
     pieces = [REPLY[: len(REPLY) // PIECES].encode()] * PIECES + [REPLY.encode()]
-    turns = TURNS * 5
-    async with Listeners(echo.port, "/events", {}, 1) as listeners, Connection(echo.port, {}) as writer:
-        before = cpu_of(pid_of(echo))
-        for number in range(turns):
-            for piece in [b"hello", *pieces]:
-                await writer.ask("POST", "/say", piece)
-            await listeners.have((number + 1) * (len(pieces) + 1))
-        return (cpu_of(pid_of(echo)) - before) / turns
+    pid = pid_of(echo)
+    async with Listeners(echo.port, "/events", {}, 1) as listeners:
+        idle_from, began = cpu_of(pid), time.monotonic()
+        await asyncio.sleep(SETTLE)
+        idle = (cpu_of(pid) - idle_from) / (time.monotonic() - began)
+        async with Connection(echo.port, {}) as writer:
+            before, began = cpu_of(pid), time.monotonic()
+            for number in range(TURNS):
+                for piece in [b"hello", *pieces]:
+                    await writer.ask("POST", "/say", piece)
+                    await asyncio.sleep(PACE)
+                await listeners.have((number + 1) * (len(pieces) + 1))
+        return (cpu_of(pid) - before - idle * (time.monotonic() - began)) / TURNS
 
 
 def list_of_sessions() -> list[Row]:
