@@ -1,3 +1,4 @@
+import { examine } from '../src/examine.ts';
 import { ask, bash, plan, spawn } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { approve, asks, block, isPhone, openSessions, said, say } from '../src/ui.ts';
@@ -142,7 +143,7 @@ test(
   },
 );
 
-// spec: inbox-12, layout-13
+// spec: inbox-12, inbox-26, inbox-27, layout-13
 test(
   'a plan is sent back with a comment, comes again, and is approved',
   { tag: '@both' },
@@ -156,14 +157,29 @@ test(
     const page = await visit(server(), { path: `/s/${id}` });
     const first = asks(page, /^Move to 17$/);
     await expect(first.getByRole('heading', { name: 'Move to 17' })).toBeVisible();
-    await first.getByRole('button', { name: /^Ask for changes/ }).click();
-    await first.getByRole('textbox').fill('Compare before you switch');
-    await first.getByRole('button', { name: 'Send back' }).click();
+    // Said to one step, kept over a reload, and sent with what is said to all of it.
+    await first.getByRole('button', { name: 'Comment on: 2. Restore' }).click();
+    await first.getByRole('textbox', { name: 'Comment on: 2. Restore' }).fill('On a copy');
+    await expect(async () => {
+      await page.reload();
+      await expect(first.getByRole('textbox', { name: /Restore$/ })).toHaveValue('On a copy', {
+        timeout: 5000,
+      });
+    }).toPass();
+    await examine(page, 'plan-comments');
+    await first.getByRole('button', { name: /^Send back, 1 comment/ }).click();
+    await first
+      .getByRole('textbox', { name: 'What should change?' })
+      .fill('Compare before you switch');
+    await first.getByRole('button', { name: 'Send back', exact: true }).click();
 
     const second = asks(page, 'Move to 17, slowly');
     await expect(second.getByRole('heading', { name: 'Move to 17, slowly' })).toBeVisible();
     const heard = JSON.stringify((await server().model.heard()).map((request) => request.body));
+    expect(heard).toContain('> 2. Restore');
+    expect(heard).toContain('On a copy');
     expect(heard).toContain('Compare before you switch');
+    await expect(second.locator('[data-version]')).toHaveText('version 2');
     await approve(second, /^Approve plan/);
     await expect(
       page.locator('[data-session-header]').getByText('answered', { exact: true }),

@@ -3,7 +3,7 @@ import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { ask, spawn } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
-import { block, say } from '../src/ui.ts';
+import { block, said, say } from '../src/ui.ts';
 
 // Whoever has not looked for the time of a breath was away.
 const server = useServer({ agent: 'claude', settings: { MAINLOOP_AWAY_MINUTES: '0.001' } });
@@ -25,6 +25,7 @@ test(
         { text: 'Two sessions are on it.' },
       ),
     );
+    await expect(said(page, 'Two sessions are on it.')).toBeVisible();
     await page.goto('about:blank'); // nobody looks
     const ended = async () => {
       const { sessions } = await server().api<{ sessions: { title: string; state: string }[] }>(

@@ -404,3 +404,32 @@ def test_a_time_that_has_passed_or_is_years_away_is_refused_in_words(server: InP
     assert "more than a year" in snooze(server, ask, far, expect=422)["detail"]
     assert server.person.http.post(f"/api/inbox/{ask}/snooze", json={"until": "later"}).status_code == 422
     assert snoozed(server) == []
+
+
+# -- plans ---------------------------------------------------------------------------------------------------------
+@pytest.mark.spec("inbox-27")
+def test_a_plan_that_comes_again_says_its_version_and_takes_the_place_of_one_that_waits(
+    server: InProcessServer,
+) -> None:
+    runner = working(server)
+    plans: dict[str, int] = {}
+
+    def shows() -> str:
+        plan = runner.ask(PlanAsk(plan="1. Look"), title="Look")
+        plans[plan] = next(i["version"] for i in server.person.get("/api/inbox")["items"] if i["id"] == plan)
+        return plan
+
+    give(server, shows(), "revise", text="twice")
+    waits = shows()
+    newest = shows()  # it did not wait for the answer
+    assert list(plans.values()) == [1, 2, 3]
+    assert waiting(server) == [newest]
+    status, problem = give(server, waits, "approve")
+    assert (status, problem["code"]) == (409, "item_closed")
+    assert "Version 3 took its place." in problem["detail"]
+    assert server.person.get("/api/sessions/session-1")["state"] == "waiting"
+    give(server, newest, "approve")
+    again = shows()  # another plan, not another version
+    assert plans[again] == 1
+    assert runner.ask(PlanAsk(plan="1. Look"), call_id=again.removeprefix("ask-session-1-"), title="Look") == again
+    assert [i["version"] for i in server.person.get("/api/inbox")["items"]] == [1]

@@ -403,6 +403,8 @@ class ItemBody(Model):
     allowed_before: int = 0
     # What answered it, where the person did not have to.
     standing: list[StandingUse] | None = None
+    # Of a plan: 1, and one more each time it was sent back and comes again.
+    version: int | None = None
     # Put off by the person: since when, and until when. Without an end: until they are back.
     snoozed_at: datetime | None = None
     snoozed_until: datetime | None = None

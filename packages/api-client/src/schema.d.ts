@@ -1619,6 +1619,8 @@ export interface components {
             title: string;
             /** Turn */
             turn?: number | null;
+            /** Version */
+            version?: number | null;
         };
         /**
          * ItemBody
@@ -1678,6 +1680,8 @@ export interface components {
             title: string;
             /** Turn */
             turn?: number | null;
+            /** Version */
+            version?: number | null;
         };
         /** KeptFile */
         KeptFile: {

@@ -351,6 +351,8 @@ item = sa.Table(
     sa.Column("pattern", Words(600)),
     sa.Column("allowed_before", sa.Integer, nullable=False, server_default="0"),
     sa.Column("standing", JSON),
+    # Of a plan: how often it was sent back, and once more.
+    sa.Column("version", sa.Integer),
     # Put off by the person; without an end until they are back.
     sa.Column("snoozed_at", Instant),
     sa.Column("snoozed_until", Instant),

@@ -16,7 +16,7 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop_models import runner as r
-from mainloop_models.asks import Answer, Decision, PermissionAsk, QuestionAsk
+from mainloop_models.asks import Answer, Decision, PermissionAsk, PlanAsk, QuestionAsk
 from mainloop_models.events import AgentError, ItemBody, NoticeItem
 
 log = logging.getLogger(__name__)
@@ -218,6 +218,8 @@ class Inbox:
             opened_at=unit.now,
         )
         known = store.find(unit.connection, body.id)
+        if isinstance(body.ask, PlanAsk) and known is None:
+            item = item.model_copy(update={"version": self._version(unit, said.thread_id)})
         if not isinstance(body.ask, PermissionAsk) or (known is not None and known.state != "closed"):
             self.open(unit, item)
         elif uses := self._standing.allow(unit, said.thread_id, body.ask):
@@ -227,6 +229,18 @@ class Inbox:
         else:
             pattern, before = self._standing.suggest(unit.connection, said.thread_id, body.id, body.ask)
             self.open(unit, item.model_copy(update={"pattern": pattern, "allowed_before": before}))
+
+    def _version(self, unit: UnitOfWork, thread_id: str) -> int:
+        """Which version of its plan a thread shows now; one that still waits gives way to it."""
+        before = store.last_plan(unit.connection, thread_id)
+        if before is None:
+            return 1
+        version = (before.version or 1) + 1
+        if before.state == "open":
+            self.close(unit, thread_id, before.id, f"Version {version} took its place.")
+            return version
+        sent_back = before.answer is not None and before.answer["decision"] == Decision.REVISE
+        return version if sent_back else 1
 
     def _released(self, unit: UnitOfWork, said: Said, body: r.Released) -> None:
         if body.ask_id is not None:

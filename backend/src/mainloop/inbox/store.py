@@ -105,6 +105,13 @@ def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:
     return _open(connection, t.item.c.thread_id == thread_id, t.item.c.kind == "stall")
 
 
+def last_plan(connection: sa.Connection, thread_id: str) -> Row | None:
+    """The plan that was shown last in a thread."""
+    mine = (t.item.c.thread_id == thread_id, t.item.c.kind == "plan")
+    newest = sa.select(t.item).where(*mine).order_by(t.item.c.opened_at.desc(), t.item.c.version.desc(), t.item.c.id)
+    return connection.execute(newest.limit(1)).first()
+
+
 def open_asks(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
     """What the agent asked in a turn and has no answer for."""
     return list(connection.execute(_open_asks, {"its_thread": thread_id, "its_turn": turn}).scalars())
@@ -117,7 +124,7 @@ def _open(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[str
 # What an item is from the beginning; the rest becomes of it.
 _FROM_THE_BEGINNING: Final = {
     *("id", "kind", "thread_id", "session_id", "title", "ask", "notice", "turn", "call_id"),
-    *("pattern", "allowed_before", "standing"),
+    *("pattern", "allowed_before", "standing", "version"),
 }
 
 

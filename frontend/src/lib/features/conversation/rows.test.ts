@@ -62,6 +62,8 @@ describe('rows', () => {
       ...['origin', 'message', 'message', 'tools', 'new', 'message', 'message'],
     ]);
     expect(kinds(rows(log, { newAfter: 6 }))).not.toContain('new');
+    const asks = [...log, entry('item', { id: 'i', state: 'open' }, 7)];
+    expect(kinds(rows(asks, { newAfter: 6 }))).not.toContain('new');
     expect(kinds(rows(log))).not.toContain('new');
   });
 

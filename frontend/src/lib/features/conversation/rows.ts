@@ -86,7 +86,9 @@ export function rowsOf(source: RowsOf): Row[] {
       }
       tools = null;
     }
-    if (newAfter !== null && entry.place > newAfter && isNews(entry.event)) {
+    // An ask that waits stands elsewhere, and there would be nothing below the mark.
+    const marked = isNews(entry.event) && entry.event.kind !== 'item';
+    if (newAfter !== null && entry.place > newAfter && marked) {
       rows.push({ kind: 'new', key: 'new', place: entry.place });
       newAfter = null;
       tools = null;

@@ -29,6 +29,7 @@ export class VirtualRows {
   #following = $state(true);
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
+  #settling = 0;
   #reached = -REACH_MS;
   /** Inside an effect Svelte flushes by itself, and must not be asked to. */
   #inEffect = false;
@@ -96,6 +97,18 @@ export class VirtualRows {
   /** Call after the rows were drawn. */
   rowsChanged(): void {
     this.#effect(() => this.#virtualizer._willUpdate());
+    if (this.#following) this.#stayAtEnd();
+  }
+
+  /** A row that came while the view was still finding the end would be left below it. */
+  #stayAtEnd(): void {
+    cancelAnimationFrame(this.#settling);
+    this.#settling = requestAnimationFrame(() => {
+      const scroller = this.#scroller;
+      if (!scroller || !this.#following) return;
+      const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+      if (left > 1) this.scrollToEnd();
+    });
   }
 
   /** The reader reaches for something above: a wheel, a finger, a key, the scroll bar. */

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { messageOf, partsOf } from './plan';
+
+const PLAN = `# Move to 17
+
+Slowly.
+
+1. Dump
+   - all of it
+   - and check
+
+   The dump is kept.
+2. Restore
+\`\`\`sh
+1. no step
+\`\`\`
+
+## Afterwards
+
+- Look
+`;
+
+describe('a plan', () => {
+  // spec: inbox-26
+  it('is cut at the entries of its outermost lists, and is the same text when joined', () => {
+    const parts = partsOf(PLAN);
+    expect(parts.filter((part) => part.step).map((part) => part.text.split('\n')[0])).toEqual([
+      '1. Dump',
+      '2. Restore',
+      '- Look',
+    ]);
+    expect(parts.map((part) => part.text).join('\n')).toBe(PLAN);
+    expect(partsOf('Just do it.').some((part) => part.step)).toBe(false);
+  });
+
+  // spec: inbox-26
+  it('goes back as one message that quotes each step as it stands there', () => {
+    const parts = partsOf(PLAN);
+    const at = (first: string) => parts.findIndex((part) => part.text.startsWith(first));
+    const said = { [at('1. Dump')]: 'On the replica.', [at('- Look')]: '  ' };
+    expect(messageOf(parts, said, 'Take your time.')).toBe(
+      '> 1. Dump\n>    - all of it\n>    - and check\n> \n>    The dump is kept.\n\nOn the replica.\n\nTake your time.',
+    );
+    expect(messageOf(parts, {}, 'No.')).toBe('No.');
+  });
+});

@@ -1,0 +1,48 @@
+/** A plan in its steps, so that each can be commented on. */
+
+export interface Part {
+  text: string;
+  /** An entry of the outermost list; else what stands around them. */
+  step: boolean;
+}
+
+const ENTRY = /^(\d{1,9}[.)]|[-*+])\s+\S/;
+const FENCE = /^\s*(```|~~~)/;
+
+/** The Markdown of a plan, cut where its outermost lists have their entries. Joined it is the same text again. */
+export function partsOf(plan: string): Part[] {
+  const parts: Part[] = [];
+  let fenced = false;
+  let blank = false;
+  for (const line of plan.split('\n')) {
+    const last = parts.at(-1);
+    const begins = !fenced && ENTRY.test(line);
+    // After an empty line only what is indented still belongs to a step.
+    const leaves =
+      !fenced &&
+      last?.step === true &&
+      line.trim() !== '' &&
+      !/^\s/.test(line) &&
+      (blank || /^#/.test(line));
+    if (!last || begins || leaves) parts.push({ text: line, step: begins });
+    else last.text += `\n${line}`;
+    if (FENCE.test(line)) fenced = !fenced;
+    blank = line.trim() === '';
+  }
+  return parts;
+}
+
+/** One message for the agent: each step as it stands in the plan, and what is said to it. */
+export function messageOf(
+  parts: Part[],
+  comments: Record<number, string>,
+  general: string,
+): string {
+  const said = parts.flatMap(({ text }, i) => {
+    const comment = comments[i]?.trim();
+    if (!comment) return [];
+    const quoted = text.trimEnd().replace(/^/gm, '> ');
+    return [`${quoted}\n\n${comment}`];
+  });
+  return [...said, general.trim()].filter(Boolean).join('\n\n');
+}
