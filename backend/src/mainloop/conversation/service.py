@@ -154,7 +154,9 @@ class Conversation:
         """The person wrote: whatever stood in the way of the thread's agent is out of it."""
         if thread_id == MAIN:
             self._inbox.close_notices(unit, MAIN, "You wrote again.")
-            runs_store.update(unit, MAIN, blocked=False, restarts=0)
+            row = runs_store.lock(unit, MAIN)
+            if row.blocked or row.restarts:
+                runs_store.update(unit, MAIN, blocked=False, restarts=0)
         else:
             self._sessions.said_to(unit, thread_id)
         self._runs.take_up(unit, thread_id)

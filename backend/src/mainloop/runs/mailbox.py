@@ -19,6 +19,7 @@ Mode = Literal["queue", "steer"]
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # Asked by every runner again and again, so they are put together once.
+_with_id: Final = sa.select(t.message).where(t.message.c.id == sa.bindparam("message_id", type_=t.message.c.id.type))
 _of_status: Final = (
     sa.select(t.message)
     .where(t.message.c.thread_id == sa.bindparam("thread_id"), t.message.c.status == sa.bindparam("status"))
@@ -46,6 +47,19 @@ _ride_along: Final = (
     .where(t.note.c.thread_id == sa.bindparam("its_thread"), t.note.c.message_id.is_(None))
     .values(message_id=sa.bindparam("with_message"))
 )
+_columns = t.message.c
+_after_the_last: Final = (
+    sa.select(sa.func.coalesce(sa.func.max(_columns.place), 0) + 1)
+    .where(_columns.thread_id == sa.bindparam("thread_id", type_=_columns.thread_id.type))
+    .scalar_subquery()
+)
+_insert: Final = t.message.insert().values(
+    place=_after_the_last,
+    **{
+        name: sa.bindparam(name)
+        for name in ("id", "thread_id", "role", "text", "mode", "status", "from_thread", "created_at")
+    },
+).returning(t.message)
 _notes: Final = (
     sa.select(t.note.c.text).where(t.note.c.message_id == sa.bindparam("message_id")).order_by(t.note.c.place)
 )
@@ -82,28 +96,22 @@ def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody,
     The same id and text again is the same message. Raises MessageExists for another text, and what `clean` raises.
     """
     text = clean(letter.text)
-    known = unit.execute(sa.select(t.message).where(t.message.c.id == letter.id)).first()
+    known = unit.connection.execute(_with_id, {"message_id": letter.id}).first()
     if known is not None:
         if known.thread_id != thread_id or known.text != text:
             raise MessageExists
         return _body(unit, known), False
-    last = sa.select(sa.func.coalesce(sa.func.max(t.message.c.place), 0)).where(t.message.c.thread_id == thread_id)
-    row = (
-        t.message.insert()
-        .values(
-            id=letter.id,
-            thread_id=thread_id,
-            place=unit.execute(last).scalar_one() + 1,
-            role=letter.role,
-            text=text,
-            mode=letter.mode,
-            status=MessageStatus.QUEUED,
-            from_thread=letter.from_thread,
-            created_at=unit.now,
-        )
-        .returning(t.message)
-    )
-    body = _say(unit, unit.execute(row).one())
+    values = {
+        "id": letter.id,
+        "thread_id": thread_id,
+        "role": letter.role,
+        "text": text,
+        "mode": letter.mode,
+        "status": MessageStatus.QUEUED,
+        "from_thread": letter.from_thread,
+        "created_at": unit.now,
+    }
+    body = _say(unit, unit.connection.execute(_insert, values).one())
     unit.ring(work_of(thread_id))
     return body, True
 

@@ -22,11 +22,15 @@ A = TypeVar("A", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Said:
-    """The circumstances of a report: the thread's agent row as it was before, and the run that said it, and when."""
+    """The circumstances of a report: the thread's agent row as it was before, and the run that said it, and when.
+
+    `ending`: turns whose end is reported together with it.
+    """
 
     thread: Row
     run: int
     at: datetime
+    ending: frozenset[int] = frozenset()
 
     @property
     def thread_id(self) -> str:

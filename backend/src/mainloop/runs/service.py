@@ -88,6 +88,8 @@ class Runs:
         self._let_in: dict[str, float] = {}
         # The version of the work that each run was told last, and how often its thread had been rung for before that.
         self._told: dict[Caller, tuple[str, int]] = {}
+        # Threads in which something waits to be handed out, as far as this server knows: it need not look first.
+        self._to_hand_out: set[str] = set()
         # How many runs have begun here: what was looked up before the newest did may be over.
         self._begun = 0
 
@@ -256,6 +258,7 @@ class Runs:
         acked = {number: int(run.acked) for number, run in runs.items()}
         answers: dict[str, r.ToolAnswer] = {}
         fresh: dict[int, int] = {}
+        ending = frozenset(report.body.turn for report in reports.reports if isinstance(report.body, r.TurnEnded))
         for report in reports.reports:
             done = acked.get(report.run)
             if done is None or report.run > caller.run:
@@ -266,7 +269,7 @@ class Runs:
                     answers[report.body.call_id] = answer
             if report.number != done + 1:
                 continue
-            said = Said(thread, report.run, report.at)
+            said = Said(thread, report.run, report.at, ending)
             if isinstance(report.body, r.ToolRequest):
                 answers[report.body.call_id] = self._answer(unit, said, report.body)
             else:
@@ -326,8 +329,11 @@ class Runs:
         written.
         """
         rung = self.database.bell.count(work_of(caller.thread_id))
-        work = self.database.read(lambda c: self._open_work(c, caller, arriving=arriving))
+        work = None
+        if arriving or caller.thread_id not in self._to_hand_out:
+            work = self.database.read(lambda c: self._open_work(c, caller, arriving=arriving))
         if work is None:
+            self._to_hand_out.discard(caller.thread_id)
             work = self.database.write(lambda unit: self._hand_out(unit, caller))
         self._told[caller] = (work.version, rung)
         return work
@@ -432,6 +438,7 @@ class Runs:
             handle(unit, thread_id)
         row = store.agent(unit.connection, thread_id)
         if row.wanted not in store.NO_RUNNER and not row.blocked:
+            unit.after_commit(lambda: self._to_hand_out.add(thread_id))
             self.request(unit, thread_id)
 
     def release(self, unit: UnitOfWork, thread_id: str) -> None:

@@ -60,6 +60,8 @@ class Standing:
                     said.thread,
                     Activity(kind=body.what, text=_short(text), since=since, attempt=body.attempt, of=body.of),
                 )
+            case r.Said() | r.Reasoned() if said.thread.activity is None:
+                pass  # no call runs
             case r.ToolCalled() | r.ToolEnded() | r.Said() | r.Reasoned() | r.Retrying():
                 self._goes_on(unit, said.thread, report.at)
             case r.TurnStarted() | r.TurnEnded():

@@ -92,6 +92,8 @@ class Moves:
     # -- slots -------------------------------------------------------------------------------------------------
     def take_up(self, unit: UnitOfWork, session_id: str) -> None:
         """It has something to do: with a free slot it goes on now, else when its turn in the queue has come."""
+        if runs_store.agent(unit.connection, session_id).role == "main":
+            return
         session = store.find(unit.connection, session_id)
         if session is None or S(session.state) in (S.STARTING, S.WORKING, *OVER):
             return

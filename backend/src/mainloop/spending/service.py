@@ -89,6 +89,8 @@ class Spending:
         self._count(unit, said, body.turn, body.models, on_plan=body.on_plan)
         if body.context is not None:
             store.note_context(unit, said.thread_id, body.context.model_dump())
+        if body.turn in said.ending:
+            return  # what it holds is given back at once
         row = runs_store.agent(unit.connection, said.thread_id)
         if row.working and (row.run, row.turn) == (said.run, body.turn):
             self._see_to_allowance(unit, row)
