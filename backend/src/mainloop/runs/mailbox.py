@@ -53,13 +53,17 @@ _after_the_last: Final = (
     .where(_columns.thread_id == sa.bindparam("thread_id", type_=_columns.thread_id.type))
     .scalar_subquery()
 )
-_insert: Final = t.message.insert().values(
-    place=_after_the_last,
-    **{
-        name: sa.bindparam(name)
-        for name in ("id", "thread_id", "role", "text", "mode", "status", "from_thread", "created_at")
-    },
-).returning(t.message)
+_insert: Final = (
+    t.message.insert()
+    .values(
+        place=_after_the_last,
+        **{
+            name: sa.bindparam(name)
+            for name in ("id", "thread_id", "role", "text", "mode", "status", "from_thread", "created_at")
+        },
+    )
+    .returning(t.message)
+)
 _notes: Final = (
     sa.select(t.note.c.text).where(t.note.c.message_id == sa.bindparam("message_id")).order_by(t.note.c.place)
 )

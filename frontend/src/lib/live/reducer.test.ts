@@ -184,6 +184,30 @@ describe('answers that come later than the stream', () => {
     expect(world.queued.get('main')?.size).toBe(0);
   });
 
+  test('show once what a page that was faster than the stream has already', () => {
+    const world = emptyWorld();
+    const waiting = said('m', 'wait', { status: 'queued' });
+    const written = {
+      thread_id: 's',
+      message_id: 'r',
+      turn: 1,
+      what: 'text' as const,
+      text: 'half',
+    };
+    takeState(
+      world,
+      state({ queued: [{ thread_id: 's', message: waiting }], open_messages: [written] }),
+    );
+    const page = [
+      event('message', said('m', 'wait'), 2, 's'),
+      event('message', said('r', 'whole', { role: 'assistant' }), 3, 's'),
+    ];
+    const changes = takePage(world, 's', page, { more: false, older: false });
+    expect(world.queued.get('s')?.size).toBe(0);
+    expect(world.open.size).toBe(0);
+    expect([...changes].sort()).toEqual(['log:s', 'open:s', 'queue:s']);
+  });
+
   test('do not bring a landed message back as one that is being written', () => {
     const world = started();
     takeEvent(world, event('message', said('m', 'Hello', { role: 'assistant' }), 1));

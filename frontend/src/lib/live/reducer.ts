@@ -182,7 +182,7 @@ export function takePage(
   const changes: Changes = new Set<Topic>([`log:${threadId}`]);
   for (const event of events) {
     place(log, event);
-    settle(world, event);
+    settle(world, event, changes);
   }
   const head = events[0];
   const tail = events.at(-1);
@@ -218,7 +218,7 @@ export function takeEvent(world: World, event: Event): Changes {
   if (log && follow(log, event)) changes.add(`log:${event.thread_id}`);
   if (known) return changes;
   world.cursor = event.cursor;
-  settle(world, event);
+  settle(world, event, changes);
   if (isNews(event)) {
     const { thread_id } = event;
     world.marks.set(thread_id, { thread_id, read: readOf(world, thread_id), told: event.seq });
@@ -266,14 +266,9 @@ function takeEffect(world: World, event: Event, changes: Changes): void {
     case 'message': {
       const message = event.body;
       if (message.status === 'queued') queueOf(world, thread).set(message.id, message);
-      else queueOf(world, thread).delete(message.id);
       changes.add(`queue:${thread}`);
-      if (world.open.delete(message.id)) changes.add(`open:${thread}`);
       break;
     }
-    case 'reasoning':
-      if (world.open.delete(event.body.id)) changes.add(`open:${thread}`);
-      break;
     case 'turn_started':
       if (thread === MAIN) {
         world.main = { ...world.main, turn: event.body.turn, working: true };
@@ -374,9 +369,13 @@ function queueOf(world: World, threadId: string): Map<string, MessageBody> {
   return queue;
 }
 
-function settle(world: World, event: Event): void {
-  if (event.kind === 'reasoning') world.settled.add(event.body.id);
-  if (event.kind === 'message' && event.body.status !== 'queued') world.settled.add(event.body.id);
+/** It stands in the log: neither in the queue any more nor as what is being written, also where a page was faster. */
+function settle(world: World, event: Event, changes: Changes): void {
+  const { kind, thread_id: thread } = event;
+  if (kind !== 'reasoning' && !(kind === 'message' && event.body.status !== 'queued')) return;
+  world.settled.add(event.body.id);
+  if (queueOf(world, thread).delete(event.body.id)) changes.add(`queue:${thread}`);
+  if (world.open.delete(event.body.id)) changes.add(`open:${thread}`);
 }
 
 /** Add an event that came by the stream; true if the log changed. */
