@@ -298,7 +298,7 @@ def test_what_stops_the_agent_is_an_item_and_trying_again_takes_up_the_same_mess
     assert hint in item["notice"]["hint"]
     assert [m["status"] for m in desk.of("main", "message") if m["id"] == message][-1] != "finished"
     desk.me.answer(item["id"], "retry")
-    desk.me.until("the reply", lambda: desk.me.replies()[-1] == text)
+    desk.me.until("the reply", lambda: desk.me.replies()[-1:] == [text])
     assert [i for i in desk.me.get("/api/inbox")["items"] if i["thread_id"] == "main"] == []
 
 

@@ -34,8 +34,8 @@ def working(server: InProcessServer, ident: str) -> HandRunner:
     return runner
 
 
-def everywhere(runner: HandRunner, turn: int, text: str) -> set[str]:
-    """Say it in every way an agent can say something, and ask in every way; the asks."""
+def everywhere(runner: HandRunner, turn: int, text: str) -> list[str]:
+    """Say it in every way an agent can say something, and ask in every way; the asks, that of a plan last."""
     call = f"call-{uuid.uuid4().hex[:8]}"
     tool: dict[str, Any] = {"id": call, "turn": turn}
     runner.say(
@@ -52,22 +52,25 @@ def everywhere(runner: HandRunner, turn: int, text: str) -> set[str]:
     command = PermissionAsk(
         tool="Bash", input={"command": "make all", "description": text}, command="make all", effect=text, subagent=text
     )
-    return {
+    return [
         runner.ask(asked, title=text),
-        runner.ask(PlanAsk(plan=text), title=text),
         runner.ask(command, title=text),
         runner.ask(PermissionAsk(tool=text[:40], input={text[:60]: text}, effect=text), title=text),
-    }
+        runner.ask(PlanAsk(plan=text), title=text),
+    ]
 
 
 def test_nothing_that_an_agent_says_or_asks_answers_starts_or_grants_anything(server: InProcessServer) -> None:
     runner, turn = working(server, "session-1"), 1
     main = server.person
     asks: set[str] = set()
+    plan = ""
     for text in INJECTED:
-        asks |= everywhere(runner, turn, text)
+        *others, plan = everywhere(runner, turn, text)
+        asks.update(others)
         assert not runner.request("report", text=text).is_error
-    assert {item["id"] for item in main.get("/api/inbox")["items"]} == asks
+    # Of the plans only the newest version waits.
+    assert {item["id"] for item in main.get("/api/inbox")["items"]} == {*asks, plan}
     assert runner.work().answers == []
     assert main.get("/api/permissions")["permissions"] == []
     assert [session["id"] for session in main.get("/api/sessions")["sessions"]] == ["session-1"]
