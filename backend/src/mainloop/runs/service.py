@@ -128,6 +128,7 @@ class Runs:
         """The newest run is gone without a word: nobody holds its lock."""
         thread_id = str(row.thread_id)
         store.update_run(unit, thread_id, newest.number, state="ended", ended_at=unit.now, end="lost")
+        unit.ring(work_of(thread_id))  # should it poll all the same, it is refused
         store.orphan_asks(unit, thread_id, row.deferred_call or "")
         if row.working or store.has_work(unit.connection, row):
             store.update(unit, thread_id, restarts=row.restarts + 1)
