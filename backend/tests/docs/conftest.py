@@ -80,8 +80,9 @@ class Desk:
     def runner_of(self, thread: str) -> int | None:
         """The process id of a thread's living runner."""
         for pid in self.server.runners():
-            if f"/threads/{thread}/".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return pid
+            with contextlib.suppress(OSError):  # it has just ended
+                if f"/threads/{thread}/".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
         return None
 
     def workspace(self, thread: str) -> Path:
