@@ -55,6 +55,8 @@ class DatabaseFile:
             return
         # The engine may have had its first connection before this was made.
         kept = self._kept or self._open(self.path)
+        if kept is None and self.path.exists():
+            return  # it is there and can't be read: what failed says why
         if kept is not None and _identities(self.path) == kept.identities:
             return
         rescued = kept and self._rescue(kept.connection, self.path.with_name(RESCUED))
