@@ -4,22 +4,26 @@ import threading
 import time
 from typing import Final
 
-from dbos import DBOS
+from dbos import DBOS, _workflow_commands
 from dbos._queue import queue_worker_thread
 
 # After something may have become free: DBOS writes down a moment later that a phase has ended (seconds).
 OFTEN: Final = 0.1
 FOR: Final = 1.0
 
-
-# Between two looks into the queue that DBOS keeps for its own use, where nothing of ours ever stands (seconds).
+# Between two looks for what is never there: something in the queue that DBOS keeps for its own use, a workflow of ours
+# that was put off or given a time limit (seconds).
 SELDOM: Final = 60.0
 
 
 def quieten(dbos: DBOS) -> None:
-    """Let DBOS' own workers leave our queue to `Worker`, and its own queue nearly alone. Call before the launch."""
+    """Let DBOS' own workers leave our queue to `Worker`, and look seldom for what we don't use. Call before the launch.
+
+    Every second they would be a third of what a server costs that has nothing to do.
+    """
     DBOS.listen_queues([])
     dbos._registry.get_internal_queue()._polling_interval_sec = SELDOM  # pyright: ignore[reportPrivateUsage]
+    _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = SELDOM  # pyright: ignore[reportPrivateUsage]
 
 
 class _Pause:
