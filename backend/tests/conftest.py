@@ -95,8 +95,9 @@ def database(database_url: str) -> Generator[Database]:
     """Our tables, without a server around them."""
     engine = make_engine(database_url)
     migrate(engine)
-    yield Database(engine, Bell())
-    engine.dispose()
+    ours = Database(engine, Bell())
+    yield ours
+    ours.close()
 
 
 # -- servers -----------------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ class Parts:
     def _end(self) -> None:
         self.open_messages.store()
         self.phases.stop()
-        self.database.engine.dispose()
+        self.database.close()
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def scene(home: Path, model: Model) -> Generator[Scene]:
             me = Person(server.url, new_code(database))
             yield Scene(server, line, me, database, str(uuid.uuid4()))
             me.http.close()
-            database.engine.dispose()
+            database.close()
         finally:
             server.stop()
 

@@ -49,7 +49,7 @@ def settled(server: ServerProcess) -> ledger.Ledger:
         assert ledger.faults(books) == []
         return books
     finally:
-        database.engine.dispose()
+        database.close()
 
 
 @pytest.mark.long

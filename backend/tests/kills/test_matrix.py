@@ -238,7 +238,7 @@ def stage(home: Path, model: Model, situation: Situation) -> Generator[Stage]:
         me = Person(server.url, new_code(database))
         yield Stage(server, me, database, model)
         me.http.close()
-        database.engine.dispose()
+        database.close()
     finally:
         server.stop()
 

@@ -52,7 +52,7 @@ class Purse:
         try:
             return list(books.read(lambda c: c.execute(sa.select(t.pause.c.thread_id)).scalars()))
         finally:
-            books.engine.dispose()
+            books.close()
 
     def spent(self, **whose: str) -> float:
         return self.me.get("/api/usage", **whose)["total"]["cost_usd"] or 0.0

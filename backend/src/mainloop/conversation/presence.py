@@ -8,6 +8,7 @@ from mainloop.conversation import store
 from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
+from mainloop.runs.store import MICROS
 from mainloop.settings import Settings
 from mainloop.spending import store as spending_store
 from mainloop_models.events import AwayBody
@@ -49,7 +50,7 @@ class Presence:
             failed=happened.failed,
             waiting=happened.waiting,
             standing=happened.standing,
-            cost_usd=max(0, spent[0] - before.looked_micros) / spending_store.MICROS,
+            cost_usd=max(0, spent[0] - before.looked_micros) / MICROS,
             unpriced_tokens=max(0, spent[1] - before.looked_unpriced),
         )
         news = (body.finished, body.failed, happened.asked, body.standing, body.cost_usd, body.unpriced_tokens)

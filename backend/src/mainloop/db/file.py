@@ -47,7 +47,6 @@ class DatabaseFile:
         if self.path is not None:
             path = self.path
             event.listen(engine, "connect", lambda *_: self._open(path))
-            event.listen(engine, "engine_disposed", self._close)
 
     def refuse_gone(self) -> None:
         """Before a commit, and where a transaction has failed. Raises DatabaseGone."""
@@ -80,7 +79,8 @@ class DatabaseFile:
                 self._kept = _Kept(connection, _identities(path))
             return self._kept
 
-    def _close(self, *_: object) -> None:
+    def close(self) -> None:
+        """After the engine's last connection."""
         with self._lock:
             if self._kept is not None:
                 self._kept.connection.close()

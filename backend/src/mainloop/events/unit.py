@@ -194,6 +194,11 @@ class Database:
         self._file = DatabaseFile(engine)
         self._listeners: list[Callable[[list[Written]], None]] = []
 
+    def close(self) -> None:
+        """Let go of every connection. (Were the engine asked to tell, it would do so at every statement, too.)"""
+        self.engine.dispose()
+        self._file.close()
+
     def on_events(self, listen: Callable[[list[Written]], None]) -> None:
         """Call `listen` with the events of each commit of this process, in the thread that committed them."""
         self._listeners.append(listen)

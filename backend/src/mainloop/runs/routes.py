@@ -61,8 +61,8 @@ async def work(runs: CurrentRuns, token: Token, seen: Annotated[str, Query()] = 
     with runs.database.bell.listen(work_of(caller.thread_id), SHUTDOWN) as ear:
         while True:
             ear.clear()
-            if not (arriving and runs.is_as_told(caller, seen)):
-                answer = await asyncio.to_thread(runs.work, caller, arriving=arriving)
+            if not (arriving and runs.open_work.is_as_told(caller, seen)):
+                answer = await asyncio.to_thread(runs.open_work.of, caller, arriving=arriving)
                 if answer.version != seen or clock() >= until or runs.stopping:
                     return answer
             arriving = False

@@ -23,9 +23,10 @@ from mainloop.runs import calls, history, mailbox, store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.status import Standing
 from mainloop.runs.turns import Turns
+from mainloop.runs.work import Caller, OpenWork, fenced
 from mainloop.settings import Settings
 from mainloop_models import runner as r
-from mainloop_models.asks import Answer, Decision
+from mainloop_models.asks import Decision
 from mainloop_models.base import Model
 from mainloop_models.events import RunBody
 
@@ -35,20 +36,10 @@ ENSURE_RUN = "ensure_run"
 END_RUN = "end_run"
 KILL_RUN = "kill_run"
 HOST = socket.gethostname()
-# Money is kept in millionths of a dollar.
-MICROS = 1_000_000
 # A run that sends pieces is let in without a look at the database for this long after the last one (seconds).
 LET_IN: Final = 5.0
 # Reports that tell what happens and change nothing about what is open, unless who applies them says so.
 TELLING = (r.AgentSession, r.TurnStarted, r.Said, r.Reasoned, r.ToolCalled, r.ToolEnded, r.Todo, r.Retrying, r.Spent)
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The run behind a token."""
-
-    thread_id: str
-    run: int
 
 
 @dataclass(frozen=True)
@@ -83,13 +74,10 @@ class Runs:
         self.statuses = statuses
         self.standing = Standing(database, statuses, registry)
         self.turns = Turns(open_messages, registry, self.standing, settings.max_restarts)
+        self.open_work = OpenWork(database, registry, self.standing, self.turns)
         # Whose a token is; and by token until when no look at the database is needed to take its run's pieces.
         self._callers: dict[str, Caller] = {}
         self._let_in: dict[str, float] = {}
-        # The version of the work that each run was told last, and how often its thread had been rung for before that.
-        self._told: dict[Caller, tuple[str, int]] = {}
-        # Threads in which something waits to be handed out, as far as this server knows: it need not look first.
-        self._to_hand_out: set[str] = set()
         # How many runs have begun here: what was looked up before the newest did may be over.
         self._begun = 0
 
@@ -111,7 +99,7 @@ class Runs:
             row = store.lock(unit, thread_id)
         if not (store.has_work(unit.connection, row) or self._owes(unit.connection, row)):
             return None
-        if not row.working and not self._admitted(unit, row):
+        if not row.working and not self.open_work.admit(unit, row):
             return None
         number, token = row.run + 1, secrets.token_urlsafe(32)
         store.add_run(unit, thread_id, number, kind=row.kind, token_hash=_hash(token), host=HOST)
@@ -181,7 +169,8 @@ class Runs:
 
     def _forget_callers(self) -> None:
         self._begun += 1
-        self._callers, self._let_in, self._told = {}, {}, {}
+        self._callers, self._let_in = {}, {}
+        self.open_work.forget()
 
     def hello(self, token: str, hello: r.Hello) -> r.Welcome:
         """Welcome the newest run of a thread. Raises UnknownRun, RunRefused."""
@@ -190,7 +179,7 @@ class Runs:
     def _welcome(self, unit: UnitOfWork, caller: Caller, hello: r.Hello) -> r.Welcome:
         if (hello.thread_id, hello.run) != (caller.thread_id, caller.run):
             raise RunRefused
-        row = self._fenced(unit, caller)
+        row = fenced(unit, caller)
         mine = store.run(unit.connection, caller.thread_id, caller.run)
         agent_session = row.agent_session
         if mine is None or mine.state == "starting":  # a repeated hello changes nothing
@@ -232,12 +221,6 @@ class Runs:
             demo=row.demo,
         )
 
-    def _fenced(self, unit: UnitOfWork, caller: Caller) -> Row:
-        row = store.lock(unit, caller.thread_id)
-        if row.run != caller.run:
-            raise RunRefused
-        return row
-
     # -- reports -----------------------------------------------------------------------------------------------
     def apply(self, token: str, reports: r.Reports) -> r.Receipt:
         """Apply reports in order, each once; answers how far and, for calls of our tools, with what.
@@ -252,7 +235,7 @@ class Runs:
         thread_id = caller.thread_id
         if reports.thread_id != thread_id:
             raise RunRefused
-        thread = self._fenced(unit, caller)
+        thread = fenced(unit, caller)
         runs = {run.number: run for run in store.runs(unit.connection, thread_id)}
         if runs[caller.run].state == "ended":
             raise RunRefused
@@ -322,110 +305,6 @@ class Runs:
     def _take(self, caller: Caller, deltas: r.Deltas) -> r.DeltasTaken:
         return r.DeltasTaken(lengths=self.open_messages.take(caller.thread_id, deltas.deltas))
 
-    # -- work --------------------------------------------------------------------------------------------------
-    def work(self, caller: Caller, *, arriving: bool = False) -> r.Work:
-        """Everything open for this run right now; to one that `arrives` after it said its end, nothing.
-
-        Raises RunRefused. Runners look often and mostly find what they know: only what has to be handed out first is
-        written.
-        """
-        rung = self.database.bell.count(work_of(caller.thread_id))
-        work = None
-        if arriving or caller.thread_id not in self._to_hand_out:
-            work = self.database.read(lambda c: self._open_work(c, caller, arriving=arriving))
-        if work is None:
-            self._to_hand_out.discard(caller.thread_id)
-            work = self.database.write(lambda unit: self._hand_out(unit, caller))
-        self._told[caller] = (work.version, rung)
-        return work
-
-    def is_as_told(self, caller: Caller, version: str) -> bool:
-        """Whether a runner that knows work of this version knows all: nothing of its thread was touched since."""
-        return self._told.get(caller) == (version, self.database.bell.count(work_of(caller.thread_id)))
-
-    def _open_work(self, connection: sa.Connection, caller: Caller, *, arriving: bool) -> r.Work | None:
-        """What is open; None where something is to be written first."""
-        row = store.agent(connection, caller.thread_id)
-        mine = store.run(connection, caller.thread_id, caller.run)
-        if row.run != caller.run or mine is None or (arriving and mine.state == "ended"):
-            raise RunRefused
-        if _was_cut_off(row, caller) or self.standing.is_to_be_noted(row, mine):
-            return None
-        if not _is_its_agent(row, mine):
-            return r.Work(version="another-agent", wanted="park")
-        asks, decided = store.asks(connection, caller.thread_id)
-        mail = mailbox.undone(connection, caller.thread_id)
-        if _to_hand_out(row, asks, mail):
-            return None
-        held = row.wanted == "queue" or (row.blocked and not row.working)
-        answers = [a for a in decided if not a.orphaned and not held]
-        messages = _open_messages(connection, row, asks, decided, mail)
-        wanted = row.wanted
-        goes_on = row.deferred_call and not asks and not held
-        allowance = store.allowance(connection, caller.thread_id)
-        begins = not row.working and (messages or answers or goes_on)
-        if begins and allowance is None and self.registry.admission is not None:
-            return None
-        idle = not (row.working or messages or answers or goes_on)
-        # A turn that waits for the person is put off; one that is at work comes to its end.
-        waits = row.wanted == "park" and row.working and asks and not answers
-        if wanted in ("park", "hold", "queue"):
-            wanted = "park" if idle or waits else "run"
-        if wanted == "run" and idle and (asks or self._only_brings(row)):
-            wanted = "park"  # it only came to deliver a spool; nothing can go on before the person answers
-        work = r.Work(
-            version="",
-            wanted=wanted,
-            interrupt=row.interrupt if row.working else None,
-            pause=row.turn if row.working and allowance is not None and allowance.paused else None,
-            limit=_limit(allowance),
-            messages=messages,
-            answers=[
-                r.WorkAnswer(ask_id=a.id, call_id=a.call_id, answer=Answer.model_validate(a.answer)) for a in answers
-            ],
-        )
-        return work.model_copy(update={"version": _version(work)})
-
-    def _hand_out(self, unit: UnitOfWork, caller: Caller) -> r.Work:
-        """The turn of a dead run is closed, waiting messages are the runner's from now on."""
-        row = self._fenced(unit, caller)
-        mine = store.run(unit.connection, caller.thread_id, caller.run)
-        if mine is None:
-            raise RunRefused
-        self.standing.seen(unit, mine, row)
-        if _was_cut_off(row, caller):
-            self.turns.cut_off(unit, row)
-            row = store.lock(unit, caller.thread_id)
-            if self._only_brings(row):
-                self.turns.give_up(unit, row)
-                row = store.lock(unit, caller.thread_id)
-        if _is_its_agent(row, mine):
-            asks, _ = store.asks(unit.connection, caller.thread_id)
-            mail = mailbox.undone(unit.connection, caller.thread_id)
-            waiting = _to_hand_out(row, asks, mail)
-            if not waiting or row.working or self._admitted(unit, row):
-                mailbox.deliver(unit, caller.thread_id, waiting)
-        work = self._open_work(unit.connection, caller, arriving=False)
-        if work is None:  # what begins a turn was handed out before
-            self._admitted(unit, store.lock(unit, caller.thread_id))
-            work = self._open_work(unit.connection, caller, arriving=False)
-        assert work is not None
-        return work
-
-    def _admitted(self, unit: UnitOfWork, row: Row) -> bool:
-        """Whether a turn of this thread may begin. Where it may not, the thread waits for the person."""
-        thread_id = str(row.thread_id)
-        if self.registry.admission is None or store.allowance(unit.connection, thread_id) is not None:
-            return True
-        refusal = self.registry.admission(unit, row)
-        if refusal is not None:
-            self.turns.block(unit, thread_id, refusal)
-        return refusal is None
-
-    def _only_brings(self, row: Row) -> bool:
-        """Whether it was started once more than it may, for what is in the spools."""
-        return row.restarts > self.settings.max_restarts
-
     def restart(self, unit: UnitOfWork, thread_id: str) -> None:
         """End a runner that can't be reached; what is open then goes on in a new one."""
         self.phases.enqueue(unit, KILL_RUN, thread_id, uuid.uuid4().hex[:12])
@@ -439,7 +318,7 @@ class Runs:
             handle(unit, thread_id)
         row = store.agent(unit.connection, thread_id)
         if row.wanted not in store.NO_RUNNER and not row.blocked:
-            unit.after_commit(lambda: self._to_hand_out.add(thread_id))
+            unit.after_commit(lambda: self.open_work.waits(thread_id))
             self.request(unit, thread_id)
 
     def release(self, unit: UnitOfWork, thread_id: str) -> None:
@@ -470,77 +349,6 @@ class Runs:
         wanted = wanted if wanted in ("hold", "queue") else "run"
         store.update(unit, thread_id, blocked=False, wanted=wanted, restarts=0)
         self.take_up(unit, thread_id)
-
-
-def _was_cut_off(row: Row, caller: Caller) -> bool:
-    """A turn is open that an older run worked on; its spool has been delivered and does not end it."""
-    return bool(row.working) and row.turn_run < caller.run
-
-
-def _may_be_given(row: Row, asks: list[Row]) -> bool:
-    """Whether the runner is to have messages at all."""
-    goes_on = row.deferred_call and not (row.working or row.cut_off)  # with the call, before anything else
-    if row.blocked or goes_on or row.wanted == "hold" or (row.wanted == "queue" and not row.working):
-        return False
-    return bool(row.working) or not asks
-
-
-def _to_hand_out(row: Row, asks: list[Row], mail: mailbox.Undone) -> list[str]:
-    """Queued messages that the runner should have now: one a turn, and what steers an open one."""
-    if not _may_be_given(row, asks):
-        return []
-    if row.working:
-        return [m.id for m in mail.queued if m.mode == "steer"]
-    return [] if mail.delivered else [m.id for m in mail.queued[:1]]
-
-
-def _open_messages(
-    connection: sa.Connection, row: Row, asks: list[Row], decided: list[Row], mail: mailbox.Undone
-) -> list[r.WorkMessage]:
-    if not _may_be_given(row, asks):
-        return []
-    follow_up = row.cut_off + _decisions(decided)
-    return [
-        r.WorkMessage(
-            id=m.id,
-            text=m.text,
-            mode=m.mode,
-            context=mailbox.notes_of(connection, m.id),
-            again=m.attempt > 0,
-            attempt=m.attempt,
-            follow_up=follow_up if m.attempt else "",
-        )
-        for m in mail.delivered
-    ]
-
-
-def _limit(allowance: Row | None) -> r.Limit:
-    if allowance is None:
-        return r.Limit()
-    usd = None if allowance.limit_usd is None else allowance.limit_usd / MICROS
-    return r.Limit(usd=usd, tokens=allowance.limit_tokens)
-
-
-def _is_its_agent(row: Row, newest: Row | None) -> bool:
-    """Whether the newest run's kind of agent is still the thread's. Another was chosen: it has no more to do."""
-    return newest is None or newest.kind == row.kind
-
-
-def _decisions(answers: list[Row]) -> str:
-    """What the person decided while no runner held the call, in words for the agent."""
-    told: list[str] = []
-    for item in answers:
-        if not item.orphaned:
-            continue
-        answer = Answer.model_validate(item.answer)
-        what = "; ".join(f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in answer.answers.items())
-        words = " ".join(part for part in (what, answer.text) if part)
-        told.append(f'\nMeanwhile the person decided about "{item.title}": {answer.decision.value}. {words}'.rstrip())
-    return "".join(told)
-
-
-def _version(work: r.Work) -> str:
-    return hashlib.sha256(work.model_dump_json(exclude={"version"}).encode()).hexdigest()[:16]
 
 
 def _hash(token: str) -> str:

@@ -13,6 +13,8 @@ from mainloop.events.unit import UnitOfWork
 # What may be wanted of a thread's runner: run, park (until there is work), stop, hold (its workspace is not ready), or
 # queue (all slots are taken).
 NO_RUNNER: Final = ("stop", "hold", "queue")
+# Money is kept in millionths of a dollar.
+MICROS: Final = 1_000_000
 
 # Asked by every runner again and again, so they are put together once.
 _its: Final = sa.bindparam("thread_id", type_=t.agent.c.thread_id.type)

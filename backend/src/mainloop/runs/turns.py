@@ -41,6 +41,10 @@ class Turns:
         self._registry = registry
         self._max_restarts = max_restarts
 
+    def only_brings(self, row: Row) -> bool:
+        """Whether an agent was started once more than it may, for what is in the spools."""
+        return row.restarts > self._max_restarts
+
     def apply(self, unit: UnitOfWork, said: Said, report: r.Report) -> None:
         """The effect of one report, ours first, then the features'."""
         body = report.body

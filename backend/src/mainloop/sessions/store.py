@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
-from mainloop.runs.service import MICROS
 from mainloop.runs.status import status_of
+from mainloop.runs.store import MICROS
 from mainloop_models.events import Anchor, ContextUse, KeptWork, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")

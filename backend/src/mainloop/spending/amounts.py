@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from mainloop.errors import BadInput
+from mainloop.runs.store import MICROS
 from mainloop.settings import FEWEST_TOKENS, MOST_TOKENS, MOST_USD
-from mainloop.spending.store import MICROS
 
 CENT: Final = MICROS // 100
 

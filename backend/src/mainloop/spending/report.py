@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainloop.db.engine import Row
+from mainloop.runs.store import MICROS
 from mainloop.spending import store
 from mainloop.spending.schemas import DaySum, ModelSum, ProjectSum, SessionSum, Sum, UsageReport
 
@@ -62,7 +63,7 @@ def _sum(row: Row) -> dict[str, Any]:
     return {
         **tokens,
         "tokens": sum(tokens.values()),
-        "cost_usd": None if row.micros is None else int(row.micros) / store.MICROS,
+        "cost_usd": None if row.micros is None else int(row.micros) / MICROS,
         "unpriced_tokens": int(row.unpriced_tokens),
-        "plan_usd": int(row.plan_micros or 0) / store.MICROS,
+        "plan_usd": int(row.plan_micros or 0) / MICROS,
     }

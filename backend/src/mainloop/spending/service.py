@@ -24,6 +24,7 @@ from mainloop.permissions.store import SLOTS
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
+from mainloop.runs.store import MICROS
 from mainloop.settings import Settings
 from mainloop.spending import items, store
 from mainloop.spending.amounts import parse, plain
@@ -372,7 +373,7 @@ class Spending:
 
     def _setting(self, scope: str, name: str) -> int | None:
         amount = getattr(self._settings, f"max_{name}_per_{scope}")
-        return None if amount is None else round(amount * store.MICROS) if name == "usd" else int(amount)
+        return None if amount is None else round(amount * MICROS) if name == "usd" else int(amount)
 
     def ceilings(self, connection: sa.Connection, session: str | None, project: str | None) -> list[Ceiling]:
         """What holds for a session, for a project, or where nothing else is said. Raises UnknownSession, UnknownProject."""

@@ -10,10 +10,10 @@ from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import store as runs_store
+from mainloop.runs.store import MICROS
 from mainloop_models.events import ModelUsage, Usage
 
 TOKENS: Final = tuple(Usage.model_fields)
-MICROS: Final = 1_000_000
 MAIN: Final = "main"
 _tokens_of_row = sum((t.usage.c[name] for name in TOKENS[1:]), start=t.usage.c[TOKENS[0]])
 _tokens = sa.func.coalesce(_tokens_of_row, 0)

@@ -86,7 +86,7 @@ class InProcessServer:
         self._server = self._thread = None
         wait_until_at_rest(self.parts.phases, pool)
         pool.dispose()
-        self.parts.database.engine.dispose()
+        self.parts.database.close()
 
     def close(self) -> None:
         """End it and whoever talks to it."""

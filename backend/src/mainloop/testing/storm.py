@@ -170,7 +170,7 @@ class Storm:
             browser.leave()
         self._me.http.close()
         self._look(books)
-        self._database.engine.dispose()
+        self._database.close()
         self._toll.seconds = time.monotonic() - began
         return self._toll
 
