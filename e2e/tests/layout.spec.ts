@@ -117,7 +117,7 @@ test('keys lead to the composer, the list, the next ask, and their own list', as
 
   await page.keyboard.press('?');
   const help = page.getByRole('dialog', { name: 'Keys' });
-  await expect(help).toContainText('next / previous that needs you');
+  await expect(help).toContainText('previous that needs you');
   await page.keyboard.press('Escape');
   await expect(help).toHaveCount(0);
 

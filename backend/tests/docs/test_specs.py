@@ -19,6 +19,7 @@ SPECS = (
     "permissions",
     "cost",
     "layout",
+    "page",
     "access",
     "waiting",
     "home",

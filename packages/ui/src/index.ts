@@ -20,4 +20,5 @@ export { default as ThreadLine, type LineEnd } from './ThreadLine.svelte';
 export { default as Toast } from './Toast.svelte';
 export { default as ToolLine } from './ToolLine.svelte';
 export { CREATURES } from './creatures';
+export { modal } from './modal';
 export { rendering } from './rendering.svelte';

@@ -110,6 +110,11 @@ export class Api {
     return dataOf(this.#client.GET('/api/sessions/{session_id}', { params }));
   }
 
+  async findSessions(text: string): Promise<Session[]> {
+    const params = { query: { text } };
+    return (await dataOf(this.#client.GET('/api/sessions', { params }))).sessions;
+  }
+
   startSession(session: Schemas['StartSession']): Promise<Session> {
     return dataOf(this.#client.POST('/api/sessions', { body: session }));
   }

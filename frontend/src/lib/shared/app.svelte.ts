@@ -8,6 +8,7 @@ import { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { Theme } from '$lib/features/settings/theme.svelte';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts';
+import { Keymap } from './keymap.svelte';
 import { tellPresence } from './presence';
 import { Toasts } from './toasts.svelte';
 
@@ -18,6 +19,7 @@ export class App {
   readonly drafts = new Drafts(localStorage);
   readonly toasts = new Toasts();
   readonly theme = new Theme();
+  readonly keymap = new Keymap(localStorage);
   readonly connection = new Connection(storedKey);
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);

@@ -1,9 +1,12 @@
-/** Single keys, only while no field has the focus and no dialog is open. */
+/** What keys do. Single ones only while no field has the focus, and none while a dialog is open. */
 import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { page } from '$app/state';
-import type { App } from '$lib/shared/app.svelte';
+import { en } from '$lib/messages/en';
 import { focusAsk } from '$lib/features/inbox/settle';
+import { actsOf } from '$lib/features/sessions/state';
+import type { App } from '$lib/shared/app.svelte';
+import { strokeOf, type Action } from '$lib/shared/keymap.svelte';
 import { shell } from './shell.svelte';
 
 const SEQUENCE_MS = 800;
@@ -14,23 +17,35 @@ function isTyping(target: EventTarget | null): boolean {
   );
 }
 
+/** What one goes to with the keys, in the order of the page. */
+const ITEMS =
+  '[data-item], [data-session-row], [data-session], [data-ask], [data-timeline] article';
+
 export class Keys {
   readonly #app: App;
-  #goPressedAt = 0;
+  #begun = '';
+  #begunAt = 0;
 
   constructor(app: App) {
     this.#app = app;
   }
 
   press(event: KeyboardEvent): void {
-    if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
-    if (isTyping(event.target)) return;
-    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey) && this.#inPlan('approve')) {
-      event.preventDefault();
+    if (event.defaultPrevented || event.isComposing) return;
+    const stroke = strokeOf(event);
+    if (!stroke || document.querySelector('dialog[open]')) return;
+    const { keymap } = this.#app;
+    const waited = performance.now() - this.#begunAt < SEQUENCE_MS ? this.#begun : '';
+    this.#begun = '';
+    // In a field only what can't be typed.
+    if (isTyping(event.target) && (!stroke.startsWith('mod+') || keymap.find(stroke) === 'zoom'))
       return;
-    }
-    if (event.metaKey || event.ctrlKey || event.altKey) return;
-    if (this.#act(event)) event.preventDefault();
+    const does = (waited && keymap.find(`${waited} ${stroke}`)) || keymap.find(stroke);
+    if (does === 'begun') {
+      this.#begun = stroke;
+      this.#begunAt = performance.now();
+      event.preventDefault();
+    } else if (does ? this.#do(does, event) : this.#fixed(event)) event.preventDefault();
   }
 
   focusComposer(): void {
@@ -38,43 +53,135 @@ export class Keys {
     composers.at(-1)?.focus();
   }
 
-  #act(event: KeyboardEvent): boolean {
-    const { key } = event;
-    if (performance.now() - this.#goPressedAt < SEQUENCE_MS) {
-      this.#goPressedAt = 0;
-      if (key === 'c') return this.#go('/');
-      if (key === 's') return this.#go('/sessions');
-    }
-    switch (key) {
-      case 'c':
-      case 'i':
+  #do(action: Action, event: KeyboardEvent): boolean {
+    switch (action) {
+      case 'palette':
+        shell.palette = { query: '' };
+        return true;
+      case 'compose':
+      case 'composeToo':
         this.focusComposer();
         return true;
-      case 'g':
-        this.#goPressedAt = performance.now();
-        return true;
-      case 'n':
+      case 'nextNeeds':
         return this.#toItem(1);
-      case 'N':
+      case 'previousNeeds':
         return this.#toItem(-1);
-      case 'r':
-        return this.#inPlan('revise');
-      case 'x':
+      case 'next':
+        return this.#step(1);
+      case 'previous':
+        return this.#step(-1);
+      case 'expand':
+        return event.target === document.activeElement && this.#expand();
+      case 'zoom':
+        return this.#inPlan('approve') || this.#zoom();
+      case 'revise':
+        return this.#inPlan('revise') || this.#reply();
+      case 'done':
+        return this.#done();
+      case 'select':
         return this.#select();
-      case 'U':
+      case 'unread':
         return this.#unreadFromHere();
-      case 'h':
+      case 'snooze':
         return this.#snooze();
-      case 'z':
+      case 'undo':
         return this.#app.inbox.undoNewest();
-      case '?':
+      case 'chat':
+        return this.#go('/');
+      case 'sessions':
+        return this.#go('/sessions');
+      case 'newSession':
+        shell.starting = { prompt: '' };
+        return true;
+      case 'help':
         shell.helping = true;
         return true;
-      case 'Escape':
-        return this.#outOneLevel();
       default:
-        return /^[1-9]$/.test(key) && this.#choose(key);
+        return false;
     }
+  }
+
+  #fixed(event: KeyboardEvent): boolean {
+    if (event.key === 'Escape') return this.#outOneLevel();
+    return /^[1-9]$/.test(event.key) && !event.metaKey && !event.ctrlKey && this.#choose(event.key);
+  }
+
+  /** To the item after or before the one that has the focus, as far as there is one. */
+  #step(by: 1 | -1): boolean {
+    const all = [...document.querySelectorAll<HTMLElement>(ITEMS)].filter(
+      (item) => item.checkVisibility() && !item.parentElement?.closest(ITEMS),
+    );
+    const { activeElement } = document;
+    const at = all.findIndex((item) => item.contains(activeElement));
+    // In the list one begins at its top, in a conversation at its end.
+    const first = document.querySelector('[data-timeline]') ? all.length - 1 : 0;
+    const item = at < 0 ? all[first] : all[at + by];
+    if (!item) return true;
+    const own = item.matches('[tabindex], a[href]') ? item : null;
+    const link = item.matches('[data-session-row], [data-item]')
+      ? item.querySelector<HTMLElement>('a[href]')
+      : null;
+    const target = own ?? link ?? item;
+    if (target === item && !own) item.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    item.scrollIntoView({ block: 'nearest' });
+    return true;
+  }
+
+  /** Show what a block holds, or hide it again. A button or a link does what it does anyway. */
+  #expand(): boolean {
+    const { activeElement } = document;
+    if (!(activeElement instanceof HTMLElement) || activeElement.matches('a, button, summary'))
+      return false;
+    const block = activeElement.closest<HTMLElement>('[data-session]');
+    const button = block?.querySelector<HTMLButtonElement>('[data-expands]');
+    button?.click();
+    if (button) block?.focus();
+    return button !== null && button !== undefined;
+  }
+
+  /** A session on the whole screen. */
+  #zoom(): boolean {
+    const id = this.#sessionHere();
+    if (!id || page.params['id'] === id) return false;
+    void goto(resolve('/s/[id]', { id }), { state: { inside: true } });
+    return true;
+  }
+
+  /** Write to the session that has the focus, else where one is. */
+  #reply(): boolean {
+    const id = this.#sessionHere();
+    const here = id && document.querySelector<HTMLElement>(`[data-composer="${id}"] textarea`);
+    if (here) here.focus();
+    else if (id && page.params['id'] !== id) {
+      void goto(resolve('/s/[id]', { id }), { state: { inside: true } }).then(() =>
+        setTimeout(() => this.focusComposer(), 150),
+      );
+    } else this.focusComposer();
+    return true;
+  }
+
+  /** The session that has the focus, else the one that is open. */
+  #sessionHere(): string | null {
+    const at = document.activeElement;
+    const row = at?.closest<HTMLElement>('[data-session], [data-session-row], [data-item]');
+    const item = row?.dataset['item'] && this.#app.inbox.get(row.dataset['item']);
+    const id = row?.dataset['session'] ?? row?.dataset['sessionRow'] ?? (item || null)?.session_id;
+    return id ?? page.params['id'] ?? null;
+  }
+
+  /** It is done: close it, and go on to what needs the person next. */
+  #done(): boolean {
+    const session = this.#app.sessions.get(this.#sessionHere() ?? '');
+    if (!session || !actsOf(session).close) return false;
+    void this.#app
+      .attempt(() => this.#app.sessions.act(session.id, 'close'))
+      .then((closed) => {
+        if (!closed) return;
+        this.#app.toasts.show({ text: en.sessions.closed(session.handle) });
+        if (this.#app.inbox.items.length > 0) this.#toItem(1);
+      });
+    return true;
   }
 
   #go(path: '/' | '/sessions'): boolean {

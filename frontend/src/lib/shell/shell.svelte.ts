@@ -1,7 +1,9 @@
 /** What lies over the page. */
 class ShellState {
-  starting = $state(false);
+  /** A session is being started by hand, with these words. */
+  starting = $state.raw<{ prompt: string; project?: string } | null>(null);
   helping = $state(false);
+  palette = $state.raw<{ query: string } | null>(null);
 }
 
 export const shell = new ShellState();

@@ -71,6 +71,12 @@ export class Sessions {
     }
   }
 
+  /** Sessions with a text in their title or handle, newest first, also those that are not here. */
+  find(text: string): Promise<Session[]> {
+    const { api, live } = this.#connection;
+    return live.call(() => api.findSessions(text));
+  }
+
   async start(session: components['schemas']['StartSession']): Promise<Session> {
     const { api, live } = this.#connection;
     const started = await live.call(() => api.startSession(session));

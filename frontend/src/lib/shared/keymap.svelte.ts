@@ -1,0 +1,162 @@
+/** Which keys do what, as the person has them in this browser. */
+const STORED = 'mainloop.keys';
+
+/**
+ * Strokes are written one after the other, with a space between: `g c`. A stroke is the key as it is typed, so that
+ * `U` is Shift and U; `mod+` is the command key of a Mac and Ctrl elsewhere.
+ */
+export const DEFAULTS = {
+  palette: 'mod+k',
+  compose: 'c',
+  composeToo: 'i',
+  nextNeeds: 'n',
+  previousNeeds: 'N',
+  next: 'j',
+  previous: 'k',
+  expand: 'Enter',
+  zoom: 'mod+Enter',
+  allow: 'y',
+  always: 'a',
+  deny: 'n',
+  revise: 'r',
+  done: 'e',
+  snooze: 'h',
+  undo: 'z',
+  select: 'x',
+  unread: 'U',
+  chat: 'g c',
+  sessions: 'g s',
+  newSession: 'g n',
+  help: '?',
+} as const;
+
+export type Action = keyof typeof DEFAULTS;
+
+export const ACTIONS = Object.keys(DEFAULTS) as Action[];
+/** Heard by a permission that has the focus, before anybody else. */
+const IN_PERMISSION: readonly Action[] = ['allow', 'always', 'deny'];
+
+const ALONE = ['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'CapsLock', 'Dead', 'Process'];
+
+/** What was pressed, as it is written here; nothing for a key that is no stroke by itself. */
+export function strokeOf(event: KeyboardEvent): string {
+  let { key } = event;
+  if (ALONE.includes(key) || event.altKey || event.isComposing) return '';
+  // Where letters are not Latin ones, the place of the key says which is meant.
+  const place = /^Key([A-Z])$/.exec(event.code ?? '')?.[1];
+  if (place && key.length === 1 && key.charCodeAt(0) > 127)
+    key = event.shiftKey ? place : place.toLowerCase();
+  if (!event.metaKey && !event.ctrlKey) return key === ' ' ? 'Space' : key;
+  return `mod+${key.length === 1 ? key.toLowerCase() : key}`;
+}
+
+function isMac(): boolean {
+  return /Mac|iPhone|iPad/.test(navigator.userAgent);
+}
+
+const SIGNS: Record<string, string> = { Enter: '⏎', Escape: 'Esc', ArrowUp: '↑', ArrowDown: '↓' };
+
+/** Strokes as they are printed on a key. */
+export function printed(strokes: string): string {
+  return strokes
+    .split(' ')
+    .map((stroke) => {
+      const [, mods = '', key = ''] = /^((?:mod\+|Shift\+)*)(.+)$/.exec(stroke) ?? [];
+      const big = mods.includes('Shift') || (key.length === 1 && key !== key.toLowerCase());
+      const name = SIGNS[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+      const mod = mods.includes('mod') ? (isMac() ? '⌘' : 'Ctrl ') : '';
+      return `${mod}${big ? '⇧' : ''}${name}`;
+    })
+    .join(' ');
+}
+
+export class Keymap {
+  #own = $state.raw<Partial<Record<Action, string>>>({});
+
+  constructor(private readonly storage: Storage | undefined) {
+    this.#own = this.#read();
+  }
+
+  of(action: Action): string {
+    return this.#own[action] ?? DEFAULTS[action];
+  }
+
+  printed(action: Action): string {
+    return printed(this.of(action));
+  }
+
+  isOwn(action: Action): boolean {
+    return this.#own[action] !== undefined;
+  }
+
+  get changed(): boolean {
+    return Object.keys(this.#own).length > 0;
+  }
+
+  /** What strokes do outside of a permission; `begun` where they are the beginning of something longer. */
+  find(strokes: string): Action | 'begun' | null {
+    let begun = false;
+    for (const action of ACTIONS) {
+      if (IN_PERMISSION.includes(action)) continue;
+      const keys = this.of(action);
+      if (keys === strokes) return action;
+      begun ||= keys.startsWith(`${strokes} `);
+    }
+    return begun ? 'begun' : null;
+  }
+
+  /** What a stroke does in a permission that has the focus. */
+  inPermission(event: KeyboardEvent): 'allow' | 'always' | 'deny' | null {
+    const stroke = strokeOf(event);
+    const does = IN_PERMISSION.find(
+      (action) => this.of(action).toLowerCase() === stroke.toLowerCase(),
+    );
+    return (does as 'allow' | 'always' | 'deny' | undefined) ?? null;
+  }
+
+  /** Who has these strokes already, or could no longer be reached beside them. */
+  rival(action: Action, strokes: string): Action | null {
+    const inside = IN_PERMISSION.includes(action);
+    const clash = (other: Action) => {
+      const keys = this.of(other);
+      return keys === strokes || keys.startsWith(`${strokes} `) || strokes.startsWith(`${keys} `);
+    };
+    return (
+      ACTIONS.find(
+        (other) => other !== action && IN_PERMISSION.includes(other) === inside && clash(other),
+      ) ?? null
+    );
+  }
+
+  set(action: Action, strokes: string): void {
+    const entries = Object.entries(this.#own).filter(([other]) => other !== action);
+    const others: Partial<Record<Action, string>> = Object.fromEntries(entries);
+    this.#keep(strokes === DEFAULTS[action] ? others : { ...others, [action]: strokes });
+  }
+
+  reset(): void {
+    this.#keep({});
+  }
+
+  #keep(own: Partial<Record<Action, string>>): void {
+    this.#own = own;
+    try {
+      if (this.changed) this.storage?.setItem(STORED, JSON.stringify(own));
+      else this.storage?.removeItem(STORED);
+    } catch {
+      // The storage is full: they hold until the page is closed.
+    }
+  }
+
+  #read(): Partial<Record<Action, string>> {
+    try {
+      const kept: unknown = JSON.parse(this.storage?.getItem(STORED) ?? '{}');
+      const entries = Object.entries(kept as Record<string, unknown>);
+      return Object.fromEntries(
+        entries.filter(([action, keys]) => action in DEFAULTS && typeof keys === 'string' && keys),
+      );
+    } catch {
+      return {};
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { DEFAULTS, Keymap, printed, strokeOf } from './keymap.svelte';
+
+function storage(): Storage {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  } as Storage;
+}
+
+const press = (key: string, more: Partial<KeyboardEvent> = {}) =>
+  strokeOf({
+    key,
+    code: '',
+    altKey: false,
+    metaKey: false,
+    ctrlKey: false,
+    ...more,
+  } as KeyboardEvent);
+
+test('a stroke is the key as it is typed', () => {
+  expect(press('u')).toBe('u');
+  expect(press('U', { shiftKey: true })).toBe('U');
+  expect(press('?', { shiftKey: true })).toBe('?');
+  expect(press('k', { metaKey: true })).toBe('mod+k');
+  expect(press('K', { ctrlKey: true })).toBe('mod+k');
+  expect(press('Shift', { shiftKey: true })).toBe('');
+  expect(press('@', { altKey: true })).toBe('');
+});
+
+test('where letters are not Latin ones, the place of the key counts', () => {
+  expect(press('с', { code: 'KeyC' })).toBe('c');
+  expect(press('Г', { code: 'KeyU', shiftKey: true })).toBe('U');
+  // A letter that a Latin layout has at another place stays what it says.
+  expect(press('z', { code: 'KeyY' })).toBe('z');
+});
+
+test('keys stand as they are printed', () => {
+  expect(printed('U')).toBe('⇧U');
+  expect(printed('g c')).toBe('G C');
+  expect(printed('mod+Enter')).toMatch(/^(⌘|Ctrl )⏎$/);
+});
+
+test('the keys as they come clash nowhere', () => {
+  const keymap = new Keymap(undefined);
+  for (const [action, keys] of Object.entries(DEFAULTS)) {
+    expect(keymap.rival(action as keyof typeof DEFAULTS, keys), action).toBeNull();
+  }
+});
+
+test('a beginning of something longer is waited for', () => {
+  const keymap = new Keymap(undefined);
+  expect(keymap.find('g')).toBe('begun');
+  expect(keymap.find('g c')).toBe('chat');
+  expect(keymap.find('g q')).toBeNull();
+});
+
+test('in a permission N denies, elsewhere it is the next that needs you', () => {
+  const keymap = new Keymap(undefined);
+  expect(keymap.find('n')).toBe('nextNeeds');
+  expect(keymap.inPermission({ key: 'n', code: '' } as KeyboardEvent)).toBe('deny');
+  expect(keymap.inPermission({ key: 'x', code: '' } as KeyboardEvent)).toBeNull();
+});
+
+test('changed keys are kept, tell who had them, and can all be given back', () => {
+  const kept = storage();
+  const keymap = new Keymap(kept);
+  expect(keymap.rival('snooze', 'j')).toBe('next');
+  expect(keymap.rival('snooze', 'g')).toBe('chat');
+  keymap.set('snooze', 's');
+  expect(new Keymap(kept).find('s')).toBe('snooze');
+  expect(new Keymap(kept).find('h')).toBeNull();
+  keymap.reset();
+  expect(new Keymap(kept).find('h')).toBe('snooze');
+  expect(kept.getItem('mainloop.keys')).toBeNull();
+});
+
+test('what is kept and makes no sense is left out', () => {
+  const kept = storage();
+  kept.setItem('mainloop.keys', '{"snooze": 3, "launch": "l", "undo": "u"}');
+  const keymap = new Keymap(kept);
+  expect(keymap.find('h')).toBe('snooze');
+  expect(keymap.find('u')).toBe('undo');
+  expect(keymap.find('l')).toBeNull();
+  kept.setItem('mainloop.keys', 'not JSON');
+  expect(new Keymap(kept).find('z')).toBe('undo');
+});
