@@ -10,9 +10,9 @@ from typing import Any, Final
 
 # The program alone, without our runner, is what a parked session stands beside.
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage, StreamEvent  # noqa: TID251
-from crowd import crowd, fill
 from measured import Baseline, Row, beside, folder, ours, pid_of, pss_of, until_healthy
 
+from mainloop.testing.crowd import crowd, fill
 from mainloop.testing.kills import Model
 from mainloop.testing.server import Person, ServerProcess, script
 

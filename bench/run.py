@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import lasting
-from crowd import crowd
 from measured import (
     HERE,
     Baseline,
@@ -38,6 +37,7 @@ from measured import (
 )
 from wire import Connection, Listeners
 
+from mainloop.testing.crowd import crowd
 from mainloop.testing.server import Person, ServerProcess, script
 
 RESULTS: Final = HERE / "results" / "latest.md"

@@ -21,6 +21,8 @@ export interface Options {
    */
   agent?: 'scripted' | 'claude' | 'none';
   settings?: Record<string, string>;
+  /** So many events stand in the main thread already, and sixty sessions beside it: a busy month. */
+  events?: number;
 }
 
 export type StorageState = {
@@ -76,8 +78,14 @@ export class Server {
 
   static async start(options: Options = {}): Promise<Server> {
     const server = new Server(await freePort(), await Model.start(), options);
+    if (options.events) await server.#fill(options.events);
     await server.start();
     return server;
+  }
+
+  async #fill(events: number): Promise<void> {
+    const program = ['-P', '-m', 'mainloop.testing.crowd', this.home, `${events}`];
+    await run(tool('python'), program, { env: this.#environment, cwd: this.home });
   }
 
   /** Start and wait until it answers. */

@@ -19,6 +19,7 @@ SPECS = (
     "permissions",
     "cost",
     "layout",
+    "length",
     "page",
     "access",
     "waiting",

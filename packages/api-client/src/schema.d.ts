@@ -629,7 +629,7 @@ export interface paths {
         };
         /**
          * List Events
-         * @description A page of one thread, oldest first; without `after` and `before` the newest.
+         * @description A page of one thread, oldest first; where nothing says which, the newest.
          */
         get: operations["list_events"];
         put?: never;
@@ -2133,12 +2133,17 @@ export interface components {
         /**
          * Page
          * @description A page of one thread, oldest first. `more`: there are further events in the direction that was asked for.
+         *
+         *     Events are numbered from 1 without gaps, so earlier ones exist where the first is not 1, and later ones where the
+         *     last is not `newest`.
          */
         Page: {
             /** Events */
             events: components["schemas"]["Event"][];
             /** More */
             more: boolean;
+            /** Newest */
+            newest: number;
         };
         /** Pair */
         Pair: {
@@ -5139,6 +5144,10 @@ export interface operations {
             query?: {
                 after?: number | null;
                 before?: number | null;
+                /** @description an event in the middle of the page */
+                around?: number | null;
+                /** @description a moment; the first event since is in the middle */
+                at?: string | null;
                 limit?: number;
             };
             header?: never;

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import AwareDatetime
 
 from mainloop.access.service import CurrentDevice, guest
 from mainloop.conversation import store
@@ -90,11 +91,15 @@ def list_events(
     me: CurrentDevice,
     after: Annotated[int | None, Query(ge=0, le=LAST)] = None,
     before: Annotated[int | None, Query(ge=1, le=LAST)] = None,
+    around: Annotated[int | None, Query(ge=1, le=LAST, description="an event in the middle of the page")] = None,
+    at: Annotated[AwareDatetime | None, Query(description="a moment; the first event since is in the middle")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
-    """A page of one thread, oldest first; without `after` and `before` the newest."""
-    events, more = database.read(lambda c: log.page(c, thread_id, after=after, before=before, limit=limit))
-    return Response(f'{{"events":[{",".join(events)}],"more":{str(more).lower()}}}', media_type="application/json")
+    """A page of one thread, oldest first; where nothing says which, the newest."""
+    window = log.Window(after=after, before=before, around=around, at=at)
+    events, more, newest = database.read(lambda c: log.page(c, thread_id, window, limit=limit))
+    body = f'{{"events":[{",".join(events)}],"more":{str(more).lower()},"newest":{newest}}}'
+    return Response(body, media_type="application/json")
 
 
 @router.post("/threads/{thread_id}/messages", name="say", status_code=201)

@@ -125,7 +125,7 @@ class DeskTools:
             row = sessions_store.result_of(unit.connection, body.id, body.result.turn) if body.result else None
             return _cut(row.text) if row is not None else f"{body.handle} has no result yet."
         if given.part == "tail":
-            events, _ = log.page(unit.connection, body.id, after=None, before=None, limit=30)
+            events, _, _ = log.page(unit.connection, body.id, limit=30)
             return _cut("\n".join(line for event in events if (line := _as_line(json.loads(event)))))
         asks = [row.title for row in runs_store.open_asks(unit.connection, body.id)]
         waits = f"\nIt waits for the person: {'; '.join(asks)}" if asks else ""

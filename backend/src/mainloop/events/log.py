@@ -1,6 +1,8 @@
 """Reading the log: pages of a thread, and everything behind a cursor."""
 
 import json
+from bisect import bisect_left
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,10 +29,16 @@ class Event(BaseModel):
 
 
 class Page(BaseModel):
-    """A page of one thread, oldest first. `more`: there are further events in the direction that was asked for."""
+    """A page of one thread, oldest first. `more`: there are further events in the direction that was asked for.
+
+    Events are numbered from 1 without gaps, so earlier ones exist where the first is not 1, and later ones where the
+    last is not `newest`.
+    """
 
     events: list[Event]
     more: bool
+    # The number of the thread's newest event; 0 while there is none.
+    newest: int
 
 
 _columns = (t.event.c.cursor, t.event.c.thread_id, t.event.c.seq, t.event.c.kind, t.event.c.at, t.event.c.body)
@@ -69,24 +77,62 @@ def as_json(row: Row | Written) -> str:
     )
 
 
-def page(
-    connection: sa.Connection, thread_id: str, *, after: int | None, before: int | None, limit: int
-) -> tuple[list[str], bool]:
-    """One page of a thread as JSON events, ascending, and whether more lie beyond it.
-
-    With `after` it begins there; else it ends before `before`, or at the newest event.
-    Raises UnknownThread.
+@dataclass(frozen=True)
+class Window:
+    """Which part of a thread: what follows `after`, what lies before `before`, what lies around `around` or around the
+    first event that is not older than `at`; the newest where nothing is said.
     """
-    if connection.execute(sa.select(t.thread.c.id).where(t.thread.c.id == thread_id)).first() is None:
+
+    after: int | None = None
+    before: int | None = None
+    around: int | None = None
+    at: datetime | None = None
+
+
+def page(
+    connection: sa.Connection, thread_id: str, window: Window = Window(), *, limit: int
+) -> tuple[list[str], bool, int]:
+    """One page of a thread as JSON events, ascending; `more` and `newest` of `Page`. Raises UnknownThread.
+
+    It costs the same wherever it lies.
+    """
+    newest = connection.execute(sa.select(t.thread.c.last_seq).where(t.thread.c.id == thread_id)).scalar()
+    if newest is None:
         raise UnknownThread(id=thread_id)
-    query = sa.select(*_columns).where(t.event.c.thread_id == thread_id).limit(limit + 1)
-    if after is not None:
-        rows = list(connection.execute(query.where(t.event.c.seq > after).order_by(t.event.c.seq)))
-        return [as_json(row) for row in rows[:limit]], len(rows) > limit
-    if before is not None:
-        query = query.where(t.event.c.seq < before)
-    rows = list(connection.execute(query.order_by(t.event.c.seq.desc())))
-    return [as_json(row) for row in reversed(rows[:limit])], len(rows) > limit
+    query = sa.select(*_columns).where(t.event.c.thread_id == thread_id)
+
+    def later(seq: int, count: int) -> list[Any]:
+        return list(connection.execute(query.where(t.event.c.seq > seq).order_by(t.event.c.seq).limit(count)))
+
+    def earlier(seq: int, count: int) -> list[Any]:
+        rows = connection.execute(query.where(t.event.c.seq < seq).order_by(t.event.c.seq.desc()).limit(count))
+        return list(rows)[::-1]
+
+    around = window.around
+    if window.at is not None:
+        around = _first_at(connection, thread_id, newest, window.at)
+    if around is not None:
+        around = max(1, min(around, newest))
+        rows = earlier(around, limit // 2)
+        rows += later(around - 1, limit - len(rows))
+        more = bool(rows) and (rows[0].seq > 1 or rows[-1].seq < newest)
+    elif window.after is not None:
+        rows = later(window.after, limit)
+        more = bool(rows) and rows[-1].seq < newest
+    else:
+        rows = earlier(newest + 1 if window.before is None else window.before, limit)
+        more = bool(rows) and rows[0].seq > 1
+    return [as_json(row) for row in rows], more, newest
+
+
+def _first_at(connection: sa.Connection, thread_id: str, newest: int, moment: datetime) -> int:
+    """The number of the first event that is not older. Times only grow along a thread, so it is found by halving."""
+    at_of = sa.select(t.event.c.at).where(t.event.c.thread_id == thread_id, t.event.c.seq == sa.bindparam("seq"))
+
+    def not_older(seq: int) -> bool:
+        return connection.execute(at_of, {"seq": seq}).scalar_one() >= moment
+
+    return bisect_left(range(1, newest + 1), True, key=not_older) + 1
 
 
 def history(connection: sa.Connection, thread_id: str, kind: str, ident: str) -> list[tuple[int, dict[str, Any]]]:

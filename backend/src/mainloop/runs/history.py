@@ -22,7 +22,7 @@ HEAD: Final = (
 
 def so_far(connection: sa.Connection, thread_id: str) -> str:
     """The conversation of a thread as text: what was said, called, asked and answered. Empty where nothing was."""
-    events, _ = log.page(connection, thread_id, after=None, before=None, limit=EVENTS)
+    events, _, _ = log.page(connection, thread_id, limit=EVENTS)
     # What is still open is given again as it was.
     given_again = {m.id for m in (*mailbox.delivered(connection, thread_id), *mailbox.queued(connection, thread_id))}
     newest: dict[str, str] = {}

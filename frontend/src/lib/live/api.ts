@@ -70,12 +70,12 @@ export class Api {
 
   async events(
     threadId: string,
-    query: { after?: number; before?: number; limit?: number },
-  ): Promise<{ events: Event[]; more: boolean }> {
+    query: { after?: number; before?: number; around?: number; at?: string; limit?: number },
+  ): Promise<{ events: Event[]; more: boolean; newest: number }> {
     const params = { path: { thread_id: threadId }, query };
     const page = await dataOf(this.#client.GET('/api/threads/{thread_id}/events', { params }));
     // A log's events are described once for all kinds; `kind` says which body it is.
-    return page as unknown as { events: Event[]; more: boolean };
+    return page as unknown as { events: Event[]; more: boolean; newest: number };
   }
 
   sendMessage(threadId: string, message: Schemas['Say']): Promise<MessageBody> {

@@ -53,9 +53,10 @@ class FakeServer {
       });
       return Promise.resolve(new Response(body));
     },
-    events: async (_: string, { after }: { after?: number }) => ({
-      events: this.log.filter((event) => (event as { seq: number }).seq > (after ?? 0)),
+    events: async (_: string, { after = 0 }: { after?: number }) => ({
+      events: this.log.slice(after),
       more: false,
+      newest: this.log.length,
     }),
     sendMessage: async (_: string, message: unknown) => {
       if (this.refusal) throw this.refusal;

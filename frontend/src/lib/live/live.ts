@@ -17,8 +17,8 @@ import {
   type Changes,
   type Topic,
   type World,
-  dropLog,
   emptyWorld,
+  hasOlder,
   isLater,
   logOf,
   takeDelta,
@@ -32,6 +32,8 @@ import {
   takeSession,
   takeState,
   takeStatus,
+  takeWindow,
+  trimLog,
 } from './reducer';
 import { EventStream, type Frame } from './stream';
 import type { Item, Project, Session } from './types';
@@ -60,6 +62,8 @@ export interface LiveOptions {
   outboxStore?: OutboxStore;
 }
 
+type PageQuery = { after?: number; before?: number; around?: number; at?: string };
+
 const PAGE = 100;
 /** Behind by more than this, a log is read anew from its end. */
 const PAGES_TO_CATCH_UP = 5;
@@ -75,6 +79,8 @@ export class Live {
   readonly #leadership: Leadership;
   readonly #channel: BroadcastChannel | null;
   readonly #loading = new Map<string, Promise<void>>();
+  /** The place of each thread that was asked for last. */
+  readonly #wanted = new Map<string, string>();
   #link: Link = { state: 'starting' };
   #reloading: Promise<void> | null = null;
   /** Frames that come while a snapshot is on its way: it may be older than they are. */
@@ -178,13 +184,37 @@ export class Live {
     }
   }
 
-  /** The newest page of a thread, once; later events come by the stream. */
+  /** The newest page of a thread, unless something of it is here; later events come by the stream. */
   openThread(threadId: string): Promise<void> {
     if (this.world.logs.get(threadId)?.loaded) return Promise.resolve();
-    return this.#once(`open:${threadId}`, async () => {
+    return this.openAtEnd(threadId);
+  }
+
+  /** The newest page of a thread, in place of what is held of it where that ends elsewhere. */
+  openAtEnd(threadId: string): Promise<void> {
+    if (this.world.logs.get(threadId)?.atEnd) return Promise.resolve();
+    return this.#open(threadId, {});
+  }
+
+  /** The page around an event or a moment, in place of what is held of the thread unless that has it. */
+  openAround(threadId: string, place: { around: number } | { at: string }): Promise<void> {
+    const log = this.world.logs.get(threadId);
+    const held = 'around' in place && log?.loaded && log.first <= place.around;
+    if (held && (place.around <= log.last || log.atEnd)) return Promise.resolve();
+    return this.#open(threadId, place);
+  }
+
+  #open(threadId: string, place: PageQuery): Promise<void> {
+    const wanted = `open:${threadId}:${JSON.stringify(place)}`;
+    this.#wanted.set(threadId, wanted);
+    return this.#once(wanted, async () => {
       logOf(this.world, threadId);
-      const page = await this.call(() => this.#options.api.events(threadId, { limit: PAGE }));
-      this.#changed(takePage(this.world, threadId, page.events, { more: page.more, older: false }));
+      const page = await this.call(() =>
+        this.#options.api.events(threadId, { ...place, limit: PAGE }),
+      );
+      // Meanwhile another place was asked for.
+      if (this.#wanted.get(threadId) !== wanted) return;
+      this.#changed(takeWindow(this.world, threadId, page));
       await this.#mend(threadId);
     });
   }
@@ -192,11 +222,28 @@ export class Live {
   /** One page further back. */
   loadOlder(threadId: string): Promise<void> {
     const log = logOf(this.world, threadId);
-    if (!log.loaded || !log.more) return Promise.resolve();
-    return this.#once(`older:${threadId}`, async () => {
-      const query = { before: log.first, limit: PAGE };
+    if (!log.loaded || !hasOlder(log)) return Promise.resolve();
+    return this.#load(threadId, 'older', { before: log.first });
+  }
+
+  /** One page further on, where the end is not here. */
+  loadNewer(threadId: string): Promise<void> {
+    const log = logOf(this.world, threadId);
+    if (!log.loaded || log.atEnd) return Promise.resolve();
+    return this.#load(threadId, 'newer', { after: log.last });
+  }
+
+  /** Let go of what is far from the place that is read. */
+  trim(threadId: string, at: number): void {
+    this.#changed(trimLog(this.world, threadId, at));
+  }
+
+  #load(threadId: string, side: 'older' | 'newer', from: PageQuery): Promise<void> {
+    return this.#once(`${side}:${threadId}`, async () => {
+      const query = { ...from, limit: PAGE };
       const page = await this.call(() => this.#options.api.events(threadId, query));
-      this.#changed(takePage(this.world, threadId, page.events, { more: page.more, older: true }));
+      this.#changed(takePage(this.world, threadId, page, side));
+      await this.#mend(threadId);
     });
   }
 
@@ -354,7 +401,8 @@ export class Live {
     this.#reloading ??= (async () => {
       await this.#loadState();
       for (const [threadId, log] of this.world.logs) {
-        if (!log.loaded) continue;
+        // A window in the past has lost nothing.
+        if (!log.loaded || !log.atEnd) continue;
         log.gap = true;
         await this.#mend(threadId);
       }
@@ -371,11 +419,10 @@ export class Live {
       if (!log?.gap) return;
       const query = { after: log.last, limit: PAGE };
       const page = await this.call(() => this.#options.api.events(threadId, query));
-      this.#changed(takePage(this.world, threadId, page.events, { older: false }));
+      this.#changed(takePage(this.world, threadId, page, 'newer'));
       if (page.more) log.gap = true;
     }
-    this.#changed(dropLog(this.world, threadId));
-    await this.openThread(threadId);
+    await this.#open(threadId, {});
   }
 
   #take(frame: Frame): void {

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   emptyWorld,
+  hasOlder,
   inOrder,
   isLater,
   logOf,
@@ -12,6 +14,8 @@ import {
   takeQueued,
   takeState,
   takeStatus,
+  takeWindow,
+  trimLog,
   type World,
 } from './reducer';
 import type { Event, Item, MessageBody, Session, State } from './types';
@@ -66,7 +70,7 @@ function started(more: Partial<State> = {}): World {
   const world = emptyWorld();
   takeState(world, state(more));
   logOf(world, 'main');
-  takePage(world, 'main', [], { more: false, older: false });
+  takeWindow(world, 'main', { events: [], newest: 0 });
   return world;
 }
 
@@ -138,12 +142,12 @@ describe('a log', () => {
     ];
     const world = emptyWorld();
     takeState(world, state({ cursor: '9' }));
-    takePage(world, 'main', events.slice(1), { more: true, older: false });
+    takeWindow(world, 'main', { events: events.slice(1), newest: 3 });
     expect(texts(world)).toEqual(['reply', 'question']);
-    takePage(world, 'main', events.slice(0, 1), { more: false, older: true });
+    takePage(world, 'main', { events: events.slice(0, 1), newest: 3 }, 'older');
     expect(texts(world)).toEqual(['question', 'reply']);
     expect(logOf(world, 'main').first).toBe(1);
-    expect(logOf(world, 'main').more).toBe(false);
+    expect(hasOlder(logOf(world, 'main'))).toBe(false);
   });
 
   test('keeps what streams in while its first page is on the way', () => {
@@ -152,7 +156,7 @@ describe('a log', () => {
     logOf(world, 'main');
     const page = event('message', said('a', 'one'), 1);
     takeEvent(world, event('message', said('b', 'two'), 2));
-    takePage(world, 'main', [page], { more: false, older: false });
+    takeWindow(world, 'main', { events: [page], newest: 1 });
     expect(texts(world)).toEqual(['one', 'two']);
   });
 
@@ -163,7 +167,7 @@ describe('a log', () => {
     takeEvent(world, event('message', said('c', 'three'), 3));
     expect(logOf(world, 'main').gap).toBe(true);
     expect(texts(world)).toEqual(['one']);
-    takePage(world, 'main', [missed], { older: false });
+    takePage(world, 'main', { events: [missed], newest: 3 }, 'newer');
     expect(logOf(world, 'main').gap).toBe(false);
     expect(texts(world)).toEqual(['one', 'two', 'three']);
   });
@@ -172,6 +176,124 @@ describe('a log', () => {
     const world = started();
     takeEvent(world, event('message', said('a', 'one'), 1, 's1'));
     expect(world.logs.has('s1')).toBe(false);
+  });
+});
+
+describe('a window onto a long log', () => {
+  const LENGTH = 9000;
+  /** The thread as the server has it: every third message is said again, changed, some events later. */
+  function thread(length: number): Event[] {
+    cursor = 0;
+    return Array.from({ length }, (_, at) => {
+      const seq = at + 1;
+      const again = seq % 3 === 0;
+      const id = again ? `m${seq - 2}` : `m${seq}`;
+      return event('message', said(id, again ? 'again' : `${seq}`, { role: 'assistant' }), seq);
+    });
+  }
+  const part = (events: Event[], first: number, last: number, newest = events.length) => ({
+    events: events.slice(first - 1, last),
+    newest,
+  });
+
+  type Act = ['come'] | ['older'] | ['newer'] | ['jump', number] | ['end'] | ['trim', number];
+  const acts: fc.Arbitrary<Act> = fc.oneof(
+    fc.constant<Act>(['come']),
+    fc.constant<Act>(['older']),
+    fc.constant<Act>(['newer']),
+    fc.constant<Act>(['end']),
+    fc.nat(LENGTH).map((at): Act => ['jump', at + 1]),
+    fc.nat(LENGTH).map((at): Act => ['trim', at + 1]),
+  );
+  const PAGE = 700;
+  const everything = thread(LENGTH);
+
+  // spec: length-1, length-4
+  test('holds exactly what the thread has there, whatever is loaded, dropped and said', () => {
+    fc.assert(
+      fc.property(fc.array(acts, { maxLength: 40 }), (todo) => {
+        const world = emptyWorld();
+        let there = LENGTH - 100;
+        takeState(world, state({ cursor: String(there) }));
+        takeWindow(world, 'main', part(everything, there - 50, there, there));
+        for (const [act, at] of todo) {
+          const log = logOf(world, 'main');
+          if (act === 'come' && there < LENGTH) takeEvent(world, everything[there++] as Event);
+          if (act === 'older' && log.first > 1) {
+            const from = Math.max(1, log.first - PAGE);
+            takePage(world, 'main', part(everything, from, log.first - 1, there), 'older');
+          }
+          if (act === 'newer') {
+            const upTo = Math.min(log.last + PAGE, there);
+            takePage(world, 'main', part(everything, log.last + 1, upTo, there), 'newer');
+          }
+          if (act === 'jump') {
+            const from = Math.min(at, there);
+            const upTo = Math.min(from + PAGE, there);
+            takeWindow(world, 'main', part(everything, from, upTo, there));
+          }
+          if (act === 'end') takeWindow(world, 'main', part(everything, there - 50, there, there));
+          if (act === 'trim') trimLog(world, 'main', at);
+        }
+        const log = logOf(world, 'main');
+        expect(log.entries.size).toBeLessThanOrEqual(LENGTH);
+        expect(log.gap).toBe(false);
+        expect(log.atEnd ? log.last === there : log.last <= there).toBe(true);
+        // Read anew in one piece, the same stands there at the same place.
+        const anew = emptyWorld();
+        takeState(anew, state());
+        takeWindow(anew, 'main', part(everything, log.first, log.last, there));
+        const held = new Map(inOrder(log).map((entry) => [entry.key, entry]));
+        const inside = inOrder(logOf(anew, 'main')).filter(({ key }) => held.has(key));
+        for (const entry of inside) expect(held.get(entry.key)?.place).toBe(entry.place);
+        const places = inOrder(log).map(({ place }) => place);
+        expect(places).toEqual(
+          everything
+            .slice(log.first - 1, log.last)
+            .map(({ seq }) => seq)
+            .filter((seq) => places.includes(seq)),
+        );
+        for (let seq = log.first; seq <= log.last; seq++) {
+          if (seq % 3 !== 0) expect(held.has(`message:m${seq}`)).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('lets go of what is farthest from the reader', () => {
+    const read = (at: number) => {
+      const world = emptyWorld();
+      takeState(world, state());
+      takeWindow(world, 'main', part(everything, 1, LENGTH));
+      trimLog(world, 'main', at);
+      return logOf(world, 'main');
+    };
+    const back = read(200);
+    expect([back.first, back.atEnd, back.entries.size]).toEqual([1, false, 2500]);
+    const end = read(Infinity);
+    expect([end.last, end.atEnd, end.entries.size]).toEqual([LENGTH, true, 2500]);
+    expect(hasOlder(end)).toBe(true);
+  });
+
+  test('leaves out a page that does not lie beside it any more', () => {
+    const world = emptyWorld();
+    takeState(world, state());
+    takeWindow(world, 'main', part(everything, 500, 600));
+    takePage(world, 'main', part(everything, 100, 200), 'older');
+    takePage(world, 'main', part(everything, 700, 800), 'newer');
+    expect([logOf(world, 'main').first, logOf(world, 'main').last]).toEqual([500, 600]);
+  });
+
+  test('takes news of what it shows, and nothing else of what comes', () => {
+    const world = emptyWorld();
+    takeState(world, state({ cursor: '9' }));
+    takeWindow(world, 'main', part(everything, 1, 2));
+    cursor = 100;
+    takeEvent(world, event('message', said('m1', 'changed', { role: 'assistant' }), 9001));
+    takeEvent(world, event('message', said('m9002', 'new', { role: 'assistant' }), 9002));
+    expect(texts(world)).toEqual(['changed', '2']);
+    expect(logOf(world, 'main').newest).toBe(9002);
   });
 });
 
@@ -202,7 +324,7 @@ describe('answers that come later than the stream', () => {
       event('message', said('m', 'wait'), 2, 's'),
       event('message', said('r', 'whole', { role: 'assistant' }), 3, 's'),
     ];
-    const changes = takePage(world, 's', page, { more: false, older: false });
+    const changes = takeWindow(world, 's', { events: page, newest: 3 });
     expect(world.queued.get('s')?.size).toBe(0);
     expect(world.open.size).toBe(0);
     expect([...changes].sort()).toEqual(['log:s', 'open:s', 'queue:s']);

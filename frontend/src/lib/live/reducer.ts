@@ -52,13 +52,30 @@ export interface Log {
   /** The seqs that are loaded, as one range without holes; 0, 0 while nothing is. */
   first: number;
   last: number;
-  /** Older pages exist. */
-  more: boolean;
+  /** The thread's newest seq, as far as it is known here. */
+  newest: number;
+  /** The range ends where the thread does, and grows with it; else it is a window somewhere in the past. */
+  atEnd: boolean;
   loaded: boolean;
   /** An event came that does not follow `last`: fetch from there. */
   gap: boolean;
   early: Event[];
 }
+
+/** Earlier events exist that are not loaded. */
+export function hasOlder(log: Log): boolean {
+  return !log.loaded || log.first > 1;
+}
+
+/** A part of a thread as the server hands it out. */
+export interface Page {
+  events: Event[];
+  newest: number;
+}
+
+/** So many entries of a log are held; when there are more, those farthest from the reader go. */
+const MOST = 3000;
+const KEPT = 2500;
 
 export interface Growing extends OpenMessage {
   /** Length in code points, as the server counts. */
@@ -122,7 +139,8 @@ export function logOf(world: World, threadId: string): Log {
       entries: new Map(),
       first: 0,
       last: 0,
-      more: true,
+      newest: 0,
+      atEnd: false,
       loaded: false,
       gap: false,
       early: [],
@@ -171,43 +189,75 @@ export function takeOpenMessages(world: World, messages: OpenMessage[]): Changes
   return changes;
 }
 
-/** A page that was read beside the stream. `newest`: it ends at the thread's newest event. */
+/** A window onto a thread that was read beside the stream, in place of what was held of it. */
+export function takeWindow(world: World, threadId: string, page: Page): Changes {
+  const held = world.logs.get(threadId);
+  world.logs.delete(threadId);
+  const log = logOf(world, threadId);
+  log.loaded = true;
+  log.first = page.events[0]?.seq ?? 0;
+  log.last = page.events.at(-1)?.seq ?? 0;
+  log.atEnd = log.last >= page.newest;
+  log.newest = Math.max(page.newest, held?.newest ?? 0);
+  return add(world, threadId, log, page, held?.early ?? []);
+}
+
+/** The page before or behind the window. One that does not lie beside it any more is left out. */
 export function takePage(
   world: World,
   threadId: string,
-  events: Event[],
-  page: { more?: boolean; older: boolean },
+  page: Page,
+  side: 'older' | 'newer',
 ): Changes {
-  const log = logOf(world, threadId);
+  const log = world.logs.get(threadId);
+  const head = page.events[0]?.seq ?? 0;
+  const tail = page.events.at(-1)?.seq ?? 0;
+  if (!log?.loaded) return noChanges();
+  if (side === 'older') {
+    if (tail !== log.first - 1) return noChanges();
+    log.first = head;
+  } else {
+    if (head > log.last + 1) return noChanges();
+    log.last = Math.max(log.last, tail);
+    log.first ||= head;
+    log.atEnd ||= log.last >= page.newest;
+    log.gap = false;
+  }
+  log.newest = Math.max(log.newest, page.newest);
+  const early = log.early;
+  log.early = [];
+  return add(world, threadId, log, page, early);
+}
+
+function add(world: World, threadId: string, log: Log, page: Page, early: Event[]): Changes {
   const changes: Changes = new Set<Topic>([`log:${threadId}`]);
-  for (const event of events) {
+  for (const event of page.events) {
     place(log, event);
     settle(world, event, changes);
   }
-  const head = events[0];
-  const tail = events.at(-1);
-  if (!log.loaded) {
-    log.loaded = true;
-    log.first = head?.seq ?? 0;
-    log.last = tail?.seq ?? 0;
-    log.more = page.more ?? false;
-  } else if (page.older) {
-    if (head) log.first = Math.min(log.first || head.seq, head.seq);
-    log.more = page.more ?? false;
-  } else if (tail) {
-    log.last = Math.max(log.last, tail.seq);
-    log.first ||= head?.seq ?? 0;
-  }
-  if (!page.older) log.gap = false;
-  const early = log.early;
-  log.early = [];
   for (const event of early) follow(log, event);
+  // What came by the stream while the page was on its way, and was not kept.
+  if (log.atEnd && log.newest > log.last) log.gap = true;
   return changes;
 }
 
-/** Forget a thread's log, to read it anew. */
-export function dropLog(world: World, threadId: string): Changes {
-  world.logs.delete(threadId);
+/**
+ * Forget what is farthest from where the reader is, when there is much. `at`: the place that is read; past all where
+ * the end is followed.
+ */
+export function trimLog(world: World, threadId: string, at: number): Changes {
+  const log = world.logs.get(threadId);
+  if (!log || log.entries.size <= MOST) return noChanges();
+  const entries = inOrder(log);
+  const before = entries.findIndex((entry) => entry.place >= at);
+  const fromEnd = before >= 0 && before < entries.length / 2;
+  const kept = fromEnd ? entries.slice(0, KEPT) : entries.slice(-KEPT);
+  log.entries = new Map(kept.map((entry) => [entry.key, entry]));
+  if (fromEnd) {
+    log.last = kept.at(-1)?.place ?? 0;
+    log.atEnd = log.gap = false;
+    log.early = [];
+  } else log.first = kept[0]?.place ?? 0;
   return new Set<Topic>([`log:${threadId}`]);
 }
 
@@ -380,11 +430,17 @@ function settle(world: World, event: Event, changes: Changes): void {
 
 /** Add an event that came by the stream; true if the log changed. */
 function follow(log: Log, event: Event): boolean {
+  log.newest = Math.max(log.newest, event.seq);
   if (!log.loaded) {
     log.early.push(event);
     return false;
   }
   if (event.seq <= log.last) return false;
+  if (!log.atEnd) {
+    // It lies beyond the window, and may be news of something inside.
+    if (log.entries.has(keyOf(event))) place(log, event);
+    return true;
+  }
   if (event.seq > log.last + 1) {
     log.early.push(event);
     log.gap = true;

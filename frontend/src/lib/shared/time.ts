@@ -32,14 +32,22 @@ export function timeOfDayExact(at: string): string {
   return clockSeconds.format(new Date(at));
 }
 
-export function dayKey(at: string | number): string {
+/** The day where the person is, as a field for days has it: "2026-11-02". */
+export function isoDay(at: string | number): string {
   const day = new Date(at);
-  return `${day.getFullYear()}-${day.getMonth()}-${day.getDate()}`;
+  const two = (number: number) => String(number).padStart(2, '0');
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`;
+}
+
+/** What somebody wrote as a day or a moment, as the server reads it; a day begins where the person is. */
+export function momentOf(written: string): string | null {
+  const moment = new Date(written.includes('T') ? written : `${written}T00:00`);
+  return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
 }
 
 export function dayInWords(at: string, now: number): string {
-  if (dayKey(at) === dayKey(now)) return en.chat.today;
-  if (dayKey(at) === dayKey(now - DAY)) return en.chat.yesterday;
+  if (isoDay(at) === isoDay(now)) return en.chat.today;
+  if (isoDay(at) === isoDay(now - DAY)) return en.chat.yesterday;
   return dayAndMonth.format(new Date(at));
 }
 
@@ -48,8 +56,8 @@ export function ago(at: string, now: number): string {
   const passed = now - Date.parse(at);
   if (passed < MINUTE) return 'now';
   if (passed < HOUR) return `${Math.floor(passed / MINUTE)}m`;
-  if (dayKey(at) === dayKey(now)) return `${Math.floor(passed / HOUR)}h`;
-  if (dayKey(at) === dayKey(now - DAY)) return 'yesterday';
+  if (isoDay(at) === isoDay(now)) return `${Math.floor(passed / HOUR)}h`;
+  if (isoDay(at) === isoDay(now - DAY)) return 'yesterday';
   if (passed < 6 * DAY) return weekday.format(new Date(at));
   return date.format(new Date(at));
 }
@@ -79,7 +87,7 @@ export function dateAndTime(at: string): string {
 export function momentInWords(at: string | Date, now: number): string {
   const moment = new Date(at);
   const time = timeOfDay(moment.getTime());
-  if (dayKey(moment.getTime()) === dayKey(now)) return time;
+  if (isoDay(moment.getTime()) === isoDay(now)) return time;
   if (moment.getTime() - now < 6 * DAY) return `${weekday.format(moment)}, ${time}`;
   return `${date.format(moment)}, ${time}`;
 }

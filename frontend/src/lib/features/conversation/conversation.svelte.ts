@@ -1,16 +1,19 @@
-import { MAIN, inOrder, type Entry, type Growing } from '$lib/live/reducer';
+import { MAIN, hasOlder, inOrder, type Entry, type Growing } from '$lib/live/reducer';
 import type { WaitingMessage } from '$lib/live/outbox';
 import type { MessageBody, State } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
-import { dayKey } from '$lib/shared/time';
+import { isoDay, momentOf } from '$lib/shared/time';
 import type { Drafts } from '$lib/shared/drafts';
 import type { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { Reader } from './reading.svelte';
-import { rowsOf, type Row } from './rows';
+import { rowsOf, withTail, type Row } from './rows';
 
-/** How many pages are read to find the first that is unread. */
-const PAGES_BACK = 5;
+/** A place that was asked for: an event, or the first of a day. */
+export interface Target {
+  place: number;
+  of: 'event' | 'day';
+}
 
 /** One thread as the page shows and writes it: the main thread's or a session's. */
 export class Conversation {
@@ -19,11 +22,16 @@ export class Conversation {
   readonly #sessions: Sessions;
   readonly #drafts: Drafts;
   #entries = $state.raw<Entry[]>([]);
+  /** What is being written, whenever a piece of it has come. */
+  #texts = $state.raw<Growing[]>([]);
+  /** The same, changed only where one begins or ends. */
   #growing = $state.raw<Growing[]>([]);
   #queue = $state.raw<MessageBody[]>([]);
   #loaded = $state(false);
-  #more = $state(true);
-  #loadingOlder = $state(false);
+  #older = $state(true);
+  #newer = $state(false);
+  #target = $state.raw<Target | null>(null);
+  #readingAt = Infinity;
   #failure = $state('');
   #mainTurn = $state.raw<State['main']>({ id: MAIN, turn: 0, working: false, seq: 0, status: {} });
   #draft = $state('');
@@ -32,7 +40,8 @@ export class Conversation {
   readonly reader: Reader;
   #entered = false;
 
-  readonly #pending = $derived.by(() =>
+  /** What was written here and is not on the server. */
+  readonly pending = $derived.by(() =>
     this.#connection.outbox.filter(
       (entry): entry is WaitingMessage => entry.kind === 'message' && entry.thread_id === this.id,
     ),
@@ -54,21 +63,29 @@ export class Conversation {
     this.id === MAIN ? this.#mainTurn.turn : (this.#sessions.get(this.id)?.turn ?? 0),
   );
 
-  readonly rows: Row[] = $derived.by(() => {
-    const known = this.#byKey;
-    return rowsOf({
+  readonly #settled = $derived(
+    rowsOf({
       entries: this.#entries,
+      turn: this.working ? this.turn : null,
+      newAfter: this.#newAfter,
+      today: isoDay(Date.now()),
+      complete: this.#loaded && !this.#older,
+    }),
+  );
+
+  readonly rows: Row[] = $derived.by(() => {
+    // What comes next stands at the end of the thread, which may not be here.
+    if (this.#newer) return this.#settled;
+    const known = this.#byKey;
+    return withTail(this.#settled, {
       growing: this.#growing,
-      pending: this.#pending.filter(
+      pending: this.pending.filter(
         (entry) =>
           !known.has(`message:${entry.id}`) &&
           !this.#queue.some((queued) => queued.id === entry.id),
       ),
       next: this.working ? null : (this.#queue[0] ?? null),
       turn: this.working ? this.turn : null,
-      newAfter: this.#newAfter,
-      today: dayKey(Date.now()),
-      complete: this.#loaded && !this.#more,
     });
   });
 
@@ -106,12 +123,18 @@ export class Conversation {
   }
 
   /** There are earlier pages. */
-  get more(): boolean {
-    return this.#more;
+  get older(): boolean {
+    return this.#older;
   }
 
-  get loadingOlder(): boolean {
-    return this.#loadingOlder;
+  /** There are later pages: what is here ends before the thread does. */
+  get newer(): boolean {
+    return this.#newer;
+  }
+
+  /** The place that was asked for last, by an address or by choosing a day. */
+  get target(): Target | null {
+    return this.#target;
   }
 
   /** Why the log could not be read, in words. */
@@ -133,17 +156,60 @@ export class Conversation {
   }
 
   growing(messageId: string): Growing | undefined {
-    return this.#growing.find((message) => message.message_id === messageId);
+    return this.#texts.find((message) => message.message_id === messageId);
   }
 
-  /** Read the newest page. Inside an effect it runs again when the line is back. */
+  /** Read the newest page, unless something is here. Inside an effect it runs again when the line is back. */
   async open(): Promise<void> {
     if (!this.#connection.state || this.#connection.link.state === 'down') return;
+    await this.#try(() => this.#connection.live.openThread(this.id));
+  }
+
+  /** Go to a place: the number of an event, or a moment as one writes it (`2026-11-02`, with or without a time). */
+  async goTo(where: string): Promise<void> {
+    if (!this.#connection.state) return;
+    const { live } = this.#connection;
+    if (/^\d{1,15}$/.test(where)) {
+      const place = Number(where);
+      if (await this.#try(() => live.openAround(this.id, { around: place }))) {
+        this.#target = { place, of: 'event' };
+      }
+      return;
+    }
+    const at = momentOf(where);
+    if (!at) return;
+    if (!(await this.#try(() => live.openAround(this.id, { at })))) return;
+    const log = live.world.logs.get(this.id);
+    const first = this.#entries.find((entry) => Date.parse(entry.at) >= Date.parse(at));
+    this.#target = { place: first?.place ?? log?.last ?? 0, of: 'day' };
+  }
+
+  /** Have the end of the thread here. */
+  async toEnd(): Promise<void> {
+    this.#target = null;
+    await this.#try(() => this.#connection.live.openAtEnd(this.id));
+  }
+
+  /** The view of it is gone: the next one begins at the end. */
+  closed(): void {
+    this.#target = null;
+    this.#readingAt = Infinity;
+    if (this.#newer) void this.#connection.live.openAtEnd(this.id).catch(() => undefined);
+  }
+
+  /** Where the reader is: past all where they follow the end. What is far from it may be let go. */
+  readingAt(place: number): void {
+    this.#readingAt = place;
+  }
+
+  async #try(work: () => Promise<void>): Promise<boolean> {
     try {
-      await this.#connection.live.openThread(this.id);
+      await work();
       this.#failure = '';
+      return true;
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
+      return false;
     }
   }
 
@@ -152,9 +218,12 @@ export class Conversation {
     this.#entered = false;
   }
 
-  /** The person comes to this session: what is unread gets its mark, and what they see from now on is read. */
-  async enter(): Promise<void> {
-    await this.open();
+  /**
+   * The person comes to this session: what is unread gets its mark, and what they see from now on is read. `where`: a
+   * place that they asked for.
+   */
+  async enter(where = ''): Promise<void> {
+    await (where ? this.goTo(where) : this.open());
     const { live } = this.#connection;
     if (!this.#loaded || this.#entered) return;
     this.#entered = true;
@@ -164,10 +233,8 @@ export class Conversation {
       await live.fetchMark(this.id);
       const mark = live.world.marks.get(this.id);
       if (!mark || mark.told <= mark.read) return;
-      for (let pages = 0; pages < PAGES_BACK && this.#more; pages++) {
-        if ((live.world.logs.get(this.id)?.first ?? 0) <= mark.read + 1) break;
-        await live.loadOlder(this.id);
-      }
+      // Where a place was asked for, that is where they go.
+      if (!this.#target) await live.openAround(this.id, { around: mark.read + 1 });
       this.#newAfter = mark.read;
     } catch {
       // Offline: then nothing is marked as new.
@@ -205,16 +272,12 @@ export class Conversation {
     await live.markRead(this.id, seq).catch(() => this.reader.begin());
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.#loadingOlder || !this.#loaded || !this.#more) return;
-    this.#loadingOlder = true;
-    try {
-      await this.#connection.live.loadOlder(this.id);
-    } catch {
-      // Offline: scrolling again tries again.
-    } finally {
-      this.#loadingOlder = false;
-    }
+  /** Pages are asked for while one scrolls: offline, scrolling again tries again. */
+  async load(side: 'older' | 'newer'): Promise<void> {
+    if (!this.#loaded) return;
+    const { live } = this.#connection;
+    const loading = side === 'older' ? live.loadOlder(this.id) : live.loadNewer(this.id);
+    await loading.catch(() => undefined);
   }
 
   /** Send the draft. */
@@ -253,15 +316,23 @@ export class Conversation {
   }
 
   #readLog(): void {
-    const log = this.#connection.live.world.logs.get(this.id);
+    const { live } = this.#connection;
+    live.trim(this.id, this.#readingAt);
+    const log = live.world.logs.get(this.id);
     this.#entries = log ? inOrder(log) : [];
     this.#loaded = log?.loaded ?? false;
-    this.#more = log?.more ?? true;
+    this.#older = !log || hasOlder(log);
+    this.#newer = log !== undefined && log.loaded && !log.atEnd;
   }
 
   #readGrowing(): void {
     const { open } = this.#connection.live.world;
-    this.#growing = [...open.values()].filter((message) => message.thread_id === this.id);
+    const texts = [...open.values()].filter((message) => message.thread_id === this.id);
+    this.#texts = texts;
+    const same =
+      texts.length === this.#growing.length &&
+      texts.every((message, at) => message.message_id === this.#growing[at]?.message_id);
+    if (!same) this.#growing = texts;
   }
 
   #readQueue(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Entry } from '$lib/live/reducer';
 import type { Event, ToolCallBody } from '$lib/live/types';
-import { rowsOf, type Row, type RowsOf } from './rows';
+import { rowsOf, withTail, type Row, type RowsOf, type Tail } from './rows';
 import { partsOf, resultOf, sumOf } from './tools';
 
 function entry(kind: string, body: object, place: number, at = '2026-11-24T10:00:00Z'): Entry {
@@ -13,18 +13,19 @@ function entry(kind: string, body: object, place: number, at = '2026-11-24T10:00
   };
 }
 
-function rows(entries: Entry[], more: Partial<RowsOf> = {}): Row[] {
-  return rowsOf({
+function rows(entries: Entry[], more: Partial<RowsOf & Tail> = {}): Row[] {
+  const whole = {
     entries,
     growing: [],
     pending: [],
     next: null,
     turn: null,
     newAfter: null,
-    today: '2026-10-24',
+    today: '2026-11-24',
     complete: true,
     ...more,
-  });
+  };
+  return withTail(rowsOf(whole), whole);
 }
 
 const kinds = (list: Row[]) => list.map((row) => row.kind);

@@ -13,7 +13,7 @@ import type {
   ToolCallBody,
   TurnEndedBody,
 } from '$lib/live/types';
-import { dayKey } from '$lib/shared/time';
+import { isoDay } from '$lib/shared/time';
 
 interface Placed {
   key: string;
@@ -44,6 +44,18 @@ export type Row = Placed &
 
 export interface RowsOf {
   entries: Entry[];
+  /** The turn that runs; null when none does. */
+  turn: number | null;
+  /** The place that was read up to, where what follows was unread. */
+  newAfter: number | null;
+  /** Today, as `isoDay` writes it: a log that begins today needs no mark of the day. */
+  today: string;
+  /** The first page is loaded. */
+  complete: boolean;
+}
+
+/** What is not in the log yet, and stands behind it. */
+export interface Tail {
   growing: Growing[];
   /** What was written here and is not on the server. */
   pending: WaitingMessage[];
@@ -51,12 +63,6 @@ export interface RowsOf {
   next: MessageBody | null;
   /** The turn that runs; null when none does. */
   turn: number | null;
-  /** The place that was read up to, where what follows was unread. */
-  newAfter: number | null;
-  /** Today, as `dayKey` writes it: a log that begins today needs no mark of the day. */
-  today: string;
-  /** The first page is loaded. */
-  complete: boolean;
 }
 
 const PAST_ALL = Number.MAX_SAFE_INTEGER;
@@ -76,9 +82,9 @@ export function rowsOf(source: RowsOf): Row[] {
   for (const entry of source.entries) {
     const row = rowOf(entry, source.turn, lastText);
     if (!row) continue;
-    if (dayKey(entry.at) !== day) {
+    if (isoDay(entry.at) !== day) {
       const begins = day === '';
-      day = dayKey(entry.at);
+      day = isoDay(entry.at);
       // While there are earlier pages, whether a day begins here is not known, and a mark that moved would drag
       // the view with it.
       if (!begins || (source.complete && day !== source.today)) {
@@ -101,7 +107,13 @@ export function rowsOf(source: RowsOf): Row[] {
     tools = row.kind === 'tools' ? row : null;
     rows.push(row);
   }
+  return rows;
+}
 
+/** The rows of the log, then what comes next. */
+export function withTail(settled: Row[], source: Tail): Row[] {
+  const rows = [...settled];
+  const last = settled.at(-1);
   for (const message of source.growing) {
     const { message_id: messageId, what } = message;
     rows.push({
@@ -112,7 +124,8 @@ export function rowsOf(source: RowsOf): Row[] {
       what,
     });
   }
-  if (source.turn !== null && source.growing.length === 0 && !(tools && hasRunning(tools.calls))) {
+  const busy = last?.kind === 'tools' && hasRunning(last.calls);
+  if (source.turn !== null && source.growing.length === 0 && !busy) {
     rows.push({ kind: 'thinking', key: 'thinking', place: PAST_ALL });
   }
   if (source.next) {

@@ -13,6 +13,8 @@ import { flushSync, untrack } from 'svelte';
 
 /** This near to the end counts as being there. */
 const AT_END_PX = 80;
+/** A row that is gone to stands this far below the edge, where it is not faded. */
+const BELOW_EDGE_PX = 8;
 /** A scroll this soon after the reader's hand moved is theirs. */
 const REACH_MS = 600;
 
@@ -20,6 +22,8 @@ export interface VirtualOptions {
   count: () => number;
   key: (index: number) => string;
   estimate: (index: number) => number;
+  /** Whether the last row is the last there is: only that end is followed. */
+  atEnd: () => boolean;
   paddingEnd: number;
 }
 
@@ -51,11 +55,7 @@ export class VirtualRows {
 
   /** At the end, and staying there. Any scroll upwards by the reader ends it. */
   get following(): boolean {
-    return this.#following;
-  }
-
-  get distanceFromStart(): number {
-    return this.#scroller?.scrollTop ?? 0;
+    return this.#following && this.#options.atEnd();
   }
 
   /** Attach to the element that scrolls. */
@@ -67,9 +67,11 @@ export class VirtualRows {
       this.#virtualizer._willUpdate();
       this.#read();
     });
-    const end = requestAnimationFrame(() => this.scrollToEnd());
-    const resized = new ResizeObserver(() => {
+    const end = requestAnimationFrame(() => {
       if (this.#following) this.scrollToEnd();
+    });
+    const resized = new ResizeObserver(() => {
+      if (this.#follows) this.scrollToEnd();
     });
     resized.observe(scroller);
     return () => {
@@ -97,7 +99,7 @@ export class VirtualRows {
   /** Call after the rows were drawn. */
   rowsChanged(): void {
     this.#effect(() => this.#virtualizer._willUpdate());
-    if (this.#following) this.#stayAtEnd();
+    if (this.#follows) this.#stayAtEnd();
   }
 
   /** A row that came while the view was still finding the end would be left below it. */
@@ -105,7 +107,7 @@ export class VirtualRows {
     cancelAnimationFrame(this.#settling);
     this.#settling = requestAnimationFrame(() => {
       const scroller = this.#scroller;
-      if (!scroller || !this.#following) return;
+      if (!scroller || !this.#follows) return;
       const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
       if (left > 1) this.scrollToEnd();
     });
@@ -125,7 +127,13 @@ export class VirtualRows {
     const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
     // Our own corrections move it too; only a reader's hand ends the following.
     if (upwards && performance.now() - this.#reached < REACH_MS) this.#setFollowing(false);
-    else if (!upwards && left <= AT_END_PX) this.#setFollowing(true);
+    else if (!upwards && left <= AT_END_PX && this.#options.atEnd()) this.#setFollowing(true);
+  }
+
+  /** The first row that is not above the view. */
+  get top(): number {
+    const top = this.#scroller?.scrollTop ?? 0;
+    return this.#items.find((item) => item.end > top)?.index ?? 0;
   }
 
   scrollToEnd(): void {
@@ -149,6 +157,11 @@ export class VirtualRows {
     });
   }
 
+  /** Not to be tracked by whoever asks. */
+  get #follows(): boolean {
+    return untrack(() => this.following);
+  }
+
   #setFollowing(following: boolean): void {
     if (this.#following === following) return;
     this.#following = following;
@@ -167,9 +180,10 @@ export class VirtualRows {
       observeElementRect,
       observeElementOffset,
       overscan: 6,
+      scrollPaddingStart: BELOW_EDGE_PX,
       anchorTo: 'end' as const,
-      followOnAppend: untrack(() => this.#following),
-      scrollEndThreshold: untrack(() => (this.#following ? AT_END_PX : -1)),
+      followOnAppend: this.#follows,
+      scrollEndThreshold: this.#follows ? AT_END_PX : -1,
       onChange: (_: unknown, sync: boolean) => {
         this.#read();
         if (sync && !this.#inEffect) flushSync();
