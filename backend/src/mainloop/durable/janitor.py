@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+import sqlalchemy as sa
 from dbos import DBOS
 
 from mainloop.durable import store
 from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
 from mainloop.events.log import latest_cursor
-from mainloop.events.unit import Database, now
+from mainloop.events.unit import Act, Database, Look, now
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,9 @@ TIDY_EVERY: Final = 3600.0
 KEEP: Final = timedelta(days=7)
 PORTION: Final = 500
 
-Check = Callable[[], None]
-
 
 class Janitor:
-    """Beats, judges silent servers, puts dropped phases back, runs the checks that features register."""
+    """Beats, judges silent servers, puts dropped phases back, runs the looks that features register."""
 
     def __init__(self, database: Database, phases: Phases, host: str) -> None:
         self._database = database
@@ -39,23 +38,23 @@ class Janitor:
         self._host = host
         # On SQLite this server is the only one, so nobody has to be told that it lives.
         self._several = database.engine.dialect.name == "postgresql"
-        self._checks: list[Check] = []
-        self._after_events: list[Check] = []
+        self._looks: list[Look] = []
+        self._after_events: list[Look] = []
         self._cursor = self._quiet_beats = 0
         self.awake = Awake()
         self._suspects: set[str] = set()
         self._healed = self._tidied = 0.0
 
-    def every_beat(self, check: Check) -> None:
-        """Run `check` about once a second, in a thread, in every server."""
-        self._checks.append(check)
+    def every_beat(self, look: Look) -> None:
+        """Run `look` about once a second, in a thread, in every server."""
+        self._looks.append(look)
 
-    def after_events(self, check: Check) -> None:
+    def after_events(self, look: Look) -> None:
         """The same for what can only change when something happens: run in a beat before which there was an event.
 
         Now and then it is run all the same, for what changes by the clock alone.
         """
-        self._after_events.append(check)
+        self._after_events.append(look)
 
     async def run(self) -> None:
         """Beat for as long as the server lives. Only this outermost loop catches everything."""
@@ -75,11 +74,7 @@ class Janitor:
         self.awake.look(clock)
         if self._several and self.awake.seconds > DEAD:
             self._judge()
-        cursor = self._database.read(latest_cursor)
-        self._quiet_beats = 0 if cursor != self._cursor else self._quiet_beats + 1
-        self._cursor = cursor
-        for check in self._checks + (self._after_events if self._quiet_beats % ANYWAY == 0 else []):
-            check()
+        self._database.see_to(self._look)
         if clock - self._healed > HEAL_EVERY:
             self._healed = clock
             self._put_back_dropped()
@@ -87,6 +82,13 @@ class Janitor:
         if clock - self._tidied > TIDY_EVERY:
             self._tidied = clock
             self._tidy()
+
+    def _look(self, connection: sa.Connection) -> Iterable[Act]:
+        cursor = latest_cursor(connection)
+        self._quiet_beats = 0 if cursor != self._cursor else self._quiet_beats + 1
+        self._cursor = cursor
+        for look in self._looks + (self._after_events if self._quiet_beats % ANYWAY == 0 else []):
+            yield from look(connection)
 
     def _judge(self) -> None:
         """Take over the phases of servers that have gone silent."""

@@ -5,9 +5,9 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -185,6 +185,11 @@ class UnitOfWork:
             act()
 
 
+# What a look finds to do.
+Act: TypeAlias = Callable[[UnitOfWork], object]
+Look: TypeAlias = Callable[[sa.Connection], Iterable[Act]]
+
+
 class Database:
     """Opens units of work and consistent reads; retries what is worth retrying, says the rest in words."""
 
@@ -254,6 +259,14 @@ class Database:
                     connection.rollback()
         except OperationalError as error:
             raise DatabaseAway from error
+
+    def see_to(self, *looks: Look) -> None:
+        """Run `looks` on one consistent picture, then what they found to do, each in a transaction of its own.
+
+        What is to be done looks again: meanwhile somebody else may have done it.
+        """
+        for act in self.read(lambda connection: [found for look in looks for found in look(connection)]):
+            self.write(act)
 
 
 def _is_full(error: DBAPIError) -> bool:

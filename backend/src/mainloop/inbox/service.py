@@ -2,13 +2,15 @@
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import sqlalchemy as sa
+
 from mainloop.db.engine import Row
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
-from mainloop.events.unit import UnitOfWork, now
+from mainloop.events.unit import Act, UnitOfWork, now
 from mainloop.inbox import store
 from mainloop.permissions import store as permissions_store
 from mainloop.permissions.standing import Always, StandingPermissions
@@ -160,11 +162,10 @@ class Inbox:
         for item_id in store.put_off(unit.connection, None):
             store.wake(unit, item_id)
 
-    def look(self) -> None:
+    def look(self, connection: sa.Connection) -> Iterable[Act]:
         """What was put off until a moment that has come counts again, however the clock got there."""
-        database = self._runs.database
-        for item_id in database.read(lambda c: store.put_off(c, now())):
-            database.write(lambda unit, item_id=item_id: store.wake(unit, item_id))
+        for item_id in store.put_off(connection, now()):
+            yield lambda unit, item_id=item_id: store.wake(unit, item_id)
 
     def _locked(self, unit: UnitOfWork, item_id: str) -> Row:
         """The row of an item, locked with its thread: whoever decides at once does so one after the other."""

@@ -1,12 +1,15 @@
 """Status is honest: a run whose lock is free is over, an idle one is parked, and open work always has a runner."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
+
+import sqlalchemy as sa
 
 from mainloop.db.engine import Row
 from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
-from mainloop.events.unit import UnitOfWork, now
+from mainloop.events.unit import Act, UnitOfWork, now
 from mainloop.runs import store
 from mainloop.runs.phases import STARTING, Starter
 from mainloop.runs.service import HOST, Runs
@@ -33,24 +36,28 @@ class Watch:
         self._awake = awake
         self._breaks = awake.breaks
 
-    def __call__(self) -> None:
-        database = self._runs.database
-        for run in database.read(lambda c: store.open_runs(c, HOST)):
+    def __call__(self, connection: sa.Connection) -> Iterable[Act]:
+        for run in store.open_runs(connection, HOST):
             if not self._starter.alive(run.thread_id) and not self._may_be_coming(run):
-                database.write(lambda unit, run=run: self._lost(unit, run))
+                yield lambda unit, run=run: self._lost(unit, run)
         if self._awake.breaks != self._breaks:
             self._breaks = self._awake.breaks
-            database.write(self._woke)
+            yield self._woke
         self._round += 1
         if self._round % SELDOM == 0:
-            if database.read(lambda c: store.quiet(c, now() - self._park_after)):
-                database.write(self._park_idle)
-            if (number := self._too_many()) > 0:
-                database.write(lambda unit: self._make_room(unit, number))
-            if self._starter.has_room() and database.read(store.threads_with_messages):
-                database.write(self._restart_forgotten)
-            if self._awake.seconds >= AWAKE.total_seconds():
-                self._look_for_silence()
+            yield from self._look_at_leisure(connection)
+
+    def _look_at_leisure(self, connection: sa.Connection) -> Iterable[Act]:
+        if store.quiet(connection, now() - self._park_after):
+            yield self._park_idle
+        if (number := self._too_many(connection)) > 0:
+            yield lambda unit: self._make_room(unit, number)
+        if self._starter.has_room() and store.threads_with_messages(connection):
+            yield self._restart_forgotten
+        # A runner that holds its lock and asks for nothing: frozen, or cut off from us.
+        if self._awake.seconds >= AWAKE.total_seconds():
+            for run in store.overdue(connection, now() - min(OVERDUE, self._patience)):
+                yield lambda unit, run=run: self._silent(unit, run)
 
     def _lost(self, unit: UnitOfWork, seen: Row) -> None:
         row = store.lock(unit, seen.thread_id)
@@ -67,12 +74,6 @@ class Watch:
             self._runs.turns.give_up(unit, after)
         elif after.working or store.has_work(unit.connection, after):
             self._runs.request(unit, seen.thread_id)
-
-    def _look_for_silence(self) -> None:
-        """A runner that holds its lock and asks for nothing: frozen, or cut off from us."""
-        database = self._runs.database
-        for run in database.read(lambda c: store.overdue(c, now() - min(OVERDUE, self._patience))):
-            database.write(lambda unit, run=run: self._silent(unit, run))
 
     def _silent(self, unit: UnitOfWork, seen: Row) -> None:
         row = store.lock(unit, seen.thread_id)
@@ -95,10 +96,10 @@ class Watch:
             if not store.has_work(unit.connection, row):
                 self._runs.want(unit, row.thread_id, "park")
 
-    def _too_many(self) -> int:
+    def _too_many(self, connection: sa.Connection) -> int:
         """How many of the agents that do nothing are to go before their time."""
         settings = self._runs.settings
-        beyond = self._runs.database.read(lambda c: store.living_sessions(c, HOST)) - settings.max_alive
+        beyond = store.living_sessions(connection, HOST) - settings.max_alive
         free = available_memory() if settings.spare_memory_mb else None
         # One gives back what it has in its own time: then it is looked at again.
         short = free is not None and free < settings.spare_memory_mb * 2**20

@@ -3,12 +3,13 @@
 import logging
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Final
 
 import sqlalchemy as sa
 
 from mainloop.errors import MainloopError, UnknownSession
-from mainloop.events.unit import UnitOfWork
+from mainloop.events.unit import Act, UnitOfWork
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.store import QUEUED
 from mainloop.runs import store as runs_store
@@ -133,17 +134,16 @@ class Moves:
 
     def _look_now(self) -> None:
         try:
-            self.look_for_slots()
+            self._runs.database.see_to(self.look_for_slots)
         except MainloopError as error:  # the janitor looks again within a second
             log.warning("Nobody was given the slot that came free: %s", error)
 
-    def look_for_slots(self) -> None:
-        """Nobody waits for a slot that is free, and nobody holds one for nothing. Reads only, unless there is one."""
-        database = self._runs.database
-        if database.read(store.next_queued) is not None:
-            database.write(self._give_out)
-        for session_id in database.read(store.at_a_standstill):
-            database.write(lambda unit, ident=session_id: self.settle(unit, ident))
+    def look_for_slots(self, connection: sa.Connection) -> Iterable[Act]:
+        """Nobody waits for a slot that is free, and nobody holds one for nothing."""
+        if store.next_queued(connection) is not None:
+            yield self._give_out
+        for session_id in store.at_a_standstill(connection):
+            yield lambda unit, ident=session_id: self.settle(unit, ident)
 
     def _give_out(self, unit: UnitOfWork) -> None:
         while self._ceilings.has_slot(unit):

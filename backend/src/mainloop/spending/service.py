@@ -7,7 +7,7 @@ begin at once; what a turn can still use beyond is the one answer of a model tha
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from mainloop.db.engine import Row
 from mainloop.errors import BadInput, UnknownProject, UnknownSession
 from mainloop.events.bell import work_of
-from mainloop.events.unit import UnitOfWork, now
+from mainloop.events.unit import Act, UnitOfWork, now
 from mainloop.inbox.service import Inbox
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.store import SLOTS
@@ -202,7 +202,7 @@ class Spending:
         stopped = body.error is not None and body.error.code == "ceiling"
         if not stopped and store.paused(unit.connection, said.thread_id) is not None:
             store.go_on(unit, said.thread_id)  # it was done before it had to stop
-            unit.after_commit(self.look)
+            unit.after_commit(self._look_now)
 
     # -- who waits ---------------------------------------------------------------------------------------------
     def _pause(self, unit: UnitOfWork, thread_id: str, reached: Level) -> None:
@@ -273,11 +273,13 @@ class Spending:
             listen(unit, thread_id)
 
     # -- a look now and then -----------------------------------------------------------------------------------
-    def look(self) -> None:
+    def _look_now(self) -> None:
+        self._runs.database.see_to(self.look)
+
+    def look(self, connection: sa.Connection) -> Iterable[Act]:
         """Who waits at a ceiling that is none any more goes on; sessions that start too fast are asked about."""
-        database = self._runs.database
-        if database.read(self._is_to_be_seen_to):
-            database.write(self._see_to)
+        if self._is_to_be_seen_to(connection):
+            yield self._see_to
 
     def _is_to_be_seen_to(self, connection: sa.Connection) -> bool:
         if store.open_items(connection):
@@ -421,7 +423,7 @@ class Spending:
             none = isinstance(given.amount, str) and given.amount.strip().lower() == "none"
             amount = None if none else parse(given.unit, given.amount)
             store.set_ceiling(unit, owner, given.scope, given.unit, amount)
-        unit.after_commit(self.look)
+        unit.after_commit(self._look_now)
         return self.ceilings(unit.connection, given.session, given.project)
 
     @staticmethod
