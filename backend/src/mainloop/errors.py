@@ -120,6 +120,20 @@ class UnknownBlob(MainloopError):
     code = "unknown_blob"
 
 
+class UnknownAttachment(MainloopError):
+    """There is no file {id} here. Send it again."""
+
+    status = 404
+    code = "unknown_attachment"
+
+
+class AttachmentTooLarge(MainloopError):
+    """This file is larger than {limit} MB. Give its path to a session, or a part of it."""
+
+    status = 413
+    code = "attachment_too_large"
+
+
 class UnknownRoute(MainloopError):
     """There is nothing at {path}. The API is described at /docs."""
 

@@ -21,6 +21,7 @@ SPECS = (
     "layout",
     "length",
     "page",
+    "writing",
     "access",
     "waiting",
     "home",

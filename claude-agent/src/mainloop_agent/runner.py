@@ -12,13 +12,23 @@ import socket
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from mainloop_agent import VERSION
+from mainloop_agent import VERSION, attachments
 from mainloop_agent.agents import create
-from mainloop_agent.agents.base import Agent, AgentFailed, Decision, Host, Prompt, ResumeRefused, Setup, TurnEnd
+from mainloop_agent.agents.base import (
+    Agent,
+    AgentFailed,
+    Decision,
+    Host,
+    Picture,
+    Prompt,
+    ResumeRefused,
+    Setup,
+    TurnEnd,
+)
 from mainloop_agent.bounds import Watch, end_all
 from mainloop_agent.calls import Calls, in_words
 from mainloop_agent.policy import Deny, Rules, ToolCall
@@ -241,7 +251,7 @@ class Runner:
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
             if (turn := self._next_turn()) is not None:
-                end = await self._agent.prompt(turn)
+                end = await self._agent.prompt(await self._with_files(turn))
             elif await self._agent_stirs():
                 self._start_turn([])
                 end = await self._agent.carry_on()
@@ -342,7 +352,7 @@ class Runner:
 
     async def _steer(self, message: WorkMessage) -> None:
         try:
-            await self._agent.steer(self._prompt(message))
+            await self._agent.steer(await self._with_files(self._prompt(message)))
         except AgentFailed:
             # It has died; the message begins a turn of a later run.
             self._steered.discard(message.id)
@@ -370,11 +380,41 @@ class Runner:
         others = (m for m in self._work.messages if message.again and m.again and self._is_open(m))
         return Prompt(
             id=message.id,
-            text="\n\n".join([*context, *([decisions] if decisions else []), message.text]),
+            text="\n\n".join([*context, *([decisions] if decisions else []), *self._text(message)]),
             again=message.again,
             follow_up="\n\n".join(part for part in (message.follow_up, decisions) if part),
-            beside=[Prompt(id=m.id, text="\n\n".join([*framed(m.context), m.text])) for m in others],
+            beside=[Prompt(id=m.id, text="\n\n".join([*framed(m.context), *self._text(m)])) for m in others],
         )
+
+    def _text(self, message: WorkMessage) -> list[str]:
+        """What the person wrote, and what is said of the files that came with it."""
+        home, sees = Path(self._run.agent_home), self._agent.capabilities.sees
+        given = message.attachments
+        words = attachments.in_words(home, given, has_files=self._has_files, sees=sees) if given else ""
+        return [part for part in (message.text, words) if part]
+
+    @property
+    def _has_files(self) -> bool:
+        return self._welcome.role == "session"
+
+    async def _with_files(self, prompt: Prompt) -> Prompt:
+        """The files of a message, fetched: laid into the agent's home, or into its text where it has no files."""
+        message = next((m for m in self._work.messages if m.id == prompt.id), None)
+        if message is None or not message.attachments:
+            return prompt
+        pictures: list[Picture] = []
+        texts: list[str] = []
+        for attachment in message.attachments:
+            data = await self._server.attachment(message.id, attachment.id)
+            if data is None:
+                continue
+            if self._has_files:
+                await asyncio.to_thread(attachments.put, Path(self._run.agent_home), attachment, data)
+            elif attachment.type == "text/plain":
+                texts.append(attachments.as_text(attachment, data))
+            if attachments.is_picture(attachment):
+                pictures.append(Picture(attachment.type, data))
+        return replace(prompt, text="\n\n".join([prompt.text, *texts]), pictures=pictures)
 
     def _take_before(self) -> list[str]:
         before, self._before = self._before, ""

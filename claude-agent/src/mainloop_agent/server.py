@@ -1,4 +1,4 @@
-"""The runner's only connection to the world: four routes, asked until they answer.
+"""The runner's only connection to the world: five routes, asked until they answer.
 
 A server that is away costs nothing but time: every call repeats, from 0.1 up to 5 seconds apart, until it is answered
 or refused. Refused means that this run is over: a newer one exists, or the token is not its own.
@@ -6,6 +6,7 @@ or refused. Refused means that this run is over: a newer one exists, or the toke
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
@@ -19,6 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 # The server holds a poll for 25 s.
 POLL_SECONDS = 40.0
 REFUSALS = (401, 403, 409)
+NOT_FOUND = 404
 
 Answer = TypeVar("Answer", bound=Model)
 
@@ -50,6 +52,22 @@ class Server:
     async def deltas(self, deltas: Deltas) -> DeltasTaken | None:
         """Tried once: pieces that don't arrive are sent again with what follows them."""
         return await self._try("POST", "deltas", DeltasTaken, body=deltas)
+
+    async def attachment(self, message: str, attachment: str) -> bytes | None:
+        """A file that came with a message; None where the server has none."""
+        pause = FIRST_PAUSE
+        while True:
+            with suppress(httpx.TransportError):
+                response = await self._http.get(f"/runner/v1/messages/{message}/attachments/{attachment}")
+                if response.status_code in REFUSALS:
+                    raise Refused(f"attachment: {response.status_code} {response.text[:200]}")
+                if response.is_success:
+                    return response.content
+                if response.status_code == NOT_FOUND:
+                    return None
+                log.warning("attachment answered %s: %s", response.status_code, response.text[:500])
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:
         await self._http.aclose()

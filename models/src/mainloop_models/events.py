@@ -45,6 +45,15 @@ class BlobRef(Model):
     size: int  # bytes
 
 
+class Attachment(Model):
+    """A file that the person gave with a message. `id`: the SHA-256 of its content; `type`: what is in it, by looking."""
+
+    id: str
+    name: str
+    type: str
+    size: int  # bytes
+
+
 class MessageBody(Model):
     """kind `message`: something said. Written again, with the same id, when its status or text changes."""
 
@@ -59,6 +68,7 @@ class MessageBody(Model):
     from_thread: str | None = None
     demo: bool = False
     blob: BlobRef | None = None
+    attachments: list[Attachment] = []
 
 
 class ReasoningBody(Model):

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mainloop_models.asks import Answer, AskBody
 from mainloop_models.base import Model
-from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, TurnOutcome, Usage
+from mainloop_models.events import AgentError, Attachment, ContextUse, ModelUsage, TodoEntry, TurnOutcome, Usage
 
 PROTOCOL = 1
 
@@ -338,6 +338,8 @@ class WorkMessage(Model):
     attempt: int = 0
     # What was cut off, in words, to be told to the agent when its record already holds the message.
     follow_up: str = ""
+    # Fetched from `GET /runner/v1/messages/{message}/attachments/{id}`.
+    attachments: list[Attachment] = []
 
 
 class WorkAnswer(Model):

@@ -24,6 +24,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep Attachment
+         * @description Keep a file, to be given with a message. The body is the file as it is; the same again is the same one.
+         */
+        post: operations["keep_attachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Attachment
+         * @description A file that was given with a message, as it is. Opened by itself it is stored, never run or shown.
+         */
+        get: operations["get_attachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/blobs/{blob_id}": {
         parameters: {
             query?: never;
@@ -788,6 +828,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runner/v1/messages/{message_id}/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runner Attachment
+         * @description A file that came with a message of this run's thread.
+         */
+        get: operations["runner_attachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runner/v1/reports": {
         parameters: {
             query?: never;
@@ -903,6 +963,11 @@ export interface components {
             models: string[];
             /** Name */
             name: string;
+            /**
+             * Sees
+             * @default false
+             */
+            sees: boolean;
             /**
              * Why
              * @default
@@ -1048,6 +1113,20 @@ export interface components {
             kind: "ask_withdrawn";
             /** Reason */
             reason: string;
+        };
+        /**
+         * Attachment
+         * @description A file that the person gave with a message. `id`: the SHA-256 of its content; `type`: what is in it, by looking.
+         */
+        Attachment: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Size */
+            size: number;
+            /** Type */
+            type: string;
         };
         /**
          * AwayBody
@@ -1523,6 +1602,19 @@ export interface components {
              */
             tool: string;
         };
+        /**
+         * GivenAttachment
+         * @description A file that was kept before, and what this message calls it.
+         */
+        GivenAttachment: {
+            /** Id */
+            id: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+        };
         /** Health */
         Health: {
             /** Status */
@@ -1682,6 +1774,18 @@ export interface components {
             turn?: number | null;
             /** Version */
             version?: number | null;
+        };
+        /**
+         * KeptAttachment
+         * @description A file, kept. `type`: what is in it, by looking at it.
+         */
+        KeptAttachment: {
+            /** Id */
+            id: string;
+            /** Size */
+            size: number;
+            /** Type */
+            type: string;
         };
         /** KeptFile */
         KeptFile: {
@@ -1872,6 +1976,11 @@ export interface components {
          * @description A message, whole.
          */
         Message: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["Attachment"][];
             blob?: components["schemas"]["BlobRef"] | null;
             /**
              * Demo
@@ -1905,6 +2014,11 @@ export interface components {
          * @description kind `message`: something said. Written again, with the same id, when its status or text changes.
          */
         MessageBody: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["Attachment"][];
             blob?: components["schemas"]["BlobRef"] | null;
             /**
              * Demo
@@ -2772,6 +2886,11 @@ export interface components {
         };
         /** Say */
         Say: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["GivenAttachment"][];
             /** Id */
             id: string;
             /**
@@ -3725,6 +3844,11 @@ export interface components {
              */
             again: boolean;
             /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["Attachment"][];
+            /**
              * Attempt
              * @default 0
              */
@@ -3774,6 +3898,86 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptAttachment"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5558,6 +5762,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Welcome"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runner_attachment: {
+        parameters: {
+            query?: never;
+            header?: {
+                authorization?: string;
+            };
+            path: {
+                message_id: string;
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description What is wrong and what to do */

@@ -1,6 +1,7 @@
 """Conversations over HTTP: the state, the stream, the pages of a log, and what the person says."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -13,6 +14,7 @@ from mainloop.conversation.schemas import (
     ChangeMessage,
     ChooseAgent,
     Interrupt,
+    KeptAttachment,
     LiveEvent,
     Mark,
     Message,
@@ -28,11 +30,17 @@ from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase, CurrentParts
 from mainloop.http.stream import cursor_of, stream
-from mainloop.runs import mailbox
+from mainloop.runs import attachments, mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.routes import CurrentRuns
 
 router = APIRouter(prefix="/api", tags=["conversation"])
+_FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
+_INERT = {
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cache-Control": "private, max-age=31536000, immutable",
+}
 # What both databases take as a number.
 LAST = 2**63 - 1
 
@@ -153,6 +161,24 @@ def get_blob(blob_id: str, database: CurrentDatabase, me: CurrentDevice) -> Plai
     if text is None:
         raise UnknownBlob(id=blob_id)
     return PlainTextResponse(text)
+
+
+@router.post("/attachments", name="keep_attachment", status_code=201, openapi_extra=_FILE)
+async def keep_attachment(request: Request, database: CurrentDatabase, me: CurrentDevice) -> KeptAttachment:
+    """Keep a file, to be given with a message. The body is the file as it is; the same again is the same one."""
+    data = bytearray()
+    async for piece in request.stream():
+        if len(data) <= attachments.LARGEST:  # the rest is heard out, so that the answer is read
+            data += piece
+    kept = await asyncio.to_thread(database.write, lambda unit: attachments.keep(unit, bytes(data)))
+    return KeptAttachment(id=kept.id, type=kept.type, size=kept.size)
+
+
+@router.get("/attachments/{attachment_id}", name="get_attachment", response_class=Response)
+def get_attachment(attachment_id: str, database: CurrentDatabase, me: CurrentDevice) -> Response:
+    """A file that was given with a message, as it is. Opened by itself it is stored, never run or shown."""
+    found = database.read(lambda c: attachments.find(c, attachment_id))
+    return Response(bytes(found.data), media_type=found.type, headers=_INERT)
 
 
 @router.put("/threads/{thread_id}/read", name="read_thread")

@@ -35,12 +35,28 @@ class Message(MessageBody):
     """A message, whole."""
 
 
+class GivenAttachment(BaseModel):
+    """A file that was kept before, and what this message calls it."""
+
+    id: str = Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]+$")
+    name: str = ""
+
+
+class KeptAttachment(BaseModel):
+    """A file, kept. `type`: what is in it, by looking at it."""
+
+    id: str
+    type: str
+    size: int
+
+
 class Say(BaseModel):
     # Chosen by the client: the same id again is the same message.
     id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
     text: str
     # `queue`: after what is going on; `steer`: into the running turn.
     mode: Literal["queue", "steer"] = "queue"
+    attachments: list[GivenAttachment] = []
 
 
 class ChangeMessage(BaseModel):

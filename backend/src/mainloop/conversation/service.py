@@ -30,7 +30,7 @@ from mainloop.inbox.schemas import Item
 from mainloop.inbox.service import Inbox
 from mainloop.projects import store as projects_store
 from mainloop.projects.service import as_project
-from mainloop.runs import mailbox
+from mainloop.runs import attachments, mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry
 from mainloop.runs.service import Runs
@@ -125,9 +125,12 @@ class Conversation:
 
     # -- what the person says ----------------------------------------------------------------------------------
     def say(self, unit: UnitOfWork, thread_id: str, given: Say) -> tuple[Message, bool]:
-        """Accept a message; answers it and whether it is new. Raises UnknownThread and what `mailbox.post` raises."""
+        """Accept a message; answers it and whether it is new. Raises UnknownThread, UnknownAttachment and what
+        `mailbox.post` raises."""
         runs_store.lock(unit, thread_id)
-        body, new = mailbox.post(unit, thread_id, mailbox.Letter(given.id, given.text, given.mode))
+        files = attachments.named(unit.connection, [(file.id, file.name) for file in given.attachments])
+        letter = mailbox.Letter(given.id, given.text, given.mode, attachments=tuple(files))
+        body, new = mailbox.post(unit, thread_id, letter)
         if new:
             self._wake(unit, thread_id)
         return _message(body), new

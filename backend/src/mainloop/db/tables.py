@@ -78,6 +78,17 @@ blob = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+# A file that was given with a message, kept once: its id is the hash of its content.
+attachment = sa.Table(
+    "attachment",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("type", Words(64), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
 # What drives a thread's agent. Locked first by whoever changes anything about the thread.
 agent = sa.Table(
     "agent",
@@ -151,6 +162,8 @@ message = sa.Table(
     # Raised each time a turn ended without finishing it.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     _id("from_thread"),
+    # Files that came with it: id, name, type and size of each.
+    sa.Column("attachments", JSON),
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("message_open", "thread_id", "status", "place"),
     sa.Index("message_to_do", "status", "thread_id"),

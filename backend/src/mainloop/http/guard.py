@@ -13,6 +13,9 @@ from mainloop.http.problems import problem
 LARGEST_BODY = 4 * 1024 * 1024
 # A report is whatever an agent's tool gave; one that is refused would hold up all behind it.
 LARGEST_REPORT = 64 * 1024 * 1024
+# A file that the person gives: its own limit says more in words, so it is reached first.
+LARGEST_FILE = 32 * 1024 * 1024
+FILES = "/api/attachments"
 RUNNERS = "/runner/"
 READING = {"GET", "HEAD", "OPTIONS"}
 # Where an answer does not say otherwise itself.
@@ -87,6 +90,8 @@ class Guard:
 
 
 def _limit(scope: Scope) -> int:
+    if scope["path"] == FILES:
+        return LARGEST_FILE
     return LARGEST_REPORT if scope["path"].startswith(RUNNERS) else LARGEST_BODY
 
 

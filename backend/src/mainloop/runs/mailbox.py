@@ -12,7 +12,7 @@ from mainloop.db.engine import Row, upsert
 from mainloop.errors import BadInput, MessageDelivered, MessageExists, MessageTooLarge, UnknownMessage
 from mainloop.events.bell import work_of
 from mainloop.events.unit import UnitOfWork
-from mainloop_models.events import MessageBody, MessageStatus
+from mainloop_models.events import Attachment, MessageBody, MessageStatus
 
 LONGEST: Final = 256 * 1024  # bytes
 Mode = Literal["queue", "steer"]
@@ -59,7 +59,17 @@ _insert: Final = (
         place=_after_the_last,
         **{
             name: sa.bindparam(name)
-            for name in ("id", "thread_id", "role", "text", "mode", "status", "from_thread", "created_at")
+            for name in (
+                "id",
+                "thread_id",
+                "role",
+                "text",
+                "mode",
+                "status",
+                "from_thread",
+                "attachments",
+                "created_at",
+            )
         },
     )
     .returning(t.message)
@@ -69,13 +79,13 @@ _notes: Final = (
 )
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, may_be_empty: bool = False) -> str:
     """`text` without control characters, which no screen shows and PostgreSQL can't store.
 
     Raises BadInput for an empty message and MessageTooLarge for a long one.
     """
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if not text.strip():
+    if not text.strip() and not may_be_empty:
         raise BadInput(what="An empty message can't be sent. Write something first.")
     size = len(text.encode(errors="surrogatepass"))
     if size > LONGEST:
@@ -92,17 +102,19 @@ class Letter:
     mode: Mode = "queue"
     role: Literal["user", "system"] = "user"
     from_thread: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody, bool]:
     """Queue a message; answers it and whether it is new. The caller holds the thread's agent row.
 
-    The same id and text again is the same message. Raises MessageExists for another text, and what `clean` raises.
+    The same id, text and files again are the same message. Raises MessageExists for another one, and what `clean` raises.
     """
-    text = clean(letter.text)
+    text = clean(letter.text, may_be_empty=bool(letter.attachments))
+    attachments = [attachment.model_dump() for attachment in letter.attachments]
     known = unit.connection.execute(_with_id, {"message_id": letter.id}).first()
     if known is not None:
-        if known.thread_id != thread_id or known.text != text:
+        if known.thread_id != thread_id or known.text != text or (known.attachments or []) != attachments:
             raise MessageExists
         return _body(unit, known), False
     values = {
@@ -113,6 +125,7 @@ def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody,
         "mode": letter.mode,
         "status": MessageStatus.QUEUED,
         "from_thread": letter.from_thread,
+        "attachments": attachments or None,
         "created_at": unit.now,
     }
     body = _say(unit, unit.connection.execute(_insert, values).one())
@@ -123,7 +136,10 @@ def post(unit: UnitOfWork, thread_id: str, letter: Letter) -> tuple[MessageBody,
 def change(unit: UnitOfWork, thread_id: str, message_id: str, text: str | None, mode: Mode | None) -> MessageBody:
     """Edit a queued message. Raises UnknownMessage, MessageDelivered, and what `clean` raises."""
     row = _queued(unit, thread_id, message_id)
-    values = {"text": clean(text) if text is not None else row.text, "mode": mode or row.mode}
+    values = {
+        "text": clean(text, may_be_empty=bool(row.attachments)) if text is not None else row.text,
+        "mode": mode or row.mode,
+    }
     return _touch(unit, thread_id, message_id, **values)
 
 
@@ -280,4 +296,5 @@ def _as_body(row: Row, text: str) -> MessageBody:
         mode=row.mode,
         turn=row.turn,
         from_thread=row.from_thread,
+        attachments=row.attachments or [],
     )

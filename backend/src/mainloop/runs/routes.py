@@ -3,11 +3,12 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from mainloop.errors import UnknownRun
 from mainloop.events.bell import heard, work_of
 from mainloop.http.stream import SHUTDOWN
+from mainloop.runs import attachments
 from mainloop.runs.service import Runs
 from mainloop_models.runner import Deltas, DeltasTaken, Hello, Receipt, Reports, Welcome, Work
 
@@ -42,6 +43,14 @@ def hello(given: Hello, runs: CurrentRuns, token: Token) -> Welcome:
 def reports(given: Reports, runs: CurrentRuns, token: Token) -> Receipt:
     """What the agent did, in order; each report is applied once."""
     return runs.apply(token, given)
+
+
+@router.get("/messages/{message_id}/attachments/{attachment_id}", name="runner_attachment")
+def attachment(message_id: str, attachment_id: str, runs: CurrentRuns, token: Token) -> Response:
+    """A file that came with a message of this run's thread."""
+    caller = runs.caller(token)
+    data = runs.database.read(lambda c: attachments.of_message(c, caller.thread_id, message_id, attachment_id))
+    return Response(data, media_type="application/octet-stream")
 
 
 # Most of them never come this far: see the shortcut.

@@ -228,6 +228,7 @@ def _messages(connection: sa.Connection, found: _Open) -> list[r.WorkMessage]:
             again=m.attempt > 0,
             attempt=m.attempt,
             follow_up=follow_up if m.attempt else "",
+            attachments=m.attachments or [],
         )
         for m in found.messages
     ]

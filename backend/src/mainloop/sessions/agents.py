@@ -25,6 +25,8 @@ class AgentKind(BaseModel):
     available: bool
     why: str = ""
     models: list[str] = []
+    # Is shown the pictures that come with a message.
+    sees: bool = False
 
 
 class Credentials(BaseModel):
@@ -59,7 +61,9 @@ class AgentKinds:
         program = claude_program()
         why = "" if program else "its program is missing; install mainloop again."
         return [
-            AgentKind(kind="claude", name="Claude", available=program is not None, why=why, models=list(MODELS)),
+            AgentKind(
+                kind="claude", name="Claude", available=program is not None, why=why, models=list(MODELS), sees=True
+            ),
             AgentKind(kind="scripted", name="Demo agent", available=True),
         ]
 

@@ -29,6 +29,16 @@ class Capabilities:
     can_defer: bool
     # Recognises a message id that it has recorded before.
     exactly_once: bool
+    # Is shown the pictures of a message.
+    sees: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that came with a message, for an agent that sees."""
+
+    type: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Prompt:
     follow_up: str = ""
     # Others that went into the unfinished turn. Those that are recorded are finished by this one: it names them as taken.
     beside: Sequence["Prompt"] = ()
+    # Files that came with it: the text says which and where, these are the ones to be shown.
+    pictures: Sequence[Picture] = ()
 
     @property
     def anew(self) -> str:

@@ -7,6 +7,7 @@ never taken twice.
 """
 
 import asyncio
+import base64
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ import signal
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ from mainloop_agent.agents.base import (
     Capabilities,
     Defer,
     Host,
+    Picture,
     Prompt,
     ResumeRefused,
     Setup,
@@ -124,7 +126,7 @@ class _Pieces:
 
 
 class ClaudeAgent:
-    capabilities = Capabilities(can_steer=True, can_defer=True, exactly_once=True)
+    capabilities = Capabilities(can_steer=True, can_defer=True, exactly_once=True, sees=True)
 
     def __init__(self, setup: Setup, host: Host) -> None:
         self._run = setup.run
@@ -349,7 +351,7 @@ class ClaudeAgent:
             finally:
                 self._steady.set()
         else:
-            await self._give(name, prompt.id, prompt.anew)
+            await self._give(name, prompt.id, prompt.anew, prompt.pictures)
             end = await self._follow(name)
         self._inside.discard(name)
         assert end is not None
@@ -357,7 +359,7 @@ class ClaudeAgent:
 
     async def _prompt_again(self, name: str, prompt: Prompt) -> TurnEnd | None:
         if not await self._holds(prompt, prompt):
-            await self._give(name, prompt.id, prompt.anew)
+            await self._give(name, prompt.id, prompt.anew, prompt.pictures)
             if (end := await self._follow(name, may_be_known=True)) is not None:
                 return end
         beside = [other.id for other in prompt.beside if await self._holds(prompt, other)]
@@ -397,7 +399,7 @@ class ClaudeAgent:
         if name not in self._given:
             self._inside.add(name)
             try:
-                await self._give(name, prompt.id, prompt.text)
+                await self._give(name, prompt.id, prompt.text, prompt.pictures)
             except AgentFailed:
                 self._inside.discard(name)
                 raise
@@ -410,17 +412,18 @@ class ClaudeAgent:
                 # It had ended, or did not answer in time.
                 raise AgentFailed(self._died()) from error
 
-    async def _give(self, name: str, message: str, text: str) -> None:
+    async def _give(self, name: str, message: str, text: str, pictures: Sequence[Picture] = ()) -> None:
         if self._client is None:
             raise AgentFailed(self._died())
         self._given[name] = message
+        content = [{"type": "text", "text": text}, *map(as_block, pictures)] if pictures else text
 
         async def one() -> AsyncIterator[dict[str, Any]]:
             yield {
                 "type": "user",
                 "uuid": name,
                 "parent_tool_use_id": None,
-                "message": {"role": "user", "content": text},
+                "message": {"role": "user", "content": content},
             }
 
         try:
@@ -685,6 +688,12 @@ def as_uuid(message: str) -> str:
         return str(uuid.UUID(message))
     except ValueError:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, message))
+
+
+def as_block(picture: Picture) -> dict[str, Any]:
+    """A picture as the model is shown it."""
+    data = base64.b64encode(picture.data).decode()
+    return {"type": "image", "source": {"type": "base64", "media_type": picture.type, "data": data}}
 
 
 def begins_turn(frame: Message) -> bool:

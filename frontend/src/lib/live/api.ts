@@ -61,7 +61,7 @@ export class Api {
   /** The raw response of the event stream: who reads it wants its body piece by piece. */
   stream(cursor: string, signal: AbortSignal): Promise<Response> {
     return fetch(`/api/events?after=${encodeURIComponent(cursor)}`, {
-      headers: { ...this.#headers(), accept: 'text/event-stream' },
+      headers: { ...this.headers(), accept: 'text/event-stream' },
       credentials: 'same-origin',
       cache: 'no-store',
       signal,
@@ -242,12 +242,13 @@ export class Api {
       method: 'POST',
       keepalive: true,
       credentials: 'same-origin',
-      headers: { ...this.#headers(), 'content-type': 'application/json' },
+      headers: { ...this.headers(), 'content-type': 'application/json' },
       body: JSON.stringify(wholeAnswer(answer)),
     }).catch(() => undefined);
   }
 
-  #headers(): Record<string, string> {
+  /** What every request carries that goes past the client. */
+  headers(): Record<string, string> {
     const key = this.#key();
     return key ? { [KEY_HEADER]: key } : {};
   }

@@ -12,7 +12,15 @@ import {
 } from './api';
 import { Backoff } from './backoff';
 import { Leadership } from './leader';
-import { BrowserOutboxStore, Outbox, type OutboxStore, type Outcome, type Waiting } from './outbox';
+import {
+  BrowserOutboxStore,
+  Outbox,
+  type OutboxStore,
+  type Outcome,
+  type Waiting,
+  type WaitingFile,
+  type WaitingMessage,
+} from './outbox';
 import {
   type Changes,
   type Topic,
@@ -266,13 +274,19 @@ export class Live {
     this.#changed(takeProject(this.world, project));
   }
 
-  async sendMessage(threadId: string, text: string, mode: 'queue' | 'steer'): Promise<void> {
+  async sendMessage(
+    threadId: string,
+    text: string,
+    mode: 'queue' | 'steer',
+    files: WaitingFile[] = [],
+  ): Promise<void> {
     await this.#keep({
       kind: 'message',
       id: crypto.randomUUID?.() ?? randomId(),
       thread_id: threadId,
       text,
       mode,
+      ...(files.length > 0 && { files }),
       at: Date.now(),
       state: 'waiting',
       reason: '',
@@ -342,7 +356,9 @@ export class Live {
     try {
       if (entry.kind === 'message') {
         const { id, text, mode } = entry;
-        const message = await this.call(() => api.sendMessage(entry.thread_id, { id, text, mode }));
+        const attachments = await this.#keepFiles(entry);
+        const said = { id, text, mode, attachments };
+        const message = await this.call(() => api.sendMessage(entry.thread_id, said));
         this.#changed(takeQueued(this.world, entry.thread_id, message));
       } else {
         const item = await this.call(() => api.answer(entry.item_id, entry.answer));
@@ -368,6 +384,24 @@ export class Live {
     } finally {
       this.#say({ type: 'outbox' });
     }
+  }
+
+  /** What waited here with a message goes ahead of it. Kept once, it need not be sent again. */
+  async #keepFiles(entry: WaitingMessage): Promise<{ id: string; name: string }[]> {
+    if (!entry.files) return [];
+    const files: WaitingFile[] = [];
+    for (const file of entry.files) {
+      const { data } = file;
+      if (file.id || !data) files.push(file);
+      else {
+        const { keepFile } = await import('./files');
+        const { id, type } = await this.call(() => keepFile(this.#options.api, data));
+        files.push({ ...file, id, type });
+      }
+    }
+    if (files.some((file, i) => file.id !== entry.files?.[i]?.id))
+      await this.outbox.add({ ...entry, files });
+    return files.map(({ id, name }) => ({ id: id ?? '', name }));
   }
 
   async #loadState(): Promise<void> {

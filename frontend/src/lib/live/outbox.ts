@@ -13,11 +13,21 @@ interface Kept {
   reason: string;
 }
 
+/** A file that is given with a message. Once the server keeps it, it has an id; until then its data wait here. */
+export interface WaitingFile {
+  name: string;
+  size: number;
+  type: string;
+  id: string | null;
+  data: Blob | null;
+}
+
 export interface WaitingMessage extends Kept {
   kind: 'message';
   thread_id: string;
   text: string;
   mode: 'queue' | 'steer';
+  files?: WaitingFile[];
 }
 
 export interface WaitingAnswer extends Kept {

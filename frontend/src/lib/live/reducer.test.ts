@@ -36,6 +36,7 @@ function event(kind: string, body: object, seq: number, thread = 'main'): Event 
 
 function said(id: string, text: string, more: Partial<MessageBody> = {}): MessageBody {
   return {
+    attachments: [],
     id,
     role: 'user',
     text,

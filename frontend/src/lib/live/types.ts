@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 
 export type SessionState = Schemas['SessionState'];
 export type BlobRef = Schemas['BlobRef'];
+export type Attachment = Schemas['Attachment'];
 export type MessageBody = Schemas['MessageBody'];
 export type ReasoningBody = Schemas['ReasoningBody'];
 export type ToolCallBody = Schemas['ToolCallBody'];

@@ -545,6 +545,31 @@ export const en = {
     api: 'The API and its documents',
     lastSeen: 'last seen',
   },
+  files: {
+    attach: 'Attach pictures or files',
+    attached: 'Attached',
+    pasted: 'pasted',
+    remove: (name: string) => `Remove ${name}`,
+    sending: (name: string) => `Sending ${name}`,
+    waits: 'waits for a connection',
+    save: (name: string) => `Save ${name}`,
+    enlarge: (name: string) => `Enlarge ${name}`,
+    notLoaded: (name: string) => `${name}, which could not be loaded`,
+    empty: (name: string) => `${name} is empty.`,
+    tooLarge: (name: string, most: number) =>
+      `${name} is larger than ${most} MB, so it can’t be sent.`,
+    tooMany: (most: number, left: number) =>
+      `A message takes ${most} files: ${left} ${left === 1 ? 'was' : 'were'} left out.`,
+    damaged: (name: string) => `${name} can’t be opened as a picture: it is damaged.`,
+    sessionCould: 'A session could read it as a file.',
+    getsTheFile: 'It gets the file.',
+    cantSee: (who: string, then: string) => `${who} can’t see pictures. ${then}`,
+    tooLargeToSee: (who: string, then: string) =>
+      `The picture is too large to be seen by ${who} (3.7 MB at most). ${then}`,
+    cantRead: (who: string, then: string) =>
+      `${who} can’t read this here, only its name: pictures and text can be. ${then}`,
+    readsBeginning: (who: string) => `${who} reads only the beginning of a text this long (64 KB).`,
+  },
   palette: {
     title: 'Search and commands',
     placeholder: 'A session, a project, a command…',

@@ -1,5 +1,5 @@
 import { MAIN, hasOlder, inOrder, type Entry, type Growing } from '$lib/live/reducer';
-import type { WaitingMessage } from '$lib/live/outbox';
+import type { WaitingFile, WaitingMessage } from '$lib/live/outbox';
 import type { MessageBody, State } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
@@ -13,6 +13,21 @@ import { rowsOf, withTail, type Row } from './rows';
 export interface Target {
   place: number;
   of: 'event' | 'day';
+}
+
+/** A file in the composer. `sent`: how much of it has gone out, while it does. */
+export interface DraftFile extends WaitingFile {
+  key: string;
+  sent: number | null;
+}
+
+function keptFiles(draft: string): DraftFile[] {
+  try {
+    const kept = JSON.parse(draft || '[]') as Omit<DraftFile, 'data' | 'sent'>[];
+    return kept.map((file) => ({ ...file, data: null, sent: null }));
+  } catch {
+    return [];
+  }
 }
 
 /** One thread as the page shows and writes it: the main thread's or a session's. */
@@ -35,6 +50,7 @@ export class Conversation {
   #failure = $state('');
   #mainTurn = $state.raw<State['main']>({ id: MAIN, turn: 0, working: false, seq: 0, status: {} });
   #draft = $state('');
+  #files = $state.raw<DraftFile[]>([]);
   /** What came after this was unread when the person came here; null where nothing was. */
   #newAfter = $state<number | null>(null);
   readonly reader: Reader;
@@ -105,6 +121,7 @@ export class Conversation {
     this.#sessions = sessions;
     this.#drafts = drafts;
     this.#draft = drafts.read(id);
+    this.#files = keptFiles(drafts.read(this.#filesDraft));
     this.reader = new Reader((seq) => void this.#read(seq));
     this.#readLog();
     this.#readGrowing();
@@ -153,6 +170,24 @@ export class Conversation {
   set draft(text: string) {
     this.#draft = text;
     this.#drafts.write(this.id, text);
+  }
+
+  /** What the next message takes along. */
+  get files(): DraftFile[] {
+    return this.#files;
+  }
+
+  set files(files: DraftFile[]) {
+    this.#files = files;
+    // What the server keeps already survives a reload as well.
+    const kept = files.flatMap(({ key, name, size, type, id }) =>
+      id ? [{ key, name, size, type, id }] : [],
+    );
+    this.#drafts.write(this.#filesDraft, kept.length > 0 ? JSON.stringify(kept) : '');
+  }
+
+  get #filesDraft(): string {
+    return `${this.id}:files`;
   }
 
   growing(messageId: string): Growing | undefined {
@@ -283,10 +318,18 @@ export class Conversation {
   /** Send the draft. */
   async send(mode: 'queue' | 'steer' = 'queue'): Promise<void> {
     const text = this.#draft.trim();
-    if (!text) return;
+    const files = this.#files.map(({ name, size, type, id, data }) => ({
+      name,
+      size,
+      type,
+      id,
+      data: id ? null : data,
+    }));
+    if (!text && files.length === 0) return;
     this.draft = '';
+    this.files = [];
     this.#drafts.flush();
-    await this.#connection.live.sendMessage(this.id, text, mode);
+    await this.#connection.live.sendMessage(this.id, text, mode, files);
   }
 
   async stop(): Promise<void> {
@@ -297,6 +340,12 @@ export class Conversation {
   /** Take a message that was not accepted back into the composer. */
   async takeBack(entry: WaitingMessage): Promise<void> {
     this.draft = this.#draft ? `${entry.text}\n${this.#draft}` : entry.text;
+    const back = (entry.files ?? []).map((file, i) => ({
+      ...file,
+      key: `${entry.id}-${i}`,
+      sent: null,
+    }));
+    this.files = [...back, ...this.#files];
     await this.#connection.live.discard(entry.id);
   }
 

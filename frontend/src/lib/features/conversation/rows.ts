@@ -218,14 +218,20 @@ export function turnOf(row: Row): number | null {
 }
 
 /** A first guess of a row's height in pixels, from the length of its text: fewer corrections later. */
+/** Pictures stand side by side and are as high as each other. */
+function filesHigh(files: { type: string }[] | undefined): number {
+  if (!files?.length) return 0;
+  return files.some((file) => file.type.startsWith('image/')) ? 168 : 44;
+}
+
 export function estimate(row: Row | undefined, width: number): number {
   const lines = (text: string) =>
     Math.max(1, Math.ceil((text.length * 8) / Math.max(240, Math.min(608, width))));
   switch (row?.kind) {
     case 'message':
-      return 44 + Math.min(lines(row.body.text), 400) * 24;
+      return 44 + Math.min(lines(row.body.text), 400) * 24 + filesHigh(row.body.attachments);
     case 'pending':
-      return 64 + Math.min(lines(row.entry.text), 40) * 24;
+      return 64 + Math.min(lines(row.entry.text), 40) * 24 + filesHigh(row.entry.files);
     case 'result':
       return 60 + Math.min(lines(row.body.text), 400) * 24;
     case 'session':

@@ -1,0 +1,117 @@
+/** Files on their way into a message: what may come along, and what its agent can make of it. */
+import { Problem } from '$lib/live/api';
+import { keepFile } from '$lib/live/files';
+import type { Session, Settings } from '$lib/live/types';
+import { en } from '$lib/messages/en';
+import type { App } from '$lib/shared/app.svelte';
+import type { Conversation, DraftFile } from './conversation.svelte';
+
+/** As the server has it: more is refused there too. */
+export const MOST = 10;
+export const LARGEST = 10 * 1024 * 1024;
+const PICTURES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+/** What a model takes as a picture. */
+const LARGEST_PICTURE = 3_750_000;
+const LARGEST_TEXT = 64 * 1024;
+const TEXT = /^text\/|[/+](json|xml|yaml|javascript|x-sh|toml)$/;
+
+const words = en.files;
+
+export function isPicture(file: { type: string }): boolean {
+  return PICTURES.includes(file.type);
+}
+
+/** Which files may come along, and what is said of the others. `already`: how many are there. */
+export function choose(
+  given: readonly { name: string; size: number }[],
+  already: number,
+): { taken: number[]; refused: string[] } {
+  const taken: number[] = [];
+  const refused: string[] = [];
+  let tooMany = 0;
+  given.forEach((file, i) => {
+    if (file.size === 0) refused.push(words.empty(file.name));
+    else if (file.size > LARGEST) refused.push(words.tooLarge(file.name, LARGEST / 1024 / 1024));
+    else if (already + taken.length >= MOST) tooMany++;
+    else taken.push(i);
+  });
+  if (tooMany) refused.push(words.tooMany(MOST, tooMany));
+  return { taken, refused };
+}
+
+/** What the agent can't make of a file, in words; empty where it can take it as it is. */
+export function hindrance(
+  file: { type: string; size: number },
+  session: Session | null,
+  settings: Settings | null,
+): string {
+  const kind = session?.agent ?? settings?.default_agent;
+  const agent = settings?.agents.find((one) => one.kind === kind);
+  const name = agent?.name ?? en.app.loop;
+  // A session has its files; the main thread has none.
+  const asFile = session ? words.getsTheFile : words.sessionCould;
+  if (isPicture(file)) {
+    if (!agent?.sees) return words.cantSee(name, asFile);
+    return file.size > LARGEST_PICTURE ? words.tooLargeToSee(name, asFile) : '';
+  }
+  if (session) return '';
+  if (file.type && !TEXT.test(file.type)) return words.cantRead(name, asFile);
+  return file.size > LARGEST_TEXT ? words.readsBeginning(name) : '';
+}
+
+/** Take files into the next message and send them ahead; says what could not be taken. */
+export async function attach(
+  app: App,
+  conversation: Conversation,
+  given: readonly File[],
+): Promise<string[]> {
+  const { taken, refused } = choose(given, conversation.files.length);
+  const fresh = taken.flatMap((i): DraftFile[] => {
+    const file = given[i];
+    if (!file) return [];
+    const name = file.name || words.pasted;
+    const key = `${Date.now()}-${i}-${Math.random().toString(36).slice(2)}`;
+    return [{ key, name, size: file.size, type: file.type, id: null, data: file, sent: 0 }];
+  });
+  conversation.files = [...conversation.files, ...fresh];
+  const said = await Promise.all(fresh.map((file) => sendAhead(app, conversation, file)));
+  return [...refused, ...said.filter(Boolean)];
+}
+
+/** Send a file ahead; what the server says it is, counts. Without a line it goes with its message. */
+async function sendAhead(app: App, conversation: Conversation, file: DraftFile): Promise<string> {
+  const change = (changed: Partial<DraftFile> | null) => {
+    conversation.files = conversation.files.flatMap((one) =>
+      one.key !== file.key ? [one] : changed ? [{ ...one, ...changed }] : [],
+    );
+  };
+  if (!file.data) return '';
+  try {
+    const { api, live } = app.connection;
+    const data = file.data;
+    const kept = await live.call(() => keepFile(api, data, (sent) => change({ sent })));
+    if (isPicture(kept) && !(await opens(data))) {
+      change(null);
+      return words.damaged(file.name);
+    }
+    change({ id: kept.id, type: kept.type, sent: null });
+    return '';
+  } catch (error) {
+    if (error instanceof Problem && !error.passing) {
+      change(null);
+      return `${file.name}: ${error.detail}`;
+    }
+    change({ sent: null });
+    return '';
+  }
+}
+
+/** A picture that can't be opened would spoil the whole conversation: the model refuses it each time. */
+async function opens(data: Blob): Promise<boolean> {
+  try {
+    (await createImageBitmap(data)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

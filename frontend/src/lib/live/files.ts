@@ -1,0 +1,40 @@
+/** Files over the API, apart from the rest: fetched only where there are any. */
+import { Unreachable, problemOf, type components } from '@mainloop/api-client';
+import type { Api } from './api';
+
+type KeptFile = components['schemas']['KeptAttachment'];
+
+/** Keep a file, to be given with a message. `onsent` hears how much of it has gone out, from 0 to 1. */
+export function keepFile(api: Api, data: Blob, onsent?: (part: number) => void): Promise<KeptFile> {
+  return new Promise((resolve, reject) => {
+    // What `fetch` sends can't be watched.
+    const request = new XMLHttpRequest();
+    request.open('POST', '/api/attachments');
+    for (const [name, value] of Object.entries(api.headers()))
+      request.setRequestHeader(name, value);
+    request.setRequestHeader('content-type', 'application/octet-stream');
+    request.upload.onprogress = ({ loaded, total }) => onsent?.(total ? loaded / total : 0);
+    request.onerror = request.onabort = () => reject(new Unreachable(request.statusText));
+    request.onload = () => {
+      const { status, responseText } = request;
+      if (status === 201) resolve(JSON.parse(responseText) as KeptFile);
+      else void problemOf(new Response(responseText, { status })).then(reject);
+    };
+    request.send(data);
+  });
+}
+
+/** A file that was given with a message. */
+export async function fetchFile(api: Api, id: string): Promise<Blob> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/attachments/${encodeURIComponent(id)}`, {
+      headers: api.headers(),
+      credentials: 'same-origin',
+    });
+  } catch (error) {
+    throw new Unreachable(error);
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response.blob();
+}

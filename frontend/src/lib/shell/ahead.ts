@@ -1,0 +1,20 @@
+import { forms } from '$lib/features/inbox/forms';
+
+/** What is not needed for the first screen, but may be needed where there is no connection: fetched when all is quiet. */
+export async function fetchAhead(): Promise<void> {
+  // One after the other, so that nothing the person asks for has to wait behind them.
+  for (const part of [
+    ...Object.values(forms),
+    () => import('./keys'),
+    () => import('$lib/features/conversation/attach'),
+    () => import('$lib/features/conversation/DraftFiles.svelte'),
+    () => import('$lib/features/conversation/AttachedFiles.svelte'),
+    () => import('$lib/features/conversation/QueueList.svelte'),
+    () => import('$lib/features/conversation/SessionInline.svelte'),
+    () => import('$lib/features/conversation/WholeText.svelte'),
+    () => import('$lib/features/palette/Palette.svelte'),
+    () => import('$lib/live/files'),
+  ]) {
+    await part().catch(() => undefined);
+  }
+}
