@@ -35,6 +35,15 @@ TOOLS = [
         input_schema={"properties": {"questions": {"type": "array"}}, "required": ["questions"]},
         via="ask",
     ),
+    Tool(
+        name="form",
+        description="Asks the person to fill in a form",
+        input_schema={
+            "properties": {"message": {"type": "string"}, "schema": {"type": "object"}},
+            "required": ["message", "schema"],
+        },
+        via="ask",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mainloop.testing.scripted_model import call, script
-from mainloop_models.asks import Answer, Decision, PermissionAsk, PlanAsk, QuestionAsk
+from mainloop_models.asks import Answer, Decision, FormAsk, PermissionAsk, PlanAsk, QuestionAsk
 from mainloop_models.runner import Policy
 
 OURS = "mcp__mainloop__"
@@ -97,6 +97,57 @@ async def test_our_own_ask_gives_the_answer_back_as_text(thread: Any) -> None:
     thread.server.answer(ask.id, Answer(decision=Decision.ANSWER, answers={"Which database?": ["SQLite"]}))
     assert "SQLite" in (await thread.turn()).text
     assert not thread.server.bodies("tool_request")
+
+
+FORM = {
+    "type": "object",
+    "properties": {
+        "host": {"type": "string", "title": "Host"},
+        "copies": {"type": "integer", "minimum": 1, "default": 2},
+        "zone": {"type": "string", "enum": ["eu", "us"]},
+    },
+    "required": ["host"],
+}
+
+
+@pytest.mark.spec("inbox-28")
+async def test_a_form_comes_back_filled_in(thread: Any) -> None:
+    thread.run()
+    thread.server.say(script(call(f"{OURS}form", message="Where to?", schema=FORM), {"text": "so: {{result}}"}))
+    (ask,) = await thread.bodies("ask_opened")
+    assert isinstance(ask.ask, FormAsk)
+    assert (ask.title, [f.name for f in ask.ask.fields]) == ("Where to?", ["host", "copies", "zone"])
+    thread.server.answer(ask.id, Answer(decision=Decision.ANSWER, values={"host": "ash", "copies": 3, "zone": "eu"}))
+    assert (await thread.turn()).text == 'so: {"host": "ash", "copies": 3, "zone": "eu"}'
+    assert [b.ask_id for b in thread.server.bodies("answer_taken")] == [ask.id]
+
+
+async def test_a_form_that_the_person_declines_says_so_and_the_agent_goes_on(thread: Any) -> None:
+    thread.run()
+    thread.server.say(script(call(f"{OURS}form", message="Where to?", schema=FORM), {"text": "so: {{result}}"}))
+    (ask,) = await thread.bodies("ask_opened")
+    thread.server.answer(ask.id, Answer(decision=Decision.DENY, text="not today"))
+    end = await thread.turn()
+    assert (end.outcome, "declined to fill this in: not today" in end.text) == ("completed", True)
+
+
+async def test_a_form_that_nobody_could_fill_in_goes_back_to_the_agent_with_what_is_wrong(thread: Any) -> None:
+    thread.run()
+    nested = {"type": "object", "properties": {"deep": {"type": "object"}}}
+    thread.server.say(script(call(f"{OURS}form", message="Where to?", schema=nested), {"text": "so: {{result}}"}))
+    assert "a form takes string, number" in (await thread.turn()).text
+    assert not thread.server.bodies("ask_opened")
+
+
+async def test_a_parked_form_goes_on_where_it_was_with_its_values(thread: Any) -> None:
+    thread.run()
+    thread.server.say(script(call(f"{OURS}form", message="Where to?", schema=FORM), {"text": "so: {{result}}"}))
+    (ask,) = await thread.bodies("ask_opened")
+    await thread.park()
+    thread.server.answer(ask.id, Answer(decision=Decision.ANSWER, values={"host": "ash"}))
+    thread.run()
+    assert (await thread.turn()).text == 'so: {"host": "ash"}'
+    assert len(thread.server.bodies("ask_opened")) == 1
 
 
 async def test_an_allowed_command_runs_once(thread: Any) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainloop_agent.policy import READING, Allow, Ask, Deny, Rules, ToolCall, Verdict
-from mainloop_models.asks import PermissionAsk, PlanAsk, QuestionAsk
+from mainloop_agent.policy import READING, Ask, Rules, ToolCall, Verdict
+from mainloop_models.asks import Allow, Answer, Decision, Deny, PermissionAsk, PlanAsk, QuestionAsk
 from mainloop_models.runner import Policy
 
 
@@ -197,3 +197,23 @@ def test_a_sub_agent_s_permission_names_it(tmp_path: Path) -> None:
     assert isinstance(verdict, Ask)
     assert isinstance(verdict.body, PermissionAsk)
     assert verdict.body.subagent == "a1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(decision=Decision.ANSWER, values={"n": 2}), {"action": "accept", "content": {"n": 2}}),
+        (Answer(decision=Decision.DENY), {"action": "decline"}),
+        (Answer(decision=Decision.DISMISS), {"action": "cancel"}),
+    ],
+)
+def test_a_form_of_a_protocol_is_asked_and_answered_in_its_own_words(
+    tmp_path: Path, answer: Answer, said: dict[str, object]
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    wanted = ToolCall("c", "elicitation", {"message": "How many?", "requestedSchema": schema})
+    verdict = rules(tmp_path).judge(wanted)
+    assert isinstance(verdict, Ask)
+    outcome = verdict.body.outcome(answer, wanted.input, ours=False)
+    assert isinstance(outcome, Allow)
+    assert outcome.input == {**wanted.input, **said}

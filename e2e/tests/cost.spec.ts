@@ -1,5 +1,7 @@
 /** What it costs, and what happens at a ceiling, with the real agent. */
 import AxeBuilder from '@axe-core/playwright';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
 import { script } from '../src/model.ts';
 import { bash } from '../src/steps.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
@@ -72,5 +74,49 @@ test(
     await day.getByRole('textbox').fill('12.50');
     await day.getByRole('textbox').press('Enter');
     await expect(day).toContainText('of $12.50');
+  },
+);
+
+// spec: cost-18
+test(
+  'a session and a project get ceilings of their own, say whose value holds, and give it up again',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const folder = mkdtempSync('/var/tmp/mainloop-e2e-ceilings-');
+    execFileSync('git', ['init', '-q', folder]);
+    const name = `shop-${crypto.randomUUID().slice(0, 8)}`;
+    await server().api('POST', '/api/projects', { name, source: folder });
+    const id = crypto.randomUUID();
+    const prompt = script({ text: 'Done.' });
+    await server().api('POST', '/api/sessions', { id, title: 'Look', prompt });
+
+    const page = await visit(server(), { path: `/s/${id}` });
+    await page.getByRole('tab', { name: 'Details' }).click();
+    const session = page.locator('[data-ceiling="session-usd"]');
+    await expect(session).toContainText('as in the settings');
+    await session.getByRole('button', { name: /^Change the ceiling/ }).click();
+    await session.getByRole('textbox').fill('none at all');
+    await session.getByRole('button', { name: 'Save' }).click();
+    await expect(session.getByRole('alert')).toContainText('A ceiling is a number of dollars');
+    await session.getByRole('textbox').fill('3');
+    await session.getByRole('textbox').press('Enter');
+    await expect(session).toContainText('of $3.00');
+    await expect(session).toContainText('its own');
+    await session.scrollIntoViewIfNeeded();
+    await examine(page, 'own-ceilings');
+
+    await page.goto(`${server().url}/projects`);
+    const project = page.locator('[data-project]', { hasText: name });
+    await project.locator('summary').click();
+    const daily = project.locator('[data-ceiling="project-tokens"]');
+    await daily.getByRole('button').click();
+    await daily.getByRole('textbox').fill('500000');
+    await daily.getByRole('textbox').press('Enter');
+    await expect(daily).toContainText('of the project');
+    await examine(page, 'project-ceilings');
+    await daily.getByRole('button').click();
+    await daily.getByRole('textbox').fill('');
+    await daily.getByRole('textbox').press('Enter');
+    await expect(daily).toContainText('as in the settings');
   },
 );

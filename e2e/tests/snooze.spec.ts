@@ -2,7 +2,7 @@
 import { examine } from '../src/examine.ts';
 import { ask, bash } from '../src/steps.ts';
 import { script } from '../src/model.ts';
-import { expect, test, useServer, type Page } from '../src/test.ts';
+import { expect, test, useServer, type Locator, type Page } from '../src/test.ts';
 import { approve, asks, isPhone, openSessions, said } from '../src/ui.ts';
 
 // Whoever has not looked for the time of a breath was away.
@@ -14,14 +14,14 @@ async function start(title: string, ...steps: Parameters<typeof script>): Promis
   return id;
 }
 
-/** Wipe over an ask with a finger, to the left. */
-async function wipe(page: Page, title: string): Promise<void> {
-  const where = asks(page, title);
+/** Wipe over something with a finger. */
+async function wipe(page: Page, where: Locator, way: 'left' | 'right'): Promise<void> {
   await where.scrollIntoViewIfNeeded();
   const box = await where.boundingBox();
   if (!box) throw new Error('nothing to wipe over');
   const finger = await page.context().newCDPSession(page);
-  const at = (part: number) => [{ x: box.x + box.width * part, y: box.y + 12 }];
+  const from = (part: number) => (way === 'left' ? part : 1 - part);
+  const at = (part: number) => [{ x: box.x + box.width * from(part), y: box.y + 12 }];
   await finger.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: at(0.9) });
   await finger.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: at(0.5) });
   await finger.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: at(0.1) });
@@ -42,7 +42,7 @@ test(
     await expect(page).toHaveTitle('(2) mainloop');
 
     // By the finger on a phone, by the key elsewhere; until a time.
-    if (isPhone(page)) await wipe(page, 'Run echo');
+    if (isPhone(page)) await wipe(page, asks(page, 'Run echo'), 'left');
     else {
       await asks(page, 'Run echo').getByRole('alertdialog').focus();
       await page.keyboard.press('h');
@@ -113,3 +113,48 @@ test('what was put off until one is back is there when one looks again, and its 
   await expect(back).toHaveTitle('mainloop');
   await expect(back).toHaveTitle('(1) mainloop');
 });
+
+// spec: inbox-30
+test(
+  'done is a wipe to the right or a key: what can be let go is dismissed, what must be decided opens',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const colour = await start('Colour', ask('Which blue?', 'sky', 'sea'), {
+      text: 'So: {{result}}',
+    });
+    const build = await start('Build', bash('echo built > out'), { text: 'It said {{result}}' });
+    const page = await visit(server(), { path: '/sessions' });
+    const list = page.getByRole('main');
+    const done = async (title: string, inside: Locator) => {
+      if (isPhone(page)) return wipe(page, asks(list, title), 'right');
+      await inside.focus();
+      await page.keyboard.press('e');
+    };
+    const question = asks(list, 'Which blue?');
+    await expect(asks(list, 'Run echo built')).toBeVisible();
+
+    await done('Which blue?', question.getByRole('radio').first());
+    await expect(list.getByText('You said: Dismissed')).toBeVisible();
+    await list.getByRole('button', { name: 'Undo' }).click();
+    await expect(question.getByRole('radio').first()).toBeVisible();
+    await done('Which blue?', question.getByRole('radio').first());
+    await expect(question).toHaveCount(0);
+    const row = list.locator(`[data-session-row="${colour}"]`);
+    await expect(row).toContainText('answered');
+
+    // Nothing is decided by a wipe: the session opens, with all of what would run.
+    await done('Run echo built', asks(list, 'Run echo built').getByRole('alertdialog'));
+    await expect(page).toHaveURL(new RegExp(`/s/${build}$`));
+    await expect(asks(page, 'Run echo built').last()).toBeVisible();
+    await page.goto(`${server().url}/sessions`);
+    await expect(asks(list, 'Run echo built')).toBeVisible();
+
+    // A session that has answered is closed.
+    if (isPhone(page)) await wipe(page, row, 'right');
+    else {
+      await row.getByRole('link').focus();
+      await page.keyboard.press('e');
+    }
+    await expect(row).toContainText('done');
+  },
+);

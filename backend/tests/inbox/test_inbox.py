@@ -13,7 +13,7 @@ from mainloop.events import unit
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
-from mainloop_models.asks import PermissionAsk, PlanAsk
+from mainloop_models.asks import Option, PermissionAsk, PlanAsk, Question, QuestionAsk, UnknownAsk, form_of
 
 RUN = PermissionAsk(tool="Bash", input={"command": "make 2"}, command="make 2")
 
@@ -71,11 +71,13 @@ def test_each_kind_is_answered_in_its_own_words(server: InProcessServer) -> None
         "permission": runner.ask_permission(),
         "question": runner.ask_question("Which?"),
         "plan": runner.ask(PlanAsk(plan="1. Look")),
+        "form": runner.ask(FORM),
     }
     allowed = {
         "permission": {"allow", "deny"},
         "question": {"answer", "dismiss"},
         "plan": {"approve", "revise", "deny"},
+        "form": {"answer", "deny", "dismiss"},
     }
     for kind, ask in asks.items():
         for decision in {"allow", "deny", "approve", "revise", "answer", "dismiss", "retry"} - allowed[kind]:
@@ -96,16 +98,96 @@ def test_every_question_needs_its_answer_or_the_persons_own_words(server: InProc
         ({"Which?": "red", "How many?": ""}, "Not answered yet: How many?"),
         ({"Which?": "red", "How many?": []}, "Not answered yet: How many?"),
         ({"Which?": "red", "How many?": "2", "Who?": "me"}, "This was not asked: Who?"),
+        ({"Which?": "red", "How many?": ["2", "3"]}, "Only one answer fits here: How many?"),
     ]
     for answers, words in wrong:
         status, problem = give(server, ask, "answer", answers=answers)
         assert (status, problem["detail"]) == (422, words)
-    assert give(server, ask, "answer", answers={"Which?": "red", "How many?": ["2", "3"]})[0] == 200
+    assert give(server, ask, "answer", answers={"Which?": "red", "How many?": ["2"]})[0] == 200
     own = runner.ask_question("Really?")
     assert give(server, own, "answer", text="ask me tomorrow")[0] == 200
     given = runner.work().answers
-    assert given[0].answer.answers == {"Which?": "red", "How many?": ["2", "3"]}
+    assert given[0].answer.answers == {"Which?": "red", "How many?": ["2"]}
     assert given[1].answer.text == "ask me tomorrow"
+
+
+def test_a_question_for_any_number_of_options_takes_several(server: InProcessServer) -> None:
+    runner = working(server)
+    options = [Option(label=label) for label in ("left", "right", "both")]
+    ask = runner.ask(QuestionAsk(questions=[Question(question="Where?", multi_select=True, options=options)]))
+    chosen = {"Where?": ["left", "in the middle"]}
+    assert give(server, ask, "answer", answers=chosen)[1]["answer"]["answers"] == chosen
+    assert runner.work().answers[0].answer.answers == chosen
+
+
+# ---- forms ----------------------------------------------------------------------------------------------------
+FORM = form_of(
+    "Where shall it run?",
+    {
+        "type": "object",
+        "properties": {
+            "host": {"type": "string", "title": "Host", "minLength": 3},
+            "copies": {"type": "integer", "title": "Copies", "minimum": 1, "maximum": 9, "default": 2},
+            "ratio": {"type": "number"},
+            "public": {"type": "boolean"},
+            "zone": {"type": "string", "enum": ["eu", "us"], "enumNames": ["Europe", "America"]},
+            "days": {"type": "array", "items": {"enum": ["mon", "tue", "wed"]}, "maxItems": 2},
+        },
+        "required": ["host"],
+    },
+)
+
+
+@pytest.mark.spec("inbox-28")
+def test_a_form_is_an_item_with_its_fields_and_its_values_reach_the_call_that_asked(server: InProcessServer) -> None:
+    runner = working(server)
+    ask = runner.ask(FORM, title="Where shall it run?")
+    [item] = server.person.get("/api/inbox")["items"]
+    assert (item["kind"], item["decisions"], item["ask"]["message"]) == (
+        "form",
+        ["deny", "answer", "dismiss"],
+        "Where shall it run?",
+    )
+    assert [(f["name"], f["kind"], f["required"]) for f in item["ask"]["fields"]][:2] == [
+        ("host", "text", True),
+        ("copies", "integer", False),
+    ]
+    values = {"host": "ash", "copies": 3, "ratio": 0.5, "public": True, "zone": "eu", "days": ["mon", "wed"]}
+    status, answered = give(server, ask, "answer", values=values)
+    assert (status, answered["answer"]["values"]) == (200, values)
+    assert runner.work().answers[0].answer.values == values
+
+
+@pytest.mark.spec("inbox-29")
+def test_values_that_do_not_fit_are_refused_with_the_field_by_name(server: InProcessServer) -> None:
+    runner = working(server)
+    ask = runner.ask(FORM)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({}, "Not filled in yet: Host"),
+        ({"host": "a"}, "Host: at least 3 characters are needed."),
+        ({"host": "ash", "copies": 12}, "Copies: at most 9."),
+        ({"host": "ash", "zone": "asia"}, "zone: choose one of eu, us."),
+        ({"host": "ash", "days": ["mon", "tue", "wed"]}, "days: choose at most 2."),
+        ({"host": "ash", "port": 1}, "This was not asked: port"),
+    ]
+    for values, words in wrong:
+        status, problem = give(server, ask, "answer", values=values)
+        assert (status, problem["detail"]) == (422, words)
+    assert give(server, ask, "answer", values={"host": "a" * 20_001})[0] == 422
+    assert give(server, ask, "deny", values={"host": "ash"})[0] == 422
+    assert give(server, runner.ask_permission(), "allow", values={"host": "ash"})[0] == 422
+    assert give(server, ask, "deny")[0] == 200
+    assert give(server, runner.ask(FORM), "dismiss")[0] == 200
+
+
+def test_an_ask_of_a_kind_that_a_newer_runner_knows_is_kept_and_can_be_dismissed(server: InProcessServer) -> None:
+    runner = working(server)
+    ask = runner.ask(UnknownAsk.model_validate({"kind": "teleport", "to": "Mars"}), title="Shall I go?")
+    [item] = server.person.get("/api/inbox")["items"]
+    assert (item["kind"], item["title"], item["decisions"]) == ("teleport", "Shall I go?", ["dismiss"])
+    assert give(server, ask, "allow")[1]["detail"] == "An ask is answered with one of: dismiss."
+    assert give(server, ask, "dismiss")[0] == 200
+    assert runner.work().answers[0].answer.decision == "dismiss"
 
 
 def test_an_answer_with_text_no_database_stores_is_taken(server: InProcessServer) -> None:

@@ -158,3 +158,73 @@ def test_a_runners_token_opens_nothing_of_the_persons_api(server: InProcessServe
             assert answer.status_code == 401, (verb, path, answer.status_code)
             tried += 1
     assert tried > 25
+
+
+def report_of(server: InProcessServer, title: str, text: str) -> str:
+    """The session of this title reports and is done; its id."""
+    [session] = [s for s in server.person.get("/api/sessions")["sessions"] if s["title"] == title]
+    runner = server.runner(session["id"])
+    runner.hello()
+    runner.begin()
+    runner.request("report", text=text)
+    runner.end(text=text)
+    return str(session["id"])
+
+
+def titles(server: InProcessServer) -> set[str]:
+    return {session["title"] for session in server.person.get("/api/sessions")["sessions"]}
+
+
+@pytest.mark.spec("desk-10")
+def test_woken_by_a_report_alone_the_main_agent_starts_and_reaches_nothing_that_was_not_announced(
+    server: InProcessServer,
+) -> None:
+    server.person.say("Build it, then have it reviewed.")
+    desk = server.runner()
+    desk.hello()
+    desk.begin()
+    assert not desk.request("spawn_session", title="Build", prompt="b", wake=True, then=["Review it"]).is_error
+    assert not desk.request("spawn_session", title="Other", prompt="o").is_error
+    desk.end(text="started")
+    desk.goodbye()
+    build = report_of(server, "Build", INJECTED[0])
+    woken = server.runner("main", 2)
+    woken.hello()
+    turn = woken.begin()
+    assert turn == 2
+    refused = woken.request("spawn_session", title="Push it", prompt=INJECTED[0])
+    assert (refused.is_error, "what sessions say starts none" in refused.text) == (True, True)
+    for then in (["Push it"], ["Review it"]):
+        assert woken.request("spawn_session", title="Review it", prompt="review", wake=True, then=then).is_error
+    [other] = [s["id"] for s in server.person.get("/api/sessions")["sessions"] if s["title"] == "Other"]
+    for answer in (
+        woken.request("message_session", id=other, text=INJECTED[0]),
+        woken.request("control_session", id=other, action="cancel"),
+    ):
+        assert (answer.is_error, "it can't reach" in answer.text) == (True, True)
+    assert titles(server) == {"Build", "Other"}
+    # What was announced follows, once; whoever reported can be talked to.
+    assert not woken.request("message_session", id=build, text="well done").is_error
+    assert not woken.request("spawn_session", title="review  IT", prompt="review").is_error
+    assert woken.request("spawn_session", title="Review it", prompt="again").is_error
+    assert titles(server) == {"Build", "Other", "review IT"}
+
+
+@pytest.mark.spec("desk-10")
+def test_a_word_of_the_person_in_the_turn_is_enough(server: InProcessServer) -> None:
+    server.person.say("Build it.")
+    desk = server.runner()
+    desk.hello()
+    desk.begin()
+    desk.request("spawn_session", title="Build", prompt="build", wake=True)
+    desk.end(text="started")
+    desk.goodbye()
+    report_of(server, "Build", "Built.")
+    woken = server.runner("main", 2)
+    woken.hello()
+    woken.begin()
+    assert woken.request("spawn_session", title="Push", prompt="push").is_error
+    said = server.person.say("Yes, push it", mode="steer")
+    woken.until_work(lambda work: said in [message.id for message in work.messages])
+    woken.say(r.MessageTaken(turn=2, message_id=said))
+    assert not woken.request("spawn_session", title="Push", prompt="push").is_error

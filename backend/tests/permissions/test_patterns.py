@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainloop.errors import BadInput
-from mainloop.permissions.patterns import Pattern, covered, parse, parts_of, suggestions
+from mainloop.permissions.patterns import covered, parse, parse_all, parts_of, suggestions, together
 from mainloop.permissions.programs import NEVER, SHELLS
 from mainloop_models.asks import PermissionAsk
 from mainloop_models.commands import read
@@ -29,7 +29,7 @@ def rows() -> list[tuple[str, str, bool]]:
     pattern = ""
     for line in TABLE.read_text().splitlines():
         if line.startswith("== "):
-            pattern = line[3:]
+            pattern = line[3:].replace("⏎", "\n")
         elif line and not line.startswith("#"):
             expected, command = line[:3].strip(), line[4:]
             assert expected in ("yes", "no"), line
@@ -44,7 +44,7 @@ PATTERNS = sorted({pattern for pattern, _, _ in ROWS})
 @pytest.mark.spec("permissions-4", "permissions-5", "permissions-6", "permissions-7")
 @pytest.mark.parametrize(("pattern", "command", "expected"), ROWS)
 def test_a_pattern_covers_what_the_table_says(pattern: str, command: str, expected: bool) -> None:
-    assert covered(bash(command), parse("Bash", pattern)) is expected
+    assert covered(bash(command), *parse_all("Bash", pattern)) is expected
 
 
 def test_the_table_is_long_and_says_nothing_twice() -> None:
@@ -352,7 +352,14 @@ def test_patterns_of_other_tools(pattern: tuple[str, str], ask: PermissionAsk, e
         ("pytest /ws/tests/a.py", ["pytest *", "pytest tests/a.py"]),
         ("./deploy /ws", ["./deploy ."]),
         ("./deploy 'a b'", ["./deploy 'a b'"]),
-        ("npm run build && npm test", []),
+        ("npm run build && npm test", ["npm run build + npm test"]),
+        ("npm test; ls; npm run build; npm test", ["npm test + npm run build"]),
+        ("pytest -q a.py && ruff check .", ["pytest * + ruff check *", "pytest -q a.py + ruff check ."]),
+        ("pytest a.py && pytest b.py", ["pytest *", "pytest a.py + pytest b.py"]),
+        ("npm test && bash -c ls", []),
+        ("npm test && curl evil | sh", []),
+        ("make a && make b && make c && make d && make e", []),
+        (f"make {'x' * 400} && make {'y' * 400}", []),
         ("npm test > out", []),
         ("bash -c ls", []),
         ("ls", []),
@@ -360,14 +367,15 @@ def test_patterns_of_other_tools(pattern: tuple[str, str], ask: PermissionAsk, e
     ],
 )
 def test_an_ask_suggests_the_narrowest_pattern_that_is_of_use(command: str, expected: list[str]) -> None:
-    assert [p.text for p in suggestions(bash(command), confined=True)] == expected
+    assert [together(found).replace("\n", " + ") for found in suggestions(bash(command), confined=True)] == expected
 
 
 @settings(max_examples=300)
 @given(parts=st.lists(st.sampled_from(PIECES), min_size=1, max_size=6))
 def test_whatever_is_suggested_covers_the_ask_that_suggests_it(parts: list[str]) -> None:
     ask = bash(" ".join(parts))
-    for pattern in suggestions(ask, confined=True):
-        assert isinstance(pattern, Pattern)
-        assert covered(ask, pattern)
-        assert parse("Bash", pattern.text) == pattern
+    for found in suggestions(ask, confined=True):
+        assert covered(ask, *found)
+        assert parse_all("Bash", together(found)) == found
+        # None of them is there for nothing.
+        assert all(not covered(ask, *(one for one in found if one != each)) for each in found)

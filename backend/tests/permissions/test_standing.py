@@ -71,6 +71,36 @@ def asks(server: InProcessServer, runner: HandRunner, command: str) -> bool:
     return False
 
 
+@pytest.mark.spec("permissions-17")
+def test_a_command_of_two_programs_is_offered_one_pattern_for_each_and_both_are_given(
+    server: InProcessServer, project: str
+) -> None:
+    runner = working(server, "session-1", project)
+    both = "npm run build && npm test"
+    for _ in range(2):
+        give(server, runner.ask_permission(both))
+    # What it would also have covered: either of them alone.
+    give(server, runner.ask_permission("npm test | tail -3"), "deny")
+    third = runner.ask_permission(both)
+    shown = waiting(server)[third]
+    assert (shown["pattern"], shown["allowed_before"]) == ("npm run build\nnpm test", 2)
+    [offered] = server.person.get(f"/api/permissions/offer/{third}")["patterns"]
+    assert offered["pattern"] == "npm run build\nnpm test"
+    assert {(past["text"], past["decision"]) for past in offered["past"]} == {
+        (both, "allow"),
+        ("npm test | tail -3", "deny"),
+    }
+    half = give(server, third, scope="project", pattern="npm test")
+    assert (half[0], "does not cover what is asked" in half[1]["detail"]) == (422, True)
+    status, item = give(server, third, scope="project", pattern=offered["pattern"])
+    assert (status, item["answer"]["always"]) == (200, "npm run build, npm test")
+    assert {one["pattern"] for one in standing(server)} == {"npm run build", "npm test"}
+    assert not asks(server, runner, both)
+    assert not asks(server, runner, "npm test")
+    assert asks(server, runner, "npm run build && npm publish")
+    assert {one["pattern"]: one["used"] for one in standing(server)} == {"npm run build": 1, "npm test": 2}
+
+
 @pytest.mark.spec("permissions-1", "permissions-3", "permissions-9")
 def test_the_third_same_allow_offers_to_stand_and_the_fourth_is_not_asked(
     server: InProcessServer, project: str

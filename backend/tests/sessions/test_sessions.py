@@ -54,7 +54,7 @@ def test_a_session_goes_from_starting_to_working_to_idle_and_every_change_is_an_
     welcome = runner.hello()
     assert (welcome.role, welcome.agent, welcome.resume) == ("session", "scripted", False)
     assert "look-around" in welcome.prompt
-    assert [t.name for t in welcome.tools] == ["ask", "report", "spawn_session"]
+    assert [t.name for t in welcome.tools] == ["ask", "form", "report", "spawn_session"]
     assert runner.take().text == "Look around the repository"
     runner.begin()
     assert state(server) == ("working", "")

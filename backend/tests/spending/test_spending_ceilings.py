@@ -141,6 +141,37 @@ def test_beyond_the_day_s_ceiling_nobody_begins_and_one_item_speaks_for_all(new_
     assert server.starts("session-2") == server.starts("main") == [1]
 
 
+@pytest.mark.spec("cost-17")
+def test_what_a_ceiling_offers_is_enough_to_go_on_when_the_person_looks(new_server: NewServer) -> None:
+    server = new_server(max_usd_per_day=1.00, max_usd_per_turn=None, max_usd_per_session=None)
+    first = at_work(server)
+    start(server, "session-2")
+    second = play(server, "session-2")
+    second.begin()
+    second.spent(0.90)
+    first.spent(0.05)
+    first.paused()
+    before = ceiling(server)
+    assert before["notice"]["reached"]["offer"] == 0.2
+    # The other one's model was in the middle of a long answer.
+    second.spent(1.30)
+    second.paused()
+    # Whoever answers what stands no longer is told so, and nothing beyond what they agreed to is given.
+    late = server.person.http.post(
+        f"/api/inbox/{before['id']}/answer", json={"id": "answer-too-late", "decision": "raise_once", "amount": 0.2}
+    )
+    assert (late.status_code, late.json()["detail"].startswith("Meanwhile more was used")) == (422, True)
+    server.look_after()
+    after = ceiling(server)
+    assert after["id"] == before["id"]
+    reached = after["notice"]["reached"]
+    assert (reached["spent"], reached["offer"]) == (1.35, 0.55)
+    assert "$1.35 of $1.00 are used" in after["notice"]["text"]
+    server.person.answer(after["id"], "raise_once", amount=0.55)
+    assert first.take().text == second.take().text == "look around"
+    assert not server.person.state()["items"]
+
+
 @pytest.mark.spec("cost-13")
 def test_of_ten_that_begin_at_the_edge_only_as_many_do_as_there_is_room_for(new_server: NewServer) -> None:
     server = new_server(max_usd_per_day=1.00, max_usd_per_turn=None, max_usd_per_session=None)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from mainloop_agent.agents.base import Decision, Defer
-from mainloop_agent.policy import Allow, Ask, Deny, Rules, ToolCall
-from mainloop_models.asks import Answer, PermissionAsk, PlanAsk, QuestionAsk
+from mainloop_agent.policy import Ask, Rules, ToolCall
+from mainloop_models.asks import Allow, Answer, Deny
 from mainloop_models.asks import Decision as Said
 from mainloop_models.runner import (
     AnswerTaken,
@@ -192,7 +192,7 @@ class Calls:
         return self.can_defer and call.subagent is None
 
     def _answered(self, call: ToolCall, ask_id: str, ask: Ask, answer: Answer) -> Decision:
-        decision = outcome(call, ask, answer)
+        decision = ask.body.outcome(answer, call.input, ours=call.ours)
         if isinstance(decision, Deny):
             self.report(AnswerTaken(ask_id=ask_id))
             return self._deny(call, decision.reason)
@@ -223,45 +223,10 @@ class Calls:
         return f"ask-{self.thread}-{call.id}"
 
 
-def outcome(call: ToolCall, ask: Ask, answer: Answer) -> Allow | Deny:
-    """What the person's answer means for the call that asked."""
-    match ask.body:
-        case QuestionAsk():
-            return _question_answered(call, ask.body, answer)
-        case PlanAsk():
-            if answer.decision in (Said.APPROVE, Said.ALLOW):
-                return Allow()
-            if answer.decision is Said.REVISE:
-                return Deny(f"The person wants the plan changed: {answer.text}" if answer.text else "Change the plan.")
-            return Deny(_refusal("The person does not want this plan", answer.text))
-        case PermissionAsk():
-            if answer.decision in (Said.ALLOW, Said.APPROVE):
-                return Allow()
-            return Deny(_refusal("The person refused this call", answer.text))
-
-
-def _refusal(what: str, reason: str) -> str:
-    return f"{what}: {reason}" if reason else f"{what}."
-
-
-def _question_answered(call: ToolCall, ask: QuestionAsk, answer: Answer) -> Allow | Deny:
-    if answer.decision in (Said.DISMISS, Said.DENY):
-        return Deny(_refusal("The person chose not to answer; go on as you think best", answer.text))
-    chosen = {q: ", ".join(a) if isinstance(a, list) else a for q, a in answer.answers.items()}
-    if not chosen and answer.text:
-        # Free words answer everything that was asked.
-        chosen = {q.question: answer.text for q in ask.questions}
-    elif answer.text:
-        chosen[next(iter(chosen))] += f" ({answer.text})"
-    if call.ours:
-        return Allow(answer="\n".join(f"{q}\n{a}" for q, a in chosen.items()))
-    return Allow(input={**call.input, "answers": dict(chosen)})
-
-
 def in_words(answer: WorkAnswer) -> str:
     """A decision as a message, for an agent whose call is gone."""
     given = answer.answer
-    lines = [f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in given.answers.items()]
+    lines = given.filled()
     if given.text:
         lines.append(given.text)
     said = {
@@ -269,7 +234,7 @@ def in_words(answer: WorkAnswer) -> str:
         Said.APPROVE: "The person approved.",
         Said.DENY: "The person refused the call you had asked about.",
         Said.REVISE: "The person wants your plan changed.",
-        Said.ANSWER: "The person answered your question.",
+        Said.ANSWER: "The person answered what you had asked.",
         Said.DISMISS: "The person chose not to answer; go on as you think best.",
         Said.RETRY: "The person wants you to try again.",
     }[given.decision]

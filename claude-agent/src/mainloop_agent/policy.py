@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Literal, cast
 
 from mainloop_agent.titles import relative
-from mainloop_models.asks import AskBody, Option, PermissionAsk, PlanAsk, Question, QuestionAsk
+from mainloop_models.asks import (
+    Allow,
+    AskBody,
+    Deny,
+    NotAForm,
+    Option,
+    PermissionAsk,
+    PlanAsk,
+    Question,
+    QuestionAsk,
+    form_of,
+)
 from mainloop_models.commands import Place, only_reads
 from mainloop_models.runner import Policy
 
@@ -29,20 +40,6 @@ class ToolCall:
     subagent: str | None = None
     # The agent is planning: it may look, not touch.
     planning: bool = False
-
-
-@dataclass(frozen=True)
-class Allow:
-    """Run it; with this input, where the person's answer is part of it."""
-
-    input: dict[str, object] | None = None
-    # What our own `ask` tool gives back.
-    answer: str | None = None
-
-
-@dataclass(frozen=True)
-class Deny:
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,9 @@ READING = frozenset(
 WRITING = {"Edit": "file_path", "MultiEdit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path"}
 LOOKING = {"Read": "file_path", "NotebookRead": "notebook_path", "Glob": "path", "Grep": "path", "LS": "path"}
 
+# What an adapter calls a form that its agent's protocol asks the person to fill in.
+ELICITATION = "elicitation"
+
 PLANNING = "You are planning: look around, then show the plan. Nothing is changed before the person approves it."
 
 
@@ -108,6 +108,8 @@ class Rules:
             return question(call)
         if call.name == "ExitPlanMode":
             return plan(call)
+        if call.name == ELICITATION:
+            return form(call)
         if call.name == "Bash":
             return self._command(call)
         if call.name in WRITING:
@@ -119,7 +121,9 @@ class Rules:
     def _ours(self, call: ToolCall) -> Verdict:
         if call.name not in self.ours:
             return Deny(f"There is no tool {call.name} here.")
-        return question(call) if self.ours[call.name] == "ask" else Allow()
+        if self.ours[call.name] != "ask":
+            return Allow()
+        return form(call) if "schema" in call.input else question(call)
 
     def _look(self, call: ToolCall) -> Verdict:
         path = call.input.get(LOOKING.get(call.name, ""))
@@ -262,3 +266,12 @@ def plan(call: ToolCall) -> Verdict:
     words = text if isinstance(text, str) else ""
     first = next((line.strip("# ").strip() for line in words.splitlines() if line.strip("# ").strip()), "")
     return Ask(first or "A plan to review", PlanAsk(plan=words))
+
+
+def form(call: ToolCall) -> Verdict:
+    """The form of a call: of our tool, or as a protocol words it."""
+    try:
+        body = form_of(call.input.get("message"), call.input.get("schema", call.input.get("requestedSchema")))
+    except NotAForm as error:
+        return Deny(str(error))
+    return Ask(" ".join(body.message.split())[:200], body)

@@ -31,12 +31,13 @@ from mainloop_agent.agents.base import (
 )
 from mainloop_agent.bounds import Watch, end_all
 from mainloop_agent.calls import Calls, in_words
-from mainloop_agent.policy import Deny, Rules, ToolCall
+from mainloop_agent.policy import Rules, ToolCall
 from mainloop_agent.reporter import Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
 from mainloop_agent.spending import Counter
 from mainloop_agent.spool import Spool, older_runs
 from mainloop_agent.titles import title_of
+from mainloop_models.asks import Deny
 from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, Usage
 from mainloop_models.runner import (
     AgentSession,

@@ -44,6 +44,8 @@ def _words(tool: str, given: Mapping[str, object], workspace: str) -> str:
             return "update the list of steps"
         case "AskUserQuestion" | "ask":
             return "ask a question"
+        case "elicitation" | "form":
+            return "ask for a form"
         case "EnterPlanMode":
             return "begin a plan"
         case "ExitPlanMode":

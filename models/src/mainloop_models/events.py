@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from mainloop_models.asks import Answer, AskBody
+from mainloop_models.asks import Answer, AskBody, Decision
 from mainloop_models.base import Model
 
 
@@ -369,7 +369,7 @@ class Reached(Model):
 class NoticeItem(Model):
     """An item that is no ask: something went wrong or reached its bound, and the person should know."""
 
-    kind: Literal["failure", "ceiling", "stall", "sign_in"]
+    kind: str
     text: str
     hint: str = ""
     # What can be done with one tap.
@@ -392,7 +392,12 @@ class ItemBody(Model):
     """kind `item`: something that waits for the person. Written again when it is answered or closes itself."""
 
     id: str
-    kind: Literal["question", "plan", "permission", "failure", "ceiling", "stall", "sign_in"]
+    # That of its ask (`mainloop_models.asks`), or of its notice: failure, ceiling, stall, sign_in.
+    kind: str
+    # The smaller, the more urgent.
+    urgency: int = 9
+    # How it can be answered.
+    decisions: list[Decision] = []
     thread_id: str
     session_id: str | None = None
     title: str

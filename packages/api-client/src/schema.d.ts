@@ -1014,6 +1014,8 @@ export interface components {
              * @default
              */
             always: string;
+            /** Amount */
+            amount?: number | null;
             /**
              * Answers
              * @default {}
@@ -1028,6 +1030,13 @@ export interface components {
              * @default
              */
             text: string;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: string | boolean | number | string[];
+            };
         };
         /** AnswerResult */
         AnswerResult: {
@@ -1084,7 +1093,7 @@ export interface components {
          */
         AskOpened: {
             /** Ask */
-            ask: components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"];
+            ask: components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"] | components["schemas"]["FormAsk"] | components["schemas"]["UnknownAsk"];
             /** Call Id */
             call_id: string;
             /** Id */
@@ -1278,6 +1287,19 @@ export interface components {
         Checks: {
             /** Checks */
             checks: components["schemas"]["Check"][];
+        };
+        /**
+         * Choice
+         * @description One of the values that a field takes, and how it is shown.
+         */
+        Choice: {
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Value */
+            value: string;
         };
         /** ChooseAgent */
         ChooseAgent: {
@@ -1511,8 +1533,67 @@ export interface components {
             /** Words */
             words: string;
         };
+        /**
+         * Field
+         * @description One line of a form; `name` is the key of its value.
+         */
+        Field: {
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["Choice"][];
+            /** Default */
+            default?: string | boolean | number | string[] | null;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Format */
+            format?: ("email" | "uri" | "date" | "date-time") | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "text" | "number" | "integer" | "boolean" | "choice" | "choices";
+            /** Least */
+            least?: number | null;
+            /** Most */
+            most?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Required
+             * @default false
+             */
+            required: boolean;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        };
+        /**
+         * FormAsk
+         * @description Values to fill in, accepted together; declined (`deny`), or left for now (`dismiss`).
+         */
+        FormAsk: {
+            /** Fields */
+            fields: components["schemas"]["Field"][];
+            /**
+             * Kind
+             * @default form
+             * @constant
+             */
+            kind: "form";
+            /** Message */
+            message: string;
+        };
         /** GiveAnswer */
         GiveAnswer: {
+            /** Amount */
+            amount?: number | null;
             /**
              * Answers
              * @default {}
@@ -1541,9 +1622,18 @@ export interface components {
              * @default
              */
             text: string;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: string | boolean | number | string[];
+            };
         };
         /** GiveAnswerTo */
         GiveAnswerTo: {
+            /** Amount */
+            amount?: number | null;
             /**
              * Answers
              * @default {}
@@ -1574,6 +1664,13 @@ export interface components {
              * @default
              */
             text: string;
+            /**
+             * Values
+             * @default {}
+             */
+            values: {
+                [key: string]: string | boolean | number | string[];
+            };
         };
         /** GiveAnswers */
         GiveAnswers: {
@@ -1665,7 +1762,7 @@ export interface components {
             allowed_before: number;
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
-            ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
+            ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"] | components["schemas"]["FormAsk"] | components["schemas"]["UnknownAsk"]) | null;
             blob?: components["schemas"]["BlobRef"] | null;
             /** Call Id */
             call_id?: string | null;
@@ -1676,13 +1773,15 @@ export interface components {
              * @default
              */
             closed_by: string;
+            /**
+             * Decisions
+             * @default []
+             */
+            decisions: components["schemas"]["Decision"][];
             /** Id */
             id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "question" | "plan" | "permission" | "failure" | "ceiling" | "stall" | "sign_in";
+            /** Kind */
+            kind: string;
             notice?: components["schemas"]["NoticeItem"] | null;
             /**
              * Opened At
@@ -1711,6 +1810,11 @@ export interface components {
             title: string;
             /** Turn */
             turn?: number | null;
+            /**
+             * Urgency
+             * @default 9
+             */
+            urgency: number;
             /** Version */
             version?: number | null;
         };
@@ -1726,7 +1830,7 @@ export interface components {
             allowed_before: number;
             answer?: components["schemas"]["Answer"] | null;
             /** Ask */
-            ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"]) | null;
+            ask?: (components["schemas"]["QuestionAsk"] | components["schemas"]["PlanAsk"] | components["schemas"]["PermissionAsk"] | components["schemas"]["FormAsk"] | components["schemas"]["UnknownAsk"]) | null;
             blob?: components["schemas"]["BlobRef"] | null;
             /** Call Id */
             call_id?: string | null;
@@ -1737,13 +1841,15 @@ export interface components {
              * @default
              */
             closed_by: string;
+            /**
+             * Decisions
+             * @default []
+             */
+            decisions: components["schemas"]["Decision"][];
             /** Id */
             id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "question" | "plan" | "permission" | "failure" | "ceiling" | "stall" | "sign_in";
+            /** Kind */
+            kind: string;
             notice?: components["schemas"]["NoticeItem"] | null;
             /**
              * Opened At
@@ -1772,6 +1878,11 @@ export interface components {
             title: string;
             /** Turn */
             turn?: number | null;
+            /**
+             * Urgency
+             * @default 9
+             */
+            urgency: number;
             /** Version */
             version?: number | null;
         };
@@ -2186,11 +2297,8 @@ export interface components {
              * @default
              */
             hint: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "failure" | "ceiling" | "stall" | "sign_in";
+            /** Kind */
+            kind: string;
             reached?: components["schemas"]["Reached"] | null;
             /** Text */
             text: string;
@@ -2369,8 +2477,9 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Kind
+             * @default permission
+             * @constant
              */
             kind: "permission";
             /** Path */
@@ -2401,8 +2510,9 @@ export interface components {
          */
         PlanAsk: {
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Kind
+             * @default plan
+             * @constant
              */
             kind: "plan";
             /** Plan */
@@ -2566,8 +2676,9 @@ export interface components {
          */
         QuestionAsk: {
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Kind
+             * @default question
+             * @constant
              */
             kind: "question";
             /** Questions */
@@ -3632,6 +3743,16 @@ export interface components {
             message_ids: string[];
             /** Turn */
             turn: number;
+        };
+        /**
+         * UnknownAsk
+         * @description Of a kind that only a newer version knows: shown by its title, dismissed or left.
+         */
+        UnknownAsk: {
+            /** Kind */
+            kind: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Usage

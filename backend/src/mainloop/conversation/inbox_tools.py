@@ -1,7 +1,7 @@
 """The main agent's part in the inbox: it looks, it carries over what the person said, it proposes. It grants nothing."""
 
 import json
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, Field
 
@@ -11,30 +11,21 @@ from mainloop.errors import BadInput, NotAllowedNow, UnknownItem, UnknownSession
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox import store
-from mainloop.inbox.service import DECISIONS, Inbox, in_words
+from mainloop.inbox.service import Inbox, in_words
 from mainloop.runs import calls, mailbox
 from mainloop.runs.registry import Call, Registry
 from mainloop.sessions import store as sessions_store
 from mainloop.sessions.moves import LONGEST_NOTICE, one_line
 from mainloop.sessions.service import id_from
-from mainloop_models.asks import Answer, Decision, Evidence, PermissionAsk, PlanAsk, QuestionAsk
+from mainloop_models.asks import Answer, Decision, Evidence, QuestionAsk
 from mainloop_models.events import NoticeBody
 
-Kind = Literal["question", "plan", "permission", "failure", "ceiling", "stall", "sign_in"]
 Importance = Literal["now", "soon", "later"]
 # Rows of a list, and characters of one text in it.
 LISTED: Final = 30
 SHOWN: Final = 1500
-# What words can say, by kind. A ceiling is money: only the page raises it.
-BY_WORDS: Final[dict[str, frozenset[Decision]]] = {
-    "question": frozenset({Decision.ANSWER, Decision.DISMISS}),
-    "plan": frozenset({Decision.APPROVE, Decision.REVISE, Decision.DENY}),
-    "permission": frozenset({Decision.ALLOW, Decision.DENY}),
-    "failure": frozenset({Decision.RETRY, Decision.DISMISS}),
-    "stall": frozenset({Decision.RETRY, Decision.DISMISS}),
-    "sign_in": frozenset({Decision.RETRY, Decision.DISMISS}),
-    "ceiling": frozenset(),
-}
+# What words can say to what is no ask. A ceiling is money: only the page raises it.
+BY_WORDS: Final = frozenset({Decision.RETRY, Decision.DISMISS})
 # The most important that a line of each kind can be. Nothing an agent says is for now: what blocks a session is an item.
 AT_MOST: Final[dict[str, Literal["soon", "later"]]] = {"progress": "later", "finished": "later", "risk": "soon"}
 NOTES_A_TURN: Final = 3
@@ -44,7 +35,7 @@ SAID_LATELY: Final = 20
 
 class ListInbox(BaseModel):
     state: Literal["open", "answered", "closed"] = "open"
-    kind: Kind | None = None
+    kind: str | None = Field(default=None, description=f"One of {', '.join(store.URGENCY)}")
 
 
 class AnswerItem(BaseModel):
@@ -96,7 +87,7 @@ class InboxTools:
         if session is None:
             raise BadInput(what="What waits in the main thread itself is answered at the page.")
         if row.state == "open":
-            _possible(row.kind, given.decision)
+            _possible(row, given.decision)
             answer = self._said(unit, call, row, session.handle, given)
         else:  # refused below, in the words of whoever was first
             answer = Answer(decision=given.decision)
@@ -198,13 +189,18 @@ NOTICE: Final = (
 BY: Final = "your words in the conversation"
 
 
-def _possible(kind: str, decision: Decision) -> None:
-    possible = BY_WORDS[kind]
+def _by_words(row: Row) -> frozenset[Decision]:
+    """How the person's words can answer an item."""
+    ask = store.whole_ask(row)
+    return (BY_WORDS if ask is None else ask.by_words) & frozenset(store.decisions_of(row))
+
+
+def _possible(row: Row, decision: Decision) -> None:
+    possible, kind = _by_words(row), row.kind.replace("_", " ")
     if not possible:
-        raise BadInput(what=f"A {kind.replace('_', ' ')} is answered at the page only.")
+        raise BadInput(what=f"A {kind} is answered at the page only.")
     if decision not in possible:
-        names = ", ".join(sorted(d.value for d in possible))
-        raise BadInput(what=f"A {kind.replace('_', ' ')} is answered with one of: {names}.")
+        raise BadInput(what=f"A {kind} is answered with one of: {', '.join(sorted(d.value for d in possible))}.")
 
 
 def _opened(events: list[tuple[int, dict[str, Any]]]) -> int | None:
@@ -228,21 +224,12 @@ def _row(unit: UnitOfWork, row: Row) -> dict[str, Any]:
         "since": row.opened_at.isoformat(timespec="minutes"),
         "title": _cut(one_line(row.title)),
     }
-    match item.ask:
-        case PermissionAsk(command=command, tool=tool, input=given):
-            shown["command" if command else "call"] = _cut(command or f"{tool} {json.dumps(given, ensure_ascii=False)}")
-        case PlanAsk(plan=plan):
-            shown["plan"] = _cut(plan)
-        case QuestionAsk(questions=questions):
-            shown["questions"] = [
-                {"question": _cut(q.question), "options": [_cut(o.label) for o in q.options]} for q in questions
-            ]
-        case None if item.notice is not None:
-            shown["text"] = _cut(item.notice.text)
-        case _:
-            pass
+    if item.ask is not None:
+        shown |= {name: _cut_all(value) for name, value in item.ask.shown().items()}
+    elif item.notice is not None:
+        shown["text"] = _cut(item.notice.text)
     if row.state == "open":
-        ours = BY_WORDS[row.kind] & DECISIONS[row.kind] if session is not None else frozenset[Decision]()
+        ours = _by_words(row) if session is not None else frozenset[Decision]()
         shown["by_words"] = sorted(d.value for d in ours) or "at the page only"
     else:
         shown["answered" if row.state == "answered" else "closed"] = _cut(in_words(item))
@@ -251,3 +238,16 @@ def _row(unit: UnitOfWork, row: Row) -> dict[str, Any]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… cut"
+
+
+def _cut_all(value: Any) -> Any:
+    """Every text in it, however deep."""
+    match value:
+        case str():
+            return _cut(value)
+        case list():
+            return [_cut_all(one) for one in cast("list[Any]", value)]
+        case dict():
+            return {name: _cut_all(one) for name, one in cast("dict[str, Any]", value).items()}
+        case _:
+            return value

@@ -24,9 +24,10 @@ How to work:
   change, how one sees that it is done, what to hand back, what is not part of it. Nothing "as discussed".
 - One session at a time writes to one branch. Others may read and review beside it; whoever reviews is given the change and
   the goal, and nothing else.
-- Where B needs what A makes, start B when A has delivered it.
+- Where B needs what A makes, start B when A has delivered it: A with `wake` and `then`.
 - After starting sessions, say in one or two sentences what you started, and end your turn. Never poll: their results
-  reach you with the person's next message. Set `wake` only if you must act on the result at once.
+  reach you with the person's next message. Set `wake` only if you must act on the result at once; where other sessions
+  follow on it, name them in `then` right away: woken by a report alone, you can start no others.
 - To stop or go on with one, use `control_session`; to say something to it, `message_session`.
 - Report in three lines: outcome, what needs the person, what comes next. Details by naming where they stand.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
+from mainloop.conversation import wishes
 from mainloop.db.engine import Row
 from mainloop.errors import NotAllowedNow, UnknownSession
 from mainloop.events import log
@@ -33,6 +34,11 @@ class SpawnSession(BaseModel):
     workspace: str | None = None
     done_when: str = Field(default="", description="How one sees that it is done")
     wake: bool = Field(default=False, description="Give you a turn as soon as it reports")
+    then: list[str] = Field(
+        default=[],
+        max_length=5,
+        description="With `wake`: titles of sessions that you will start on its result. In that turn you can start no others",
+    )
 
 
 class ListSessions(BaseModel):
@@ -85,11 +91,12 @@ class DeskTools:
         twin = self._twin(unit, call, given)
         if twin is not None:
             return _told(twin, "was already started by you in this turn, before your process was stopped")
+        wishes.check_start(unit.connection, call, given.title, given.then)
         depth = self._depth(unit.connection, call.thread) + 1
         self._ceilings.check_start(unit, parent=call.thread_id, turn=call.turn, depth=depth)
         body = self._sessions.start(
             unit,
-            Start(id=id_from("spawn", call.thread_id, call.call_id), **given.model_dump()),
+            Start(id=id_from("spawn", call.thread_id, call.call_id), **given.model_dump(exclude={"then"})),
             anchor=Anchor(
                 thread_id=call.thread_id,
                 message_id=mailbox.first_of_turn(unit.connection, call.thread_id, call.turn),
@@ -135,6 +142,7 @@ class DeskTools:
     def message(self, unit: UnitOfWork, call: Call, given: MessageSession) -> str:
         """Say something to a session, once per call."""
         body = self._find(unit, given.id)
+        wishes.check_reach(unit.connection, call, body.id, body.handle)
         runs_store.lock(unit, body.id)
         letter = mailbox.Letter(
             id=id_from("message", call.thread_id, call.call_id),
@@ -151,6 +159,7 @@ class DeskTools:
     def control(self, unit: UnitOfWork, call: Call, given: ControlSession) -> str:
         """Interrupt its turn, cancel, close or resume it."""
         body = self._find(unit, given.id)
+        wishes.check_reach(unit.connection, call, body.id, body.handle)
         if given.action == "interrupt":
             if not runs_store.agent(unit.connection, body.id).working:
                 raise NotAllowedNow(what=f"{body.handle} is not working right now; there is nothing to interrupt.")

@@ -71,7 +71,13 @@ def wake_item(item_id: str, database: CurrentDatabase, inbox: CurrentInbox, me: 
 
 
 def _answer(given: GiveAnswer) -> Answer:
-    return Answer(decision=given.decision, answers=given.answers, text=given.text.strip())
+    return Answer(
+        decision=given.decision,
+        answers=given.answers,
+        values=given.values,
+        amount=given.amount,
+        text=given.text.strip(),
+    )
 
 
 def _always(given: GiveAnswer) -> Always | None:

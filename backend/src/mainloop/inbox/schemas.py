@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from mainloop_models.asks import Decision
+from mainloop_models.asks import Decision, Value, spoken
 from mainloop_models.events import ItemBody
 
 # Characters of all that one answer says.
@@ -22,21 +22,26 @@ class GiveAnswer(BaseModel):
     decision: Decision
     # Per question its text, or the labels that were chosen.
     answers: dict[str, str | list[str]] = {}
+    # Per field of a form what was filled in.
+    values: dict[str, Value] = {}
+    # Of a ceiling that is raised: the amount that was shown. Where it has changed since, nothing is raised.
+    amount: float | None = None
     text: str = Field(default="", max_length=LONGEST)
-    # Of a permission that is allowed: for this once, or standing from now on, for what the pattern says.
+    # Of a permission that is allowed: for this once, or standing from now on, for what the pattern says. Several patterns, a
+    # line each, where a command runs several programs.
     scope: Literal["once", "session", "project"] = "once"
     pattern: str = Field(default="", max_length=20_000)
     # Without one: 30 days from now. At most a year.
     expires_at: datetime | None = None
 
-    @field_validator("answers")
+    @field_validator("answers", "values")
     @classmethod
-    def _short(cls, answers: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    def _short(cls, given: dict[str, Value]) -> dict[str, Value]:
         """All of it stands in one event, so there is a bound to it."""
-        size = sum(len(part) for value in answers.values() for part in ([value] if isinstance(value, str) else value))
+        size = sum(len(spoken(value)) for value in given.values())
         if size > LONGEST:
             raise ValueError(f"An answer has {LONGEST} characters at most, this one has {size}")
-        return answers
+        return given
 
 
 class GiveAnswerTo(GiveAnswer):

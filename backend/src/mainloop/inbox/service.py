@@ -18,20 +18,11 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop_models import runner as r
-from mainloop_models.asks import Answer, Decision, PermissionAsk, PlanAsk, QuestionAsk
+from mainloop_models.asks import Answer, Decision, PermissionAsk, PlanAsk, spoken
 from mainloop_models.events import AgentError, ItemBody, NoticeItem
 
 log = logging.getLogger(__name__)
 
-DECISIONS: Final[dict[str, set[Decision]]] = {
-    "question": {Decision.ANSWER, Decision.DISMISS},
-    "plan": {Decision.APPROVE, Decision.REVISE, Decision.DENY},
-    "permission": {Decision.ALLOW, Decision.DENY},
-    "failure": {Decision.RETRY, Decision.DISMISS},
-    "ceiling": {Decision.RAISE_ONCE, Decision.RAISE, Decision.STOP},
-    "stall": {Decision.RETRY, Decision.DISMISS},
-    "sign_in": {Decision.RETRY, Decision.DISMISS},
-}
 # The phase that lets a standing permission answer what waited before it was given.
 ANSWER_WAITING: Final = "answer_waiting"
 # Characters of a title; the ask itself says everything.
@@ -82,6 +73,10 @@ class Inbox:
             opened = store.ask_again(unit, item.thread_id, item.id)
         if opened is not None:
             self._tell(self._opened, unit, opened)
+
+    def renew(self, unit: UnitOfWork, item: ItemBody) -> None:
+        """An item that is no ask says something else from now on, where it still waits."""
+        store.renew(unit, item)
 
     def close(self, unit: UnitOfWork, thread_id: str, item_id: str, reason: str) -> None:
         """Its cause is gone: it leaves the list by itself and says why."""
@@ -314,7 +309,9 @@ def in_words(item: ItemBody) -> str:
     """What was answered, in a few words."""
     if item.answer is None:
         return item.closed_by
-    chosen = [", ".join(a) if isinstance(a, list) else a for a in item.answer.answers.values()]
+    chosen = [spoken(a) for a in item.answer.answers.values()] + [
+        f"{name}: {spoken(value)}" for name, value in item.answer.values.items()
+    ]
     said = f"by your words “{item.answer.said.words}”" if item.answer.said else ""
     own = "" if item.answer.said and item.answer.said.words == item.answer.text else item.answer.text
     return " · ".join(part for part in (item.answer.decision.value, *chosen, own, said) if part)
@@ -328,18 +325,17 @@ def _refuse_unless_open(item: ItemBody) -> None:
 
 
 def _check(item: ItemBody, answer: Answer) -> None:
-    allowed = DECISIONS[item.kind]
-    if answer.decision not in allowed:
-        names = ", ".join(sorted(d.value for d in allowed))
-        raise BadInput(what=f"A {item.kind.replace('_', ' ')} is answered with one of: {names}.")
-    if not isinstance(item.ask, QuestionAsk) or answer.decision is not Decision.ANSWER:
-        if answer.answers:
-            raise BadInput(what="Only a question that is answered takes answers to questions.")
-        return
-    asked = [q.question for q in item.ask.questions]
-    unknown = [q for q in answer.answers if q not in asked]
-    if unknown:
-        raise BadInput(what=f"This was not asked: {unknown[0][:LONGEST_TITLE]}")
-    missing = [q for q in asked if not answer.answers.get(q)]
-    if missing and not answer.text.strip():
-        raise BadInput(what=f"Not answered yet: {missing[0][:LONGEST_TITLE]}")
+    """Raises BadInput where an answer does not fit, with a sentence that says what does."""
+    if item.ask is not None:
+        wrong = item.ask.misfit(answer)
+    elif answer.decision not in item.decisions:
+        names = ", ".join(sorted(decision.value for decision in item.decisions))
+        wrong = f"A {item.kind.replace('_', ' ')} is answered with one of: {names}."
+    elif answer.answers or answer.values:
+        wrong = "Only a question or a form that is answered takes answers."
+    elif answer.amount is not None and item.kind != "ceiling":
+        wrong = "Only a ceiling takes an amount."
+    else:
+        wrong = None
+    if wrong is not None:
+        raise BadInput(what=wrong)

@@ -10,18 +10,19 @@ from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork, blob_of, fits
 from mainloop.inbox.short import as_text, shortened
-from mainloop_models.asks import Answer, AskBody, Decision
+from mainloop_models.asks import ASKS, Answer, AskBody, Decision, UnknownAsk
 from mainloop_models.events import ItemBody, StandingUse
 
 _ASK: Final[TypeAdapter[AskBody]] = TypeAdapter(AskBody)
 # Who answered, where the person did not have to.
 STANDING: Final = "standing permission"
-# Most urgent first: what blocks an agent before what informs.
-_URGENCY = sa.case(
-    {"permission": 0, "question": 1, "plan": 2, "sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
-    value=t.item.c.kind,
-    else_=9,
-)
+# What blocks an agent before what informs.
+URGENCY: Final = {
+    **{kind: ask.urgency for kind, ask in ASKS.items()},
+    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
+}
+_LEAST_URGENT: Final = 9
+_URGENCY = sa.case(URGENCY, value=t.item.c.kind, else_=_LEAST_URGENT)
 
 
 def open_items(connection: sa.Connection) -> list[ItemBody]:
@@ -181,6 +182,12 @@ def _move(unit: UnitOfWork, item_id: str, *which: sa.ColumnElement[bool], **valu
     return None if row is None else _say(unit, row)
 
 
+def renew(unit: UnitOfWork, item: ItemBody) -> None:
+    """What an open item says is replaced."""
+    assert item.notice is not None
+    _move(unit, item.id, title=item.title, notice=item.notice.model_dump(mode="json"))
+
+
 def ask_again(unit: UnitOfWork, thread_id: str, item_id: str) -> ItemBody | None:
     """The call of an ask was made again: one that had closed itself is open again, an answer is given again.
 
@@ -224,9 +231,23 @@ def whole_ask(row: Row) -> AskBody | None:
     return None if row.ask is None else _ASK.validate_python(row.ask)
 
 
+def decisions_of(row: Row) -> list[Decision]:
+    """How an item can be answered, in a stable order."""
+    if row.notice is not None:
+        return [Decision(one) for one in row.notice["decisions"]]
+    ask = ASKS.get(row.kind, UnknownAsk)
+    return [decision for decision in Decision if decision in ask.decisions]
+
+
+# What no column holds.
+_MADE: Final = frozenset({"blob", "urgency", "decisions"})
+
+
 def body_of(row: Row) -> ItemBody:
     """An item as it stands in an event; the row has its ask whole."""
-    values = {name: getattr(row, name) for name in ItemBody.model_fields if name != "blob"}
+    values = {name: getattr(row, name) for name in ItemBody.model_fields if name not in _MADE}
+    values["urgency"] = URGENCY.get(row.kind, _LEAST_URGENT)
+    values["decisions"] = decisions_of(row)
     if row.ask is not None and not fits(whole := as_text(row.ask)):
         values |= {"ask": shortened(row.ask), "blob": blob_of(row.thread_id, whole)}
     return ItemBody.model_validate(values)

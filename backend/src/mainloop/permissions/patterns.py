@@ -10,6 +10,7 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ from mainloop_models.asks import PermissionAsk
 from mainloop_models.commands import Command, Place, read, reads
 
 LONGEST: Final = 500
+# Different programs of one command that are offered together, and characters of their patterns.
+TOGETHER: Final = 4
+LONGEST_TOGETHER: Final = 600
 EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 MCP: Final = "mcp__"
 # Of a command's input: what says how it is run, not what.
@@ -75,6 +79,19 @@ def parse(tool: str, text: str) -> Pattern:
             raise BadInput(what=f"A tool of an MCP server is allowed as a whole: the pattern is its name, {tool}.")
         return Pattern(tool, (tool,))
     raise BadInput(what=f"There are no patterns for the tool {tool}; it is asked about each time.")
+
+
+def parse_all(tool: str, text: str) -> tuple[Pattern, ...]:
+    """Read patterns that are given together, a line each. Raises BadInput."""
+    lines = text.strip().splitlines()
+    if len(lines) > TOGETHER:
+        raise BadInput(what=f"At most {TOGETHER} patterns are given together; these are {len(lines)}.")
+    return tuple(parse(tool, line) for line in lines or [""])
+
+
+def together(patterns: Sequence[Pattern]) -> str:
+    """Patterns that are given together, as one text."""
+    return "\n".join(pattern.text for pattern in patterns)
 
 
 def _command(text: str) -> Pattern:
@@ -177,22 +194,32 @@ def _asked_host(url: object) -> str | None:
     return parts.hostname if fits else None
 
 
-def covered(ask: PermissionAsk, pattern: Pattern, *, confined: bool = True) -> bool:
-    """Whether this pattern alone covers all of an ask."""
-    parts = parts_of(ask, confined=confined) if ask.tool == pattern.tool else None
-    return parts is not None and all(pattern.covers(part) for part in parts)
+def covered(ask: PermissionAsk, *patterns: Pattern, confined: bool = True) -> bool:
+    """Whether these patterns, with nothing else, cover all of an ask."""
+    parts = parts_of(ask, confined=confined) if all(pattern.tool == ask.tool for pattern in patterns) else None
+    return parts is not None and all(any(pattern.covers(part) for pattern in patterns) for part in parts)
 
 
-def suggestions(ask: PermissionAsk, *, confined: bool) -> list[Pattern]:
-    """Patterns that would cover this ask, the usual one first; none where it takes several, or nothing can."""
+def suggestions(ask: PermissionAsk, *, confined: bool) -> list[tuple[Pattern, ...]]:
+    """What would cover this ask, the usual first: one pattern, or one for each program it runs; nothing where none can."""
     parts = parts_of(ask, confined=confined)
-    if parts is None or len(set(parts)) != 1:
+    if parts is None:
         return []
-    words = parts[0]
-    found = [Pattern(ask.tool, words)]
-    if ask.tool == "Bash" and (head := usual(words)) is not None:
-        found.insert(0, Pattern(ask.tool, head, more=True))
-    return [pattern for pattern in found if _is_written(pattern)]
+    exact = [Pattern(ask.tool, words) for words in dict.fromkeys(parts)]
+    wider = [_wider(pattern) for pattern in exact]
+    # Two of its programs may have the same beginning.
+    sets = dict.fromkeys(tuple(dict.fromkeys(patterns)) for patterns in (wider, exact))
+    return [patterns for patterns in sets if _are_written(patterns)]
+
+
+def _wider(pattern: Pattern) -> Pattern:
+    head = usual(pattern.words) if pattern.tool == "Bash" else None
+    return pattern if head is None else Pattern(pattern.tool, head, more=True)
+
+
+def _are_written(patterns: tuple[Pattern, ...]) -> bool:
+    fits = len(patterns) <= TOGETHER and len(together(patterns)) <= LONGEST_TOGETHER
+    return fits and all(_is_written(pattern) for pattern in patterns)
 
 
 def _is_written(pattern: Pattern) -> bool:

@@ -38,7 +38,7 @@ class Preview(BaseModel):
     """What a pattern would have answered in the past."""
 
     tool: str
-    # As it would be stored.
+    # As it would be stored; a line each where several are given together.
     pattern: str
     # Newest first; `more`: how many different ones are not listed.
     past: list[Past]

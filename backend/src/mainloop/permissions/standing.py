@@ -16,7 +16,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import BadInput, UnknownItem, UnknownPermission, UnknownSession
 from mainloop.events.unit import UnitOfWork, now
 from mainloop.permissions import store
-from mainloop.permissions.patterns import Pattern, covered, parse, parts_of, suggestions, text_of
+from mainloop.permissions.patterns import Pattern, covered, parse, parse_all, parts_of, suggestions, text_of, together
 from mainloop.permissions.schemas import GivePermission, Offer, Past, Permission, Preview, Scope, Wish
 from mainloop.projects.service import Projects
 from mainloop_models.asks import Answer, Decision, PermissionAsk
@@ -83,7 +83,8 @@ class StandingPermissions:
         found = [] if of is None else suggestions(ask, confined=of.confined)
         if of is None or not found:
             return None, 0
-        return found[0].text, store.allowed_before(connection, of, found[0].text, item_id)
+        pattern = together(found[0])
+        return pattern, store.allowed_before(connection, of, pattern, item_id)
 
     # ---- giving -----------------------------------------------------------------------------------------------
     def offer(self, connection: sa.Connection, item_id: str) -> Offer:
@@ -96,13 +97,13 @@ class StandingPermissions:
             return Offer(patterns=[], scopes=[], expires_at=now() + USUAL)
         ask = PermissionAsk.model_validate(row.ask)
         scopes: list[Scope] = ["session"] if of.project_id is None else ["project", "session"]
-        previews = [_preview(connection, of, pattern, item_id) for pattern in suggestions(ask, confined=of.confined)]
+        previews = [_preview(connection, of, found, item_id) for found in suggestions(ask, confined=of.confined)]
         return Offer(patterns=previews, scopes=scopes, expires_at=now() + USUAL)
 
     def preview(self, connection: sa.Connection, wish: Wish) -> Preview:
         """What a permission would have answered. Raises BadInput, UnknownSession, UnknownProject."""
         pattern = parse(wish.tool, wish.pattern)
-        return _preview(connection, self._place(connection, wish), pattern)
+        return _preview(connection, self._place(connection, wish), (pattern,))
 
     def give(self, unit: UnitOfWork, wish: GivePermission, by: str) -> Permission:
         """Give one by hand. Raises BadInput, UnknownSession, UnknownProject."""
@@ -117,13 +118,16 @@ class StandingPermissions:
         of = store.session(unit.connection, thread_id)
         if not isinstance(ask, PermissionAsk) or answer.decision is not Decision.ALLOW or of is None:
             raise BadInput(what="Only a permission that a session asks for can be allowed for more than once.")
-        pattern = parse(ask.tool, always.pattern)
-        if not covered(ask, pattern, confined=of.confined):
-            raise BadInput(what=f"`{pattern.text}` does not cover what is asked here: {text_of(ask)[:200]}")
+        patterns = parse_all(ask.tool, always.pattern)
+        if not covered(ask, *patterns, confined=of.confined):
+            named = ", ".join(f"`{pattern.text}`" for pattern in patterns)
+            does = "does" if len(patterns) == 1 else "do"
+            raise BadInput(what=f"{named} {does} not cover what is asked here: {text_of(ask)[:200]}")
         if always.scope == "project" and of.project_id is None:
             raise BadInput(what="This session has no project. Allow it for the session only.")
-        self._give(unit, of, pattern, always.scope, always.expires_at, by, item_id)
-        return answer.model_copy(update={"always": pattern.text})
+        for pattern in patterns:
+            self._give(unit, of, pattern, always.scope, always.expires_at, by, item_id)
+        return answer.model_copy(update={"always": ", ".join(pattern.text for pattern in patterns)})
 
     def _give(
         self,
@@ -212,11 +216,11 @@ def _end(moment: datetime, wanted: datetime | None) -> datetime:
     return wanted
 
 
-def _preview(connection: sa.Connection, of: Row, pattern: Pattern, but: str = "") -> Preview:
+def _preview(connection: sa.Connection, of: Row, patterns: tuple[Pattern, ...], but: str = "") -> Preview:
     past: dict[str, Past] = {}
     for row in store.asked_before(connection, of, but):
         ask = PermissionAsk.model_validate(row.ask)
-        if not covered(ask, pattern, confined=of.confined):
+        if not covered(ask, *patterns, confined=of.confined):
             continue
         text = text_of(ask)[:SHOWN]
         decision = None if row.answer is None else row.answer["decision"]
@@ -224,7 +228,11 @@ def _preview(connection: sa.Connection, of: Row, pattern: Pattern, but: str = ""
         past[text] = known.model_copy(update={"times": known.times + 1})
     shown = list(past.values())[:LISTED]
     asks = [PermissionAsk.model_validate(row.ask) for row in store.asked_now(connection, of, but)]
-    waiting = [text_of(ask)[:SHOWN] for ask in asks if covered(ask, pattern, confined=of.confined)]
+    waiting = [text_of(ask)[:SHOWN] for ask in asks if covered(ask, *patterns, confined=of.confined)]
     return Preview(
-        tool=pattern.tool, pattern=pattern.text, past=shown, more=len(past) - len(shown), waiting=waiting[:LISTED]
+        tool=patterns[0].tool,
+        pattern=together(patterns),
+        past=shown,
+        more=len(past) - len(shown),
+        waiting=waiting[:LISTED],
     )

@@ -59,8 +59,7 @@ def _line(kind: str, body: dict[str, Any]) -> str:
             return f"Agent called a tool ({body['status']}): {body['title']}"
         case "item" if body.get("ask") and body.get("answer"):
             given = Answer.model_validate(body["answer"])
-            chosen = [f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in given.answers.items()]
-            words = "; ".join(part for part in (*chosen, given.text) if part)
+            words = "; ".join(part for part in (*given.filled(), given.text) if part)
             said = f"{given.decision.value}. {words}" if words else given.decision.value
             return f"Agent asked: {body['title']}\nPerson answered: {said}"
         case _:

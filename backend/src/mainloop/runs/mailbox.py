@@ -216,6 +216,13 @@ def said_in_turn(connection: sa.Connection, thread_id: str, turn: int) -> list[R
     return list(connection.execute(sa.select(t.message).where(*mine).order_by(t.message.c.place.desc())))
 
 
+def woken_by(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
+    """The sessions whose reports a turn has been told of by a message of its own."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.turn == turn, t.message.c.role == "system")
+    told = sa.select(t.message.c.from_thread).where(*mine, t.message.c.from_thread.is_not(None))
+    return list(connection.execute(told.order_by(t.message.c.place)).scalars())
+
+
 def written_before(connection: sa.Connection, message: Row) -> datetime | None:
     """When the person wrote the message before this one."""
     earlier = (

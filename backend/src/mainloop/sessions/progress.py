@@ -1,6 +1,6 @@
 """What a session's runner reports and what becomes of its asks: the session moves, its result is delivered."""
 
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
@@ -34,6 +34,13 @@ ASK: Final = (
 )
 
 
+FORM: Final = (
+    "Ask the person to fill in a form: several values at once, such as a name, a number, a date or a choice. The schema is "
+    "a flat JSON Schema object whose properties are string (with format email, uri, date or date-time), number, integer, "
+    "boolean, enum, or an array of an enum. Never ask for passwords or keys. Your work goes on right here with the values."
+)
+
+
 class ReportArguments(BaseModel):
     text: str = Field(description="What you found or did, for the person: outcome first, then what they should know.")
     outcome: str = Field(default="done", pattern="^(done|partial|blocked)$", description="done, partial or blocked")
@@ -48,6 +55,12 @@ class AskQuestion(BaseModel):
     header: str = Field(default="", description="one or two words")
     multi_select: bool = False
     options: list["AskOption"] = Field(default=[], max_length=8)
+
+
+class FormArguments(BaseModel):
+    message: str = Field(description="What it is for, in a sentence")
+    # Not `schema`, a name that the library of models keeps for itself.
+    schema_: dict[str, Any] = Field(alias="schema", description='{"type": "object", "properties": …, "required": […]}')
 
 
 class AskOption(BaseModel):
@@ -70,6 +83,7 @@ class Progress:
         registry.prompt("session", lambda c, row: session_prompt(self._moves.body(c, row.thread_id)))
         registry.tool("report", REPORT, ReportArguments, self._report, roles={"session"})
         registry.ask_tool("ask", ASK, AskArguments, roles={"session"})
+        registry.ask_tool("form", FORM, FormArguments, roles={"session"})
         registry.on(r.TurnStarted, self._turn_started)
         registry.on(r.TurnEnded, self._turn_ended)
         registry.on(r.RunEnded, self._run_ended)

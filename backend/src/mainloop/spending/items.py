@@ -58,6 +58,11 @@ def reached_item(ident: str, thread_id: str, reached: Level, name: str, at: date
     )
 
 
+def is_enough(reached: Level, more: int) -> bool:
+    """Whether a turn could begin with so much more."""
+    return reached.room + more > 0
+
+
 def starts_item(ident: str, why: str, started: int, limit: int, at: datetime) -> ItemBody:
     """Agents start sessions too fast, or such that fail at once: nothing more is started before the person says so."""
     return ItemBody(
@@ -78,7 +83,8 @@ def starts_item(ident: str, why: str, started: int, limit: int, at: datetime) ->
 
 def _told(reached: Level, name: str) -> Reached:
     bound = reached.bound
-    offer = max(bound.limit // OFFER, reached.spent - bound.limit + bound.limit // OFFER, 1)
+    # So much that there is room beyond what is used and held for others right now.
+    offer = max(bound.limit // OFFER, bound.limit // OFFER - reached.room, 1)
     return Reached.model_validate(
         {
             "scope": bound.scope,
@@ -89,7 +95,7 @@ def _told(reached: Level, name: str) -> Reached:
             "spent": plain(bound.unit, reached.spent),
             "held": plain(bound.unit, reached.held),
             "offer": plain(bound.unit, offer),
-            "raise_to": plain(bound.unit, max(2 * (bound.limit - bound.raised), reached.spent + offer)),
+            "raise_to": plain(bound.unit, max(2 * (bound.limit - bound.raised), bound.limit - bound.raised + offer)),
         }
     )
 

@@ -32,7 +32,7 @@ from mainloop.spending.items import Bound, Level
 from mainloop.spending.schemas import Ceiling, SetCeiling
 from mainloop.spending.store import MAIN
 from mainloop_models import runner as r
-from mainloop_models.asks import Decision
+from mainloop_models.asks import Answer, Decision
 from mainloop_models.events import AgentError, ItemBody, ModelUsage, Reached
 
 UNITS: Final = ("usd", "tokens")
@@ -233,6 +233,8 @@ class Spending:
         reached, decision = item.notice.reached, item.answer.decision if item.answer else None
         waiting = store.paused_at(unit.connection, item.id)
         if reached.unit != "starts":
+            if item.answer is not None:
+                self._check_agreed(unit.connection, reached, item.answer, waiting)
             self._raise(unit, reached, decision)
         for thread_id in waiting:
             row = runs_store.lock(unit, thread_id)
@@ -245,10 +247,41 @@ class Spending:
             elif decision is not None:
                 self._go_on(unit, thread_id)
 
+    def _check_agreed(self, connection: sa.Connection, reached: Reached, answer: Answer, waiting: list[str]) -> None:
+        """What the person agreed to is given, not more: where it is not enough any more they are told. Raises BadInput."""
+        if answer.decision not in (Decision.RAISE_ONCE, Decision.RAISE):
+            return
+        once = answer.decision is Decision.RAISE_ONCE
+        if answer.amount is not None and answer.amount != (reached.offer if once else reached.raise_to):
+            raise BadInput(what="Meanwhile more was used, and the item asks for something else. Look again.")
+        level = self._lowest(connection, reached.scope, reached.owner, reached.unit, waiting)
+        if level is None or reached.scope == "turn":
+            return
+        more = _kept(reached.unit, reached.offer) if once else self._raised_by(level, reached)
+        if not items.is_enough(level, more):
+            raise BadInput(
+                what=f"Meanwhile more was used: {items.explained(level)} What you agreed to is not enough to go on. Look "
+                "again: the item says what it takes now."
+            )
+
+    @staticmethod
+    def _raised_by(level: Level, reached: Reached) -> int:
+        return _kept(reached.unit, reached.raise_to) + level.bound.raised - level.bound.limit
+
+    def _lowest(self, connection: sa.Connection, scope: str, owner: str, name: str, waiting: list[str]) -> Level | None:
+        """Where those that wait at a ceiling stand now, the worst off of them."""
+        levels = [
+            self._level(connection, bound, thread_id, runs_store.agent(connection, thread_id).turn)
+            for thread_id in waiting
+            for bound in self._bounds(connection, thread_id)
+            if (bound.scope, bound.owner, bound.unit) == (scope, owner, name)
+        ]
+        return min(levels, key=lambda level: level.room, default=None)
+
     def _raise(self, unit: UnitOfWork, reached: Reached, decision: Decision | None) -> None:
         if decision is Decision.RAISE_ONCE and reached.scope != "turn":  # its next turn counts from nothing anyway
             once = self.day_of(unit.now) if reached.scope == "day" else ONCE
-            amount = parse(reached.unit, reached.offer) if reached.unit == "usd" else int(reached.offer)
+            amount = _kept(reached.unit, reached.offer)
             store.raise_once(unit, reached.owner, reached.scope, reached.unit, once, amount)
         if decision is Decision.RAISE:
             amount = parse(reached.unit, reached.raise_to)
@@ -304,7 +337,20 @@ class Spending:
             elif not any(self._is_reached(unit.connection, row) for row in still):
                 new = reached.scope == "day" and self.day_of(unit.now) > self.day_of(item.opened_at)
                 self._lift(unit, item, still, NEW_DAY if new else "There is room below it again.")
+            else:
+                self._renew(unit, item, reached, [row.thread_id for row in still])
         self._ask_about_starts(unit)
+
+    def _renew(self, unit: UnitOfWork, item: Row, reached: Reached, waiting: list[str]) -> None:
+        """Others worked on: what the item offers is reckoned again where it would not be enough to go on."""
+        level = self._lowest(unit.connection, reached.scope, reached.owner, reached.unit, waiting)
+        if level is None or reached.scope == "turn":
+            return
+        offers = (_kept(reached.unit, reached.offer), self._raised_by(level, reached))
+        if all(items.is_enough(level, more) for more in offers):
+            return
+        fresh = items.reached_item(item.id, item.thread_id, level, reached.name, item.opened_at)
+        self._inbox.renew(unit, fresh)
 
     def _waits(self, connection: sa.Connection, thread_id: str) -> bool:
         row = runs_store.agent(connection, thread_id)
@@ -434,3 +480,8 @@ class Spending:
             raise UnknownSession(id=session)
         if project is not None and project not in store.names(connection, "project", [project]):
             raise UnknownProject(name=project, known="")
+
+
+def _kept(unit: str, amount: float) -> int:
+    """An amount of an item, as it is kept."""
+    return round(amount * runs_store.MICROS) if unit == "usd" else int(amount)

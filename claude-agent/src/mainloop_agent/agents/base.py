@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mainloop_agent.policy import Allow, Deny, ToolCall
+from mainloop_agent.policy import ToolCall
+from mainloop_models.asks import Allow, Deny
 from mainloop_models.events import AgentError, ContextUse, ModelUsage, TodoEntry, TurnOutcome
 from mainloop_models.runner import RunFile, ToolAnswer, Welcome
 

@@ -63,8 +63,9 @@ from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER
-from mainloop_agent.policy import Deny, ToolCall
+from mainloop_agent.policy import ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
+from mainloop_models.asks import Deny
 from mainloop_models.events import AgentError
 
 log = logging.getLogger(__name__)

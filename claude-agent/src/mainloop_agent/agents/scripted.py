@@ -34,8 +34,9 @@ from mainloop_agent.agents import demo
 from mainloop_agent.agents.base import Capabilities, Defer, Host, Prompt, ResumeRefused, Setup, TurnEnd
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.todos import todo_entries
-from mainloop_agent.policy import Deny, ToolCall
+from mainloop_agent.policy import ToolCall
 from mainloop_agent.spending import TOKENS
+from mainloop_models.asks import Deny
 from mainloop_models.events import AgentError, ModelUsage
 
 Step = dict[str, Any]
@@ -309,6 +310,9 @@ class ScriptedAgent:
             case "AskUserQuestion":
                 answers = cast("dict[str, str]", given.get("answers", {}))
                 return "Your questions have been answered: " + "; ".join(f"{q} {a}" for q, a in answers.items()), True
+            case "elicitation":
+                said = {"action": given["action"], **({"content": given["content"]} if "content" in given else {})}
+                return json.dumps(said, ensure_ascii=False), True
             case "EnterPlanMode":
                 self._planning = True
                 return "You are planning now.", True

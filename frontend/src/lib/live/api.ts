@@ -210,8 +210,11 @@ export class Api {
     return dataOf(this.#client.GET('/api/usage', { params: { query: first ? { first } : {} } }));
   }
 
-  async ceilings(): Promise<Ceiling[]> {
-    return (await dataOf(this.#client.GET('/api/ceilings'))).ceilings;
+  async ceilings(query: {
+    session?: string | undefined;
+    project?: string | undefined;
+  }): Promise<Ceiling[]> {
+    return (await dataOf(this.#client.GET('/api/ceilings', { params: { query } }))).ceilings;
   }
 
   async setCeiling(ceiling: Schemas['SetCeiling']): Promise<Ceiling[]> {
@@ -255,5 +258,5 @@ export class Api {
 }
 
 function wholeAnswer(answer: GivenAnswer): Schemas['GiveAnswer'] {
-  return { answers: {}, text: '', scope: 'once', pattern: '', ...answer };
+  return { answers: {}, values: {}, text: '', scope: 'once', pattern: '', ...answer };
 }

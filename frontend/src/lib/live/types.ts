@@ -22,6 +22,7 @@ export type Question = Schemas['Question'];
 export type QuestionAsk = Schemas['QuestionAsk'];
 export type PlanAsk = Schemas['PlanAsk'];
 export type PermissionAsk = Schemas['PermissionAsk'];
+export type FormAsk = Schemas['FormAsk'];
 export type Answer = Schemas['Answer'];
 export type Item = Schemas['Item'];
 export type Permission = Schemas['Permission'];

@@ -292,6 +292,19 @@ export const en = {
     ownWordsOnly: 'Your answer…',
     answers: 'Answers',
     chooseSeveral: 'Choose any number.',
+    chooseBetween: (from: number, to: number) =>
+      to === Infinity
+        ? `Choose at least ${from}.`
+        : from === 0
+          ? `Choose up to ${to}.`
+          : from === to
+            ? `Choose ${from}.`
+            : `Choose ${from} to ${to}.`,
+    chooseOne: 'Choose one.',
+    optional: '(optional)',
+    decline: 'Decline',
+    yes: 'yes',
+    no: 'no',
     plan: 'Plan',
     planSteps: 'Plan to review',
     readPlan: 'Read plan',
@@ -380,11 +393,12 @@ export const en = {
       question: 'Question',
       plan: 'Plan',
       permission: 'Permission',
+      form: 'Form',
       failure: 'Failed',
       ceiling: 'A ceiling was reached',
       stall: 'No progress',
       sign_in: 'Sign-in needed',
-    },
+    } as Record<string, string | undefined>,
   },
   several: {
     select: 'Select',
@@ -467,6 +481,14 @@ export const en = {
     change: (scope: string, unit: string) => `Change the ceiling: ${scope}, ${unit}`,
     changeShort: 'Change',
     amountHint: 'A number, or none. Empty: what the settings say.',
+    ownAmountHint: 'A number, or none. Empty: what holds for all.',
+    sources: {
+      settings: 'as in the settings',
+      installation: 'as on the page Cost',
+      project: 'of the project',
+      session: 'its own',
+    },
+    open: 'Ceilings',
   },
   projects: {
     title: 'Projects',

@@ -3,6 +3,7 @@ import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { page } from '$app/state';
 import { en } from '$lib/messages/en';
+import { takes } from '$lib/features/inbox/inbox.svelte';
 import { focusAsk } from '$lib/features/inbox/settle';
 import { actsOf } from '$lib/features/sessions/state';
 import type { App } from '$lib/shared/app.svelte';
@@ -172,6 +173,15 @@ export class Keys {
 
   /** It is done: close it, and go on to what needs the person next. */
   #done(): boolean {
+    const asked = document.activeElement?.closest<HTMLElement>('[data-ask], [data-item]');
+    const item = this.#app.inbox.get(asked?.dataset['ask'] ?? asked?.dataset['item'] ?? '');
+    if (item) {
+      // What has to be decided is not done by letting it go.
+      if (!takes(item, 'dismiss')) return this.#zoom();
+      void this.#app.inbox.answer(item, { decision: 'dismiss' });
+      if (this.#app.inbox.items.length > 1) this.#toItem(1);
+      return true;
+    }
     const session = this.#app.sessions.get(this.#sessionHere() ?? '');
     if (!session || !actsOf(session).close) return false;
     void this.#app

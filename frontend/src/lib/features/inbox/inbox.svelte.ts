@@ -8,28 +8,11 @@ import { groupBy, indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import type { Toasts } from '$lib/shared/toasts.svelte';
 
-const URGENCY: Record<Item['kind'], number> = {
-  permission: 0,
-  question: 1,
-  plan: 2,
-  sign_in: 3,
-  ceiling: 4,
-  stall: 5,
-  failure: 6,
-};
-
 const UNDO_MS = 3000;
 
 /** Whether an answer that is the same for several fits this one. What is not there whole can't be allowed. */
 export function takes(item: Item, decision: 'allow' | 'deny' | 'dismiss'): boolean {
-  switch (decision) {
-    case 'allow':
-      return item.kind === 'permission' && !item.blob;
-    case 'deny':
-      return item.kind === 'permission' || item.kind === 'plan';
-    case 'dismiss':
-      return item.kind === 'question' || Boolean(item.notice?.decisions?.includes('dismiss'));
-  }
+  return item.decisions.includes(decision) && !(decision === 'allow' && item.blob);
 }
 
 /** An answer in a few words, and the person's own where it was given in the conversation. */
@@ -45,11 +28,16 @@ export function decided(answer: Answer | GivenAnswer): string {
   return inShort(said ? { ...answer, text: '' } : answer);
 }
 
+function spoken(value: string | number | boolean | string[]): string {
+  if (typeof value === 'boolean') return value ? en.asks.yes : en.asks.no;
+  return Array.isArray(value) ? value.join(', ') : String(value);
+}
+
 function inShort(answer: Answer | GivenAnswer): string {
   switch (answer.decision) {
     case 'allow': {
       const always = 'always' in answer ? answer.always : 'pattern' in answer && answer.pattern;
-      return always ? en.asks.allowedAlways(always) : en.asks.allowed;
+      return always ? en.asks.allowedAlways(always.replaceAll('\n', ', ')) : en.asks.allowed;
     }
     case 'deny':
       return answer.text ? `${en.asks.denied}: ${answer.text}` : en.asks.denied;
@@ -69,7 +57,10 @@ function inShort(answer: Answer | GivenAnswer): string {
       return en.asks.stopped;
     case 'answer': {
       const said = Object.values(answer.answers ?? {}).flat();
-      return [...said, answer.text].filter(Boolean).join(', ');
+      const filled = Object.entries(answer.values ?? {}).map(
+        ([name, value]) => `${name}: ${spoken(value)}`,
+      );
+      return [...said, ...filled, answer.text].filter(Boolean).join(', ');
     }
   }
 }
@@ -113,7 +104,7 @@ export class Inbox {
       this.#all = [...connection.live.world.items.values()].sort(
         (a, b) =>
           Number(Boolean(a.snoozed_at)) - Number(Boolean(b.snoozed_at)) ||
-          (URGENCY[a.kind] ?? 9) - (URGENCY[b.kind] ?? 9) ||
+          a.urgency - b.urgency ||
           (a.opened_at < b.opened_at ? -1 : 1),
       );
     });

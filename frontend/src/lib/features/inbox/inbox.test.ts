@@ -71,9 +71,9 @@ test('an answer in words', () => {
   const given = { scope: 'project' as const, pattern: 'npm test' };
   expect(inWords({ id: 'a', decision: 'allow' })).toBe('Allowed once');
   expect(inWords({ id: 'a', decision: 'allow', ...given })).toBe('Allowed from now on: npm test');
-  expect(inWords({ decision: 'allow', answers: {}, text: '', always: 'npm test' })).toBe(
-    'Allowed from now on: npm test',
-  );
+  expect(
+    inWords({ decision: 'allow', answers: {}, values: {}, text: '', always: 'npm test' }),
+  ).toBe('Allowed from now on: npm test');
   expect(inWords({ id: 'a', decision: 'deny', text: 'too risky' })).toBe('Denied: too risky');
   expect(inWords({ id: 'a', decision: 'answer', answers: { 'A?': ['x', 'y'] } })).toBe('x, y');
 });

@@ -1,11 +1,11 @@
-/** A finger that wipes to the left, as an attachment. */
+/** A finger that wipes sideways, as an attachment. */
 import type { Attachment } from 'svelte/attachments';
 
 const FAR_PX = 72;
 /** Steeper than this is scrolling. */
 const STEEP = 0.5;
 
-export function swipe(onleft: () => void): Attachment<HTMLElement> {
+export function swipe(wiped: { left?: () => void; right?: () => void }): Attachment<HTMLElement> {
   return (node) => {
     let from: Touch | undefined;
     const begin = (event: TouchEvent) => {
@@ -20,7 +20,8 @@ export function swipe(onleft: () => void): Attachment<HTMLElement> {
       if (!from || !to) return;
       const [x, y] = [to.clientX - from.clientX, to.clientY - from.clientY];
       from = undefined;
-      if (x < -FAR_PX && Math.abs(y) < -x * STEEP) onleft();
+      if (Math.abs(x) < FAR_PX || Math.abs(y) > Math.abs(x) * STEEP) return;
+      (x < 0 ? wiped.left : wiped.right)?.();
     };
     node.addEventListener('touchstart', begin, { passive: true });
     node.addEventListener('touchend', end, { passive: true });

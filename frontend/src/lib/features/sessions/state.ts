@@ -24,23 +24,23 @@ export function snoozedWords(item: Item, now = Date.now()): string {
   return en.snooze.state(until ? en.snooze.until(momentInWords(until, now)) : en.snooze.untilBack);
 }
 
+const ASKING: Record<string, [string, IconName] | undefined> = {
+  plan: [words.plan, 'plan'],
+  permission: [words.permission, 'permission'],
+};
+
 export function faceOfItem(item: Item): Face {
   if (item.snoozed_at) {
     return { tone: 'quiet', text: snoozedWords(item), icon: 'clock', end: 'stub' };
   }
   const wait = (text: string, icon: IconName): Face => ({ tone: 'attn', text, icon, end: 'wait' });
-  switch (item.kind) {
-    case 'question':
-      return wait(words.question, 'question');
-    case 'plan':
-      return wait(words.plan, 'plan');
-    case 'permission':
-      return wait(words.permission, 'permission');
-    case 'failure':
-      return { tone: 'bad', text: words.failed, icon: 'cross', end: 'fail' };
-    default:
-      return wait(words.stuck, 'stuck');
+  if (item.kind === 'failure') {
+    return { tone: 'bad', text: words.failed, icon: 'cross', end: 'fail' };
   }
+  if (!item.ask) return wait(words.stuck, 'stuck');
+  // Of a kind that has no words of its own here, that it asks is all there is to say.
+  const [text, icon] = ASKING[item.kind] ?? [words.question, 'question'];
+  return wait(text, icon);
 }
 
 /** A call that runs, or a silence, for longer than this is worth a word. */
