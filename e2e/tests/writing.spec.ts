@@ -1,9 +1,11 @@
 import { script } from '../src/model.ts';
 import { expect, test, useServer } from '../src/test.ts';
-import { composer, said, say } from '../src/ui.ts';
+import { examine } from '../src/examine.ts';
+import { composer, isPhone, said, say } from '../src/ui.ts';
 
 const server = useServer();
 
+// spec: writing-13
 test('Enter sends and Shift+Enter begins a new line', async ({ visit }) => {
   const page = await visit(server());
   await composer(page).click();
@@ -16,6 +18,7 @@ test('Enter sends and Shift+Enter begins a new line', async ({ visit }) => {
   await expect(said(page, 'ok: One line')).toBeVisible();
 });
 
+// spec: writing-13
 test(
   'on a phone Enter begins a new line, as its keyboard says',
   { tag: '@phone' },
@@ -27,6 +30,78 @@ test(
     await expect(composer(page)).toHaveValue('One line\n');
   },
 );
+
+// spec: writing-10
+test(
+  'an @ and a few letters name a session, by a key or a tap',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    await server().api('POST', '/api/sessions', { id, title: 'Postgres upgrade', prompt: 'Look.' });
+    const page = await visit(server());
+    await expect(page.locator(`[data-session="${id}"]`)).toHaveAttribute('data-state', 'idle');
+    const handle = await page
+      .locator(`[data-session="${id}"]`)
+      .getByRole('heading', { level: 2 })
+      .innerText();
+    await composer(page).click();
+    await page.keyboard.type('Ask @postg');
+    const option = page.getByRole('option', { name: /Postgres upgrade/ });
+    await expect(option.first()).toBeVisible();
+    await examine(page, 'completion');
+    if (isPhone(page)) await option.first().tap();
+    else {
+      await page.keyboard.press('Escape');
+      await expect(option).toHaveCount(0);
+      await expect(composer(page)).toBeFocused();
+      await page.keyboard.type('r');
+      await expect(option.first()).toBeVisible();
+      await page.keyboard.press('Enter');
+    }
+    await expect(composer(page)).toHaveValue(/^Ask @postgres-upgrade\S* $/);
+    await expect(composer(page)).toBeFocused();
+    await page.keyboard.type('how it stands');
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await expect(said(page, /Ask @postgres-upgrade\S* how it stands/).first()).toBeVisible();
+    expect(handle).toMatch(/^postgres-upgrade/);
+  },
+);
+
+// spec: writing-11
+test('a / at the beginning does what the palette does, and a path is a path', async ({ visit }) => {
+  const page = await visit(server());
+  await composer(page).click();
+  await page.keyboard.type('/dark');
+  await expect(page.getByRole('option', { name: 'Dark theme' })).toBeVisible();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  await expect(composer(page)).toHaveValue('');
+  await page.keyboard.type('/etc/hosts is what I mean');
+  await page.keyboard.press('Enter');
+  await expect(said(page, 'ok: /etc/hosts is what I mean')).toBeVisible();
+});
+
+// spec: writing-12
+test('keys that put a word together send nothing', async ({ visit }) => {
+  const page = await visit(server());
+  await composer(page).click();
+  const session = await page.context().newCDPSession(page);
+  await session.send('Input.imeSetComposition', {
+    text: 'にほ',
+    selectionStart: 2,
+    selectionEnd: 2,
+  });
+  await expect(composer(page)).toHaveValue('にほ');
+  await composer(page).dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+  await composer(page).dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+  await composer(page).dispatchEvent('keydown', { key: 'Escape', isComposing: true });
+  await expect(composer(page)).toBeFocused();
+  await expect(composer(page)).toHaveValue('にほ');
+  await session.send('Input.insertText', { text: '日本' });
+  await expect(composer(page)).toHaveValue('日本');
+  await page.keyboard.press('Enter');
+  await expect(said(page, 'ok: 日本')).toBeVisible();
+});
 
 test('nothing is sent where nothing is written', async ({ visit }) => {
   const page = await visit(server());

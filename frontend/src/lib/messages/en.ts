@@ -65,6 +65,8 @@ export const en = {
     stop: 'Stop this turn',
     hintSend: 'send',
     hintLine: 'new line',
+    hintSession: 'session',
+    hintCommand: 'command',
     hintQueue: 'queue',
     hintSteer: 'send now',
     queued: 'Queued',

@@ -7,6 +7,7 @@ export async function fetchAhead(): Promise<void> {
     ...Object.values(forms).filter((form) => form !== undefined),
     notice,
     () => import('./keys'),
+    () => import('$lib/features/conversation/Completion.svelte'),
     () => import('$lib/features/conversation/attach'),
     () => import('$lib/features/conversation/DraftFiles.svelte'),
     () => import('$lib/features/conversation/AttachedFiles.svelte'),
