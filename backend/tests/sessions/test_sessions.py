@@ -421,3 +421,14 @@ def test_a_tool_call_is_carried_out_whole_or_not_at_all(server: InProcessServer)
     assert refused.is_error
     assert server.person.events("session-1") == before
     assert runner.work().messages[1:] == []
+
+
+@pytest.mark.spec("sessions-28")
+def test_its_runners_are_told_newest_first(server: InProcessServer) -> None:
+    server.person.post("/api/sessions", {"id": "session-1", "prompt": "look"})
+    runner = server.runner("session-1")
+    runner.hello()
+    [run] = server.person.get("/api/sessions/session-1/runs")["runs"]
+    assert (run["number"], run["state"], run["version"], run["pid"]) == (1, "live", "test", 1)
+    assert run["ended_at"] is None
+    assert server.person.http.get("/api/sessions/nowhere/runs").json()["code"] == "unknown_session"

@@ -640,6 +640,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Its runners: which lives, on which build and machine, and how earlier ones ended.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/state": {
         parameters: {
             query?: never;
@@ -2963,6 +2983,39 @@ export interface components {
              * @enum {string}
              */
             reason: "parked" | "stopped" | "failed" | "fresh_session";
+        };
+        /**
+         * RunnerOf
+         * @description One life of a session's runner.
+         */
+        RunnerOf: {
+            /** End */
+            end: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Host */
+            host: string;
+            /** Number */
+            number: number;
+            /** Pid */
+            pid: number | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "starting" | "live" | "ended";
+            /** Version */
+            version: string;
+        };
+        /** RunnersOf */
+        RunnersOf: {
+            /** Runs */
+            runs: components["schemas"]["RunnerOf"][];
         };
         /**
          * Said
@@ -5404,6 +5457,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunnersOf"];
                 };
             };
             /** @description What is wrong and what to do */

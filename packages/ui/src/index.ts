@@ -21,4 +21,5 @@ export { default as Toast } from './Toast.svelte';
 export { default as ToolLine } from './ToolLine.svelte';
 export { CREATURES } from './creatures';
 export { modal } from './modal';
+export { plain } from './plain';
 export { rendering } from './rendering.svelte';

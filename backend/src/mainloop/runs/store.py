@@ -143,6 +143,14 @@ def run(connection: sa.Connection, thread_id: str, number: int) -> Row | None:
     return connection.execute(_run, {"thread_id": thread_id, "number": number}).first()
 
 
+def last_runs(connection: sa.Connection, thread_id: str, most: int) -> list[Row]:
+    """The runs of a thread, newest first."""
+    columns = (t.run.c.number, t.run.c.state, t.run.c.version, t.run.c.host, t.run.c.pid)
+    times = (t.run.c.started_at, t.run.c.ended_at, t.run.c.end)
+    query = sa.select(*columns, *times).where(t.run.c.thread_id == thread_id)
+    return list(connection.execute(query.order_by(t.run.c.number.desc()).limit(most)))
+
+
 def run_with_token(connection: sa.Connection, token_hash: str) -> Row | None:
     """Thread, number and state of the run with this token, and the number of the thread's newest."""
     return connection.execute(_run_with_token, {"token_hash": token_hash}).first()

@@ -9,9 +9,10 @@ from mainloop.access.service import CurrentDevice
 from mainloop.errors import UnknownSession
 from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase
+from mainloop.runs import store as runs_store
 from mainloop.sessions import store
 from mainloop.sessions.kept import files_of, find_kept, list_kept
-from mainloop.sessions.schemas import KeptFiles, KeptList, Reason, Session, StartSession
+from mainloop.sessions.schemas import KeptFiles, KeptList, Reason, RunnerOf, RunnersOf, Session, StartSession
 from mainloop.sessions.schemas import Sessions as SessionList
 from mainloop.sessions.service import Sessions, Start, as_session
 from mainloop_models.events import Anchor, SessionBody, SessionState
@@ -92,6 +93,19 @@ def park_session(session_id: str, database: CurrentDatabase, sessions: CurrentSe
 def resume_session(session_id: str, database: CurrentDatabase, sessions: CurrentSessions, me: CurrentDevice) -> Session:
     """Go on with it, whatever ended it. The workspace of a closed one is put back first."""
     return database.write(lambda unit: _session(unit, sessions.resume(unit, session_id)))
+
+
+@router.get("/{session_id}/runs", name="list_runs")
+def list_runs(session_id: str, database: CurrentDatabase, me: CurrentDevice) -> RunnersOf:
+    """Its runners: which lives, on which build and machine, and how earlier ones ended."""
+
+    def look(connection: sa.Connection) -> RunnersOf:
+        if store.find(connection, session_id) is None:
+            raise UnknownSession(id=session_id)
+        rows = runs_store.last_runs(connection, session_id, 20)
+        return RunnersOf(runs=[RunnerOf.model_validate(row, from_attributes=True) for row in rows])
+
+    return database.read(look)
 
 
 @router.get("/{session_id}/kept", name="get_kept")

@@ -15,6 +15,26 @@ class Session(SessionBody):
     ahead: int | None = None
 
 
+class RunnerOf(BaseModel):
+    """One life of a session's runner."""
+
+    number: int
+    state: Literal["starting", "live", "ended"]
+    # The build of the runner's program; empty until it has said so.
+    version: str
+    host: str
+    pid: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    # Why it ended, in a word.
+    end: str
+
+
+class RunnersOf(BaseModel):
+    # The newest twenty, newest first.
+    runs: list[RunnerOf]
+
+
 class StartSession(BaseModel):
     # Chosen by the client: the same id again is the same session.
     id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")

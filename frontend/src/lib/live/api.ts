@@ -130,6 +130,11 @@ export class Api {
     );
   }
 
+  async runs(id: string): Promise<Schemas['RunnerOf'][]> {
+    const params = { path: { session_id: id } };
+    return (await dataOf(this.#client.GET('/api/sessions/{session_id}/runs', { params }))).runs;
+  }
+
   answer(itemId: string, answer: GivenAnswer): Promise<Item> {
     const params = { path: { item_id: itemId } };
     const body = wholeAnswer(answer);

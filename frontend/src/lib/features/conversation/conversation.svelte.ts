@@ -112,6 +112,11 @@ export class Conversation {
     ),
   );
 
+  /** The turns that have ended, in order. */
+  readonly turns = $derived(
+    this.#entries.flatMap(({ event }) => (event.kind === 'turn_ended' ? [event.body] : [])),
+  );
+
   /** What stands in line behind the running turn. */
   readonly queue = $derived(this.working ? this.#queue : this.#queue.slice(1));
 

@@ -84,6 +84,12 @@ export class Sessions {
     return started;
   }
 
+  /** Its runners, newest first. */
+  runs(id: string): Promise<components['schemas']['RunnerOf'][]> {
+    const { api, live } = this.#connection;
+    return live.call(() => api.runs(id));
+  }
+
   /** What was kept when a session was closed, file by file. */
   keptFiles(id: string): Promise<KeptFiles> {
     const { api, live } = this.#connection;
