@@ -137,4 +137,9 @@ def locked_rows(connection: sa.Connection) -> dict[str, Row | None]:
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """The dialect's `insert` into `table`, which knows `on_conflict_do_nothing`."""
-    return sqlite_insert(table) if connection.dialect.name == "sqlite" else postgresql_insert(table)
+    return upsert_in(connection.dialect.name, table)
+
+
+def upsert_in(dialect: str, table: sa.Table) -> Any:
+    """The same for a dialect's name, by which a statement that was put together may be kept."""
+    return sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)

@@ -35,6 +35,7 @@ _undone: Final = (
 )
 _of_thread: Final = t.message.c.thread_id == sa.bindparam("its_thread", type_=t.message.c.thread_id.type)
 _these: Final = (_of_thread, t.message.c.id.in_(sa.bindparam("ids", expanding=True)))
+_deliver: Final = sa.update(t.message).where(*_these).values(status=MessageStatus.DELIVERED).returning(t.message)
 _take: Final = sa.update(t.message).where(*_these).values(turn=sa.bindparam("new_turn"))
 _finish: Final = sa.update(t.message).where(*_these).values(status=MessageStatus.FINISHED)
 _leave_open: Final = (
@@ -154,7 +155,9 @@ def deliver(unit: UnitOfWork, thread_id: str, message_ids: list[str]) -> None:
     if not message_ids:
         return
     unit.connection.execute(_ride_along, {"its_thread": thread_id, "with_message": message_ids[0]})
-    _set(unit, thread_id, message_ids, status=MessageStatus.DELIVERED)
+    rows = unit.connection.execute(_deliver, {"its_thread": thread_id, "ids": message_ids}).all()
+    for row in sorted(rows, key=lambda row: row.place):
+        _say(unit, row)
 
 
 def take(unit: UnitOfWork, thread_id: str, message_ids: list[str], turn: int) -> None:
@@ -274,13 +277,8 @@ def _queued(unit: UnitOfWork, thread_id: str, message_id: str) -> Row:
 def _touch(unit: UnitOfWork, thread_id: str, message_id: str, **values: object) -> MessageBody:
     """The person changes what waits: its runner may look at it right now."""
     unit.ring(work_of(thread_id))
-    return _set(unit, thread_id, [message_id], **values)[0]
-
-
-def _set(unit: UnitOfWork, thread_id: str, message_ids: list[str], **values: object) -> list[MessageBody]:
-    mine = (t.message.c.thread_id == thread_id, t.message.c.id.in_(message_ids))
-    rows = unit.execute(sa.update(t.message).where(*mine).values(**values).returning(t.message)).all()
-    return [_say(unit, row) for row in sorted(rows, key=lambda r: r.place)]
+    mine = (t.message.c.thread_id == thread_id, t.message.c.id == message_id)
+    return _say(unit, unit.execute(sa.update(t.message).where(*mine).values(**values).returning(t.message)).one())
 
 
 def _say(unit: UnitOfWork, row: Row) -> MessageBody:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.db.engine import Row, upsert
+from mainloop.db.engine import Row, upsert, upsert_in
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs import store as runs_store
 from mainloop.runs.store import MICROS
@@ -77,13 +77,17 @@ def count(
     micros = None if used.cost_usd is None else max(0, round(used.cost_usd * MICROS) - int(known.micros))
     if not any(more.values()) and not micros:
         return
-    row = upsert(unit.connection, t.usage).values(
-        **key, **more, day=day, micros=micros, project_id=project_id, on_plan=on_plan
-    )
-    raised: dict[str, Any] = {name: t.usage.c[name] + more[name] for name in TOKENS}
-    if micros is not None:
-        raised["micros"] = sa.func.coalesce(t.usage.c.micros, 0) + micros
-    unit.execute(row.on_conflict_do_update(index_elements=[*key, "day"], set_=raised))
+    values = {**key, **more, "day": day, "micros": micros, "project_id": project_id, "on_plan": on_plan}
+    unit.connection.execute(_raise(unit.connection.dialect.name, priced=micros is not None), values)
+
+
+@cache
+def _raise(dialect: str, *, priced: bool) -> Any:
+    row = upsert_in(dialect, t.usage)
+    raised: dict[str, Any] = {name: t.usage.c[name] + row.excluded[name] for name in TOKENS}
+    if priced:
+        raised["micros"] = sa.func.coalesce(t.usage.c.micros, 0) + row.excluded.micros
+    return row.on_conflict_do_update(index_elements=["thread_id", "run", "turn", "model", "day"], set_=raised)
 
 
 def note_context(unit: UnitOfWork, thread_id: str, context: dict[str, Any]) -> None:
@@ -181,8 +185,14 @@ def _held(unit_of: str, *, of_project: bool) -> sa.Select[Any]:
 
 
 def hold(unit: UnitOfWork, thread_id: str, **values: Any) -> None:
-    row = upsert(unit.connection, t.allowance).values(thread_id=thread_id, **values)
-    unit.execute(row.on_conflict_do_update(index_elements=["thread_id"], set_=values))
+    unit.connection.execute(_hold(unit.connection.dialect.name, *values), {"thread_id": thread_id, **values})
+
+
+@cache
+def _hold(dialect: str, *names: str) -> Any:
+    row = upsert_in(dialect, t.allowance)
+    held = {name: row.excluded[name] for name in names}
+    return row.on_conflict_do_update(index_elements=["thread_id"], set_=held)
 
 
 def let_go(unit: UnitOfWork, thread_id: str) -> None:
