@@ -373,6 +373,23 @@ async def test_a_parked_command_runs_once_in_a_later_run_that_has_the_answer(thr
     assert [b.turn for b in thread.server.bodies("turn_started")] == [1, 1]
 
 
+async def test_what_is_said_while_a_command_waits_is_heard_after_it_also_in_a_later_run(thread: Any) -> None:
+    thread.run()
+    first = thread.server.say(
+        script(call("Bash", command="echo run >> runs.txt; echo ran"), {"text": "then: {{result}}"})
+    )
+    (ask,) = await thread.bodies("ask_opened")
+    late = thread.server.say("And mind the BANANA.", mode="steer")
+    await thread.informed()
+    await thread.park()
+    assert thread.server.bodies("turn_ended")[-1].outcome == "deferred"
+    thread.server.answer(ask.id, ALLOW)
+    thread.run()
+    assert first in (await thread.turn(1)).finished
+    await thread.finished(late)
+    assert (thread.workspace / "runs.txt").read_text() == "run\n"
+
+
 async def test_a_parked_question_gets_its_answer_in_a_later_run(thread: Any) -> None:
     ask = await parked_in(thread, call("AskUserQuestion", questions=[QUESTION]))
     thread.server.answer(ask.id, Answer(decision=Decision.ANSWER, answers={"Which database?": "SQLite"}))

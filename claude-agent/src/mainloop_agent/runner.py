@@ -190,7 +190,7 @@ class Runner:
         try:
             await asyncio.wait([driving, *helpers], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in helpers if driving.done() else [driving, *helpers]:
+            for task in [*self._beside, *helpers, *([] if driving.done() else [driving])]:
                 task.cancel()
             results = await asyncio.gather(driving, *helpers, return_exceptions=True)
             self._spool.close()

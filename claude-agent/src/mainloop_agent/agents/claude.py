@@ -50,6 +50,7 @@ from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput, Syste
 from mainloop_agent.agents.base import (
     AgentFailed,
     Capabilities,
+    Decision,
     Defer,
     Host,
     Picture,
@@ -60,7 +61,7 @@ from mainloop_agent.agents.base import (
 )
 from mainloop_agent.agents.counters import Counters
 from mainloop_agent.agents.problems import api_problem
-from mainloop_agent.agents.record import bring_record_along, holds
+from mainloop_agent.agents.record import bring_record_along, holds, mend
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER
 from mainloop_agent.policy import ToolCall
@@ -147,6 +148,10 @@ class ClaudeAgent:
         # Not set while it may yet turn out that the running turn's message is known, and the turn begins with another.
         self._steady = asyncio.Event()
         self._steady.set()
+        # Set while no call waits to be decided, and none was deferred.
+        self._decided = asyncio.Event()
+        self._decided.set()
+        self._undecided = 0
         self._recorded = setup.welcome.resume
         self._version = ""
         self._counters = Counters(host, setup.run.environment, self._ask_for_counters, resumed=setup.welcome.resume)
@@ -162,6 +167,8 @@ class ClaudeAgent:
         self._whole: dict[str, _Pieces] = {}
         # A deferred call that could not be deferred again in the ordinary way: the process was ended in it.
         self._left_in: str | None = None
+        # The call that the open turn is to go on with is not in the record.
+        self._is_missing = False
 
     # ---- the process ------------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -175,18 +182,24 @@ class ClaudeAgent:
                 )
             )
         if self._recorded:
-            config = Path(self._run.agent_home) / ".claude"
-            bring_record_along(config, Path(self._run.workspace), self._welcome.agent_session)
+            await asyncio.to_thread(self._prepare_record)
         try:
             await self._connect(program, resume=self._recorded)
         except _InUseError:
             # The record exists, but the report of it was lost with an earlier run.
             self._recorded = True
+            await asyncio.to_thread(self._prepare_record)
             await self._connect(program, resume=True)
         assert self._client is not None
         self._pump = asyncio.create_task(self._read(self._client))
         # A call that was deferred may have been begun by now, but not its model's next answer: `decide` counts first.
         await self._counters.count()
+
+    def _prepare_record(self) -> None:
+        config, conversation = Path(self._run.agent_home) / ".claude", self._welcome.agent_session
+        bring_record_along(config, Path(self._run.workspace), conversation)
+        stands = mend(config, conversation, self._welcome.deferred_call)
+        self._is_missing = bool(self._welcome.open_turn) and not stands
 
     async def _connect(self, program: Path, resume: bool) -> None:
         client = ClaudeSDKClient(self._options(self._wrapper(program), resume))
@@ -274,6 +287,9 @@ class ClaudeAgent:
         home = self._run.agent_home
         environment = {**DEFAULTS, **self._run.environment, **FIXED}
         environment.update({"HOME": home, "CLAUDE_CONFIG_DIR": f"{home}/.claude"})
+        if self._welcome.deferred_call is None:
+            # A call that was never reported as deferred is over. Else it would be taken up now, in a turn of its own.
+            environment["CLAUDE_CODE_DISABLE_DEFERRED_TOOL_RESUME"] = "1"
         if self._welcome.role != "session":
             # So few tools are all shown at once.
             environment["ENABLE_TOOL_SEARCH"] = "false"
@@ -377,6 +393,9 @@ class ClaudeAgent:
         return await asyncio.to_thread(holds, config, conversation, as_uuid(first.id), as_uuid(other.id), other.text)
 
     async def carry_on(self) -> TurnEnd:
+        if self._is_missing:
+            self._is_missing = False
+            return TurnEnd("cut_off", error=self._died())
         end = await self._follow(None)
         assert end is not None
         return end
@@ -396,6 +415,7 @@ class ClaudeAgent:
 
     async def steer(self, prompt: Prompt) -> None:
         await self._steady.wait()
+        await self._decided.wait()
         name = as_uuid(prompt.id)
         if name not in self._given:
             self._inside.add(name)
@@ -642,7 +662,7 @@ class ClaudeAgent:
             tool_input = {**tool_input, "plan": self._last_text}
         call = self._call(identifier, name, tool_input, subagent=hook.get("agent_id"))
         await self._counters.count()
-        decision = await self._host.decide(call)
+        decision = await self._decide(call)
         match decision:
             case Defer():
                 return hook_says("defer")
@@ -652,11 +672,25 @@ class ClaudeAgent:
                 # A question and a plan are answered by the permission callback alone.
                 return {} if name in ("AskUserQuestion", "ExitPlanMode") else hook_says("allow")
 
+    async def _decide(self, call: ToolCall) -> Decision:
+        """Whether a call may run. What is said meanwhile goes in afterwards: behind a deferred call it would be lost."""
+        self._undecided += 1
+        self._decided.clear()
+        decision: Decision | None = None
+        try:
+            decision = await self._host.decide(call)
+            return decision
+        finally:
+            if not isinstance(decision, Defer):
+                self._undecided -= 1
+                if not self._undecided:
+                    self._decided.set()
+
     async def _permission(
         self, name: str, given: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
         identifier = context.tool_use_id or ""
-        decision = await self._host.decide(self._call(identifier, name, given, subagent=context.agent_id))
+        decision = await self._decide(self._call(identifier, name, given, subagent=context.agent_id))
         match decision:
             case Deny(reason=reason):
                 return PermissionResultDeny(message=reason)
