@@ -29,7 +29,7 @@ def rage(agent: str, seed: int, kills: int) -> Toll:
     model = Model() if agent == "claude" else None
     server = ServerProcess(home, {"MAINLOOP_AGENT": agent, **BUSY, **(model.environment if model else {})})
     try:
-        toll = Storm(server.start(), Weather(seed=seed, kills=kills, pause=0.5)).rage()
+        toll = Storm(server.start(), Weather(seed=seed, kills=kills, pause=0.5, model=model)).rage()
     finally:
         server.stop()
         if model:

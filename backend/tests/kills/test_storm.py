@@ -43,7 +43,7 @@ def test_a_short_storm_leaves_nothing_lost_doubled_or_stuck(home: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_storm_over_real_agents_leaves_nothing_lost_doubled_or_stuck(home: Path, model: Model, seed: int) -> None:
     with running(home, model.environment) as server:
-        passed(Storm(server, Weather(seed=seed, kills=60)).rage())
+        passed(Storm(server, Weather(seed=seed, kills=60, model=model)).rage())
 
 
 @pytest.mark.long
@@ -60,4 +60,4 @@ def test_a_storm_that_cuts_the_database_off_too_leaves_nothing_lost_doubled_or_s
 
         settings = {**model.environment, "MAINLOOP_DATABASE_URL": postgres_server.url(name)}
         with running(home, settings) as server:
-            passed(Storm(server, Weather(seed=3, kills=60, database=cut_off)).rage())
+            passed(Storm(server, Weather(seed=3, kills=60, database=cut_off, model=model)).rage())

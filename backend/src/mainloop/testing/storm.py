@@ -4,6 +4,7 @@ answer and watch. Afterwards the books have to be right.
 What is written, answered and killed, and in which order, follows from the seed; when they meet, from the machine.
 """
 
+import json
 import random
 import signal
 import socket
@@ -20,7 +21,7 @@ import httpx
 
 from mainloop.access.service import new_code
 from mainloop.testing import ledger
-from mainloop.testing.kills import Victim, database_of, kill, processes
+from mainloop.testing.kills import Model, Victim, database_of, kill, processes
 from mainloop.testing.scripted_model import call, script
 from mainloop.testing.server import Person, ServerProcess, frames
 
@@ -49,6 +50,8 @@ class Weather:
     pause: float = 1.0
     # Breaks every connection to the database, where that is not a file.
     database: Callable[[], None] | None = None
+    # What real agents talk to: it knows what they were told.
+    model: Model | None = None
 
 
 @dataclass
@@ -133,6 +136,11 @@ class Browser(threading.Thread):
             self.items[body["id"]] = body
         elif kind == "item":
             self.items.pop(body["id"], None)
+
+
+def _mark(ident: str) -> str:
+    """By which a message is known in what the model is told."""
+    return f"Request {ident[:8]}."
 
 
 class Storm:
@@ -235,7 +243,8 @@ class Storm:
 
     def _say(self, dice: random.Random, thread: str, text: str, mode: str) -> None:
         ident = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-        if self._insist(f"/api/threads/{thread}/messages", {"id": ident, "text": text, "mode": mode}):
+        body = {"id": ident, "text": f"{_mark(ident)} {text}", "mode": mode}
+        if self._insist(f"/api/threads/{thread}/messages", body):
             self._accepted[ident] = thread
 
     def _steps(self, dice: random.Random) -> list[dict[str, Any]]:
@@ -336,6 +345,7 @@ class Storm:
         toll.wrong += ledger.unsettled(books)
         toll.wrong += [f"Item {item.id} is still open: {item.title}" for item in books.items if item.state == "open"]
         toll.wrong += self._lost(books)
+        toll.wrong += self._forgotten()
         toll.wrong += self._commands(books)
         toll.wrong += self._left_over(books)
         for browser in self._browsers:
@@ -348,6 +358,17 @@ class Storm:
         for ident, thread in self._accepted.items():
             if status.get(ident) != "finished":
                 yield f"{thread}: message {ident} was accepted and is {status.get(ident, 'lost')}."
+
+    def _forgotten(self) -> Iterator[str]:
+        """An agent that goes on knows all that was said to it, whatever died meanwhile."""
+        if self._weather.model is None:
+            return
+        requests = self._weather.model.requests(lambda request: request["path"] == "/v1/messages")
+        told = [json.dumps(request["body"]["messages"]) for request in requests]
+        for thread in {*self._accepted.values()}:
+            said = [ident for ident, its in self._accepted.items() if its == thread]
+            last = next((words for words in reversed(told) if _mark(said[-1]) in words), "")
+            yield from (f"{thread}: its agent has forgotten message {i}." for i in said if _mark(i) not in last)
 
     def _commands(self, books: ledger.Ledger) -> Iterator[str]:
         """A command runs at most once, whatever died; and it ran where the log says that it did."""
