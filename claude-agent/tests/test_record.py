@@ -1,6 +1,7 @@
 """Claude's own record of a conversation, where a process was killed over it: nothing of it is forgotten, nothing waits."""
 
 import json
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 
 from mainloop.testing.scripted_model import call, conversation, script
+from mainloop_agent.agents.record import mend
 from mainloop_models.asks import Answer, Decision
 
-pytestmark = pytest.mark.parametrize("kind", ["claude"])
+only_claude = pytest.mark.parametrize("kind", ["claude"])
 ALLOW = Answer(decision=Decision.ALLOW)
 ASKED = call("Bash", command="echo run >> runs.txt; echo ran")
 
@@ -48,6 +50,7 @@ async def parked(thread: Any, *more: dict[str, Any]) -> Any:
     return ask
 
 
+@only_claude
 @pytest.mark.spec("waiting-18")
 async def test_what_was_said_since_a_call_waited_is_remembered_after_a_kill(thread: Any) -> None:
     ask = await parked(thread)
@@ -62,6 +65,7 @@ async def test_what_was_said_since_a_call_waited_is_remembered_after_a_kill(thre
     assert (await thread.turn(3)).text == "BANANA"
 
 
+@only_claude
 @pytest.mark.spec("waiting-18")
 async def test_a_message_that_went_in_behind_a_call_that_waits_is_heard_once_the_call_has_run(thread: Any) -> None:
     ask = await parked(thread)
@@ -84,6 +88,7 @@ async def test_a_message_that_went_in_behind_a_call_that_waits_is_heard_once_the
     assert late in record.with_suffix(".cut").read_text()
 
 
+@only_claude
 @pytest.mark.spec("waiting-18")
 async def test_a_call_that_waits_and_stands_in_no_record_does_not_keep_its_turn_waiting(thread: Any) -> None:
     ask = await parked(thread)
@@ -96,6 +101,7 @@ async def test_a_call_that_waits_and_stands_in_no_record_does_not_keep_its_turn_
     assert not (thread.workspace / "runs.txt").exists()
 
 
+@only_claude
 @pytest.mark.spec("waiting-18")
 async def test_a_call_that_waited_when_all_was_killed_is_not_taken_up_in_a_turn_of_its_own(thread: Any) -> None:
     ask = await parked(thread)
@@ -109,3 +115,33 @@ async def test_a_call_that_waited_when_all_was_killed_is_not_taken_up_in_a_turn_
     assert (await heard(thread))[1:] == ["You were cut off."]
     assert len(thread.server.bodies("ask_opened")) == 1
     assert ask.call_id not in [b.call_id for b in thread.server.bodies("released")]
+
+
+@pytest.mark.spec("waiting-18")
+@pytest.mark.parametrize("instead", ["link", "folder", "pipe"])
+def test_what_an_agent_put_in_place_of_its_record_is_neither_written_nor_waited_for(
+    tmp_path: Path, instead: str
+) -> None:
+    config, elsewhere = tmp_path / "home" / ".claude", tmp_path / "elsewhere"
+    folder = config / "projects" / "-work"
+    elsewhere.mkdir()
+    theirs = elsewhere / "c.jsonl"
+    marker = {"attachment": {"type": "hook_deferred_tool", "toolUseID": "call"}, "type": "attachment", "uuid": "1"}
+    late = {"type": "user", "uuid": "3", "message": {"role": "user", "content": "late"}}
+    write(theirs, [{"type": "last-prompt", "leafUuid": "2"}, marker, late])
+    before = theirs.read_bytes()
+    if instead == "folder":
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(elsewhere)
+    else:
+        folder.mkdir(parents=True)
+        (folder / "c.jsonl").symlink_to(theirs) if instead == "link" else os.mkfifo(folder / "c.jsonl")
+    assert mend(config, "c", "call") is False
+    assert theirs.read_bytes() == before
+    # A file of its own is mended.
+    (config / "projects").rename(config / "old")
+    mine = config / "projects" / "-work" / "c.jsonl"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(before)
+    assert mend(config, "c", "call") is True
+    assert rows_of(mine)[1:] == [marker, {**rows_of(mine)[-1], "leafUuid": "1"}]

@@ -9,7 +9,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,30 +59,32 @@ def mend(config: Path, conversation: str, deferred: str | None) -> bool:
 
 
 def _cut_behind(record: Path, call: str) -> bool:
-    rows = list(_rows(record))
-    marks = [i for i, (_, row) in enumerate(rows) if row.get("attachment", {}).get("toolUseID") == call]
-    marks = [i for i in marks if rows[i][1]["attachment"].get("type") == DEFERRED]
-    if not marks or any(call in _results(row) for _, row in rows):
-        return False
-    if any(row.get("type") in SAID for _, row in rows[marks[-1] + 1 :]):
+    mark, said_since = 0, False
+    for end, row in _rows(record):
+        if call in _results(row):
+            return False  # it ran
+        if _waiting(row) == call:
+            mark, said_since = end, False
+        said_since = said_since or row.get("type") in SAID
+    if mark and said_since:
         log.info("what stands in the record behind the call that waits is cut off")
-        end, whole = rows[marks[-1]][0], record.read_bytes()
-        with record.with_suffix(".cut").open("ab") as beside:
-            beside.write(whole[end:])
-            os.fsync(beside.fileno())
-        os.truncate(record, end)
-    return True
+        with record.open("rb") as whole:
+            whole.seek(mark)
+            _append(record.with_suffix(".cut"), whole.read())
+        os.truncate(record, mark)
+    return mark > 0
 
 
 def _point_to_end(record: Path, conversation: str) -> None:
-    parents, leaf, pointer = _tree(row for _, row in _rows(record))
-    if leaf is None or pointer is None or pointer in _chain(parents, leaf):
+    tree = _Tree.of(record)
+    if tree.leaf is None or tree.pointer is None or tree.pointer in tree.chain():
         return
     log.info("the record says that the conversation ended where it did not: it is told where")
-    row = {"type": POINTER, "lastPrompt": "", "leafUuid": leaf, "sessionId": conversation}
-    torn = not record.read_bytes().endswith(b"\n")
-    with record.open("ab") as file:
-        file.write(b"\n" * torn + json.dumps(row).encode() + b"\n")
+    row = {"type": POINTER, "lastPrompt": "", "leafUuid": tree.leaf, "sessionId": conversation}
+    with record.open("rb") as whole:
+        whole.seek(-1, os.SEEK_END)
+        torn = whole.read() != b"\n"  # its process was killed in the middle of a line
+    _append(record, b"\n" * torn + json.dumps(row).encode() + b"\n")
 
 
 def holds(config: Path, conversation: str, first: str, name: str, text: str) -> bool:
@@ -92,7 +95,7 @@ def holds(config: Path, conversation: str, first: str, name: str, text: str) -> 
     """
     begun = False
     for line in _conversation(config, conversation):
-        names = (line.get("uuid"), line.get("attachment", {}).get("source_uuid"))
+        names = (line.get("uuid"), _part(line, "attachment").get("source_uuid"))
         begun = begun or first in names
         if not begun:
             continue
@@ -106,19 +109,67 @@ def holds(config: Path, conversation: str, first: str, name: str, text: str) -> 
 def _conversation(config: Path, conversation: str) -> Iterator[dict[str, Any]]:
     """The rows that the program goes on from: not those of a branch that was left, or behind a call that never ran."""
     for record in _records(config, conversation):
-        parents, leaf, _ = _tree(row for _, row in _rows(record))
-        chain = _chain(parents, leaf)
-        mine = [row for _, row in _rows(record) if row.get("uuid") in chain]
-        ran = {call for row in mine for call in _results(row)}
-        for row in mine:
-            attachment = row.get("attachment", {})
-            if attachment.get("type") == DEFERRED and attachment.get("toolUseID") not in ran:
+        tree = _Tree.of(record)
+        chain = tree.chain()
+        for _, row in _rows(record):
+            if row.get("uuid") not in chain:
+                continue
+            call = _waiting(row)
+            if call and call not in tree.ran:
                 break
             yield row
 
 
+@dataclass
+class _Tree:
+    """How the rows of a record hang together."""
+
+    parents: dict[str, str] = field(default_factory=dict[str, str])
+    # The newest row of the agent's own, and the one that the last pointer names.
+    leaf: str | None = None
+    pointer: str | None = None
+    # Calls that have a result.
+    ran: set[str] = field(default_factory=set[str])
+
+    @classmethod
+    def of(cls, record: Path) -> "_Tree":
+        tree = cls()
+        for _, row in _rows(record):
+            tree.ran.update(_results(row))
+            name = row.get("uuid")
+            if row.get("type") == POINTER:
+                tree.pointer = row.get("leafUuid")
+            elif isinstance(name, str) and not row.get("isSidechain"):
+                # Behind a summary the row before it stands under another name.
+                tree.parents[name] = str(row.get("parentUuid") or row.get("logicalParentUuid") or "")
+                tree.leaf = name
+        return tree
+
+    def chain(self) -> set[str]:
+        """The names of the rows from the first to the newest."""
+        chain: set[str] = set()
+        name = self.leaf
+        while name and name not in chain:
+            chain.add(name)
+            name = self.parents.get(name)
+        return chain
+
+
 def _records(config: Path, conversation: str) -> Iterator[Path]:
-    return (config / "projects").glob(f"*/{conversation}.jsonl")
+    """Files of the agent's own home: where it has put a link or a pipe instead, we neither read nor write."""
+    home = config.parent
+    for record in (config / "projects").glob(f"*/{conversation}.jsonl"):
+        if record.resolve() == home.resolve() / record.relative_to(home) and record.is_file():
+            yield record
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Raises OSError where a link was put there."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(file, "ab") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(file)
 
 
 def _rows(record: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -136,39 +187,28 @@ def _rows(record: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield end, cast("dict[str, Any]", row)
 
 
-def _tree(rows: Iterator[dict[str, Any]]) -> tuple[dict[str, str], str | None, str | None]:
-    """Which row follows which, the newest of the agent's own, and the one that the last pointer names."""
-    parents: dict[str, str] = {}
-    leaf = pointer = None
-    for row in rows:
-        if row.get("type") == POINTER:
-            pointer = row.get("leafUuid")
-        elif (name := row.get("uuid")) and not row.get("isSidechain"):
-            # Behind a summary the row before it stands under another name.
-            parents[name] = row.get("parentUuid") or row.get("logicalParentUuid") or ""
-            leaf = name
-    return parents, leaf, pointer
+def _part(row: dict[str, Any], name: str) -> dict[str, Any]:
+    part: object = row.get(name)
+    return cast("dict[str, Any]", part) if isinstance(part, dict) else {}
 
 
-def _chain(parents: Mapping[str, str], leaf: str | None) -> set[str]:
-    chain: set[str] = set()
-    while leaf and leaf not in chain:
-        chain.add(leaf)
-        leaf = parents.get(leaf)
-    return chain
+def _waiting(row: dict[str, Any]) -> str:
+    """The call that this row says is put off."""
+    attachment = _part(row, "attachment")
+    return str(attachment.get("toolUseID", "")) if attachment.get("type") == DEFERRED else ""
 
 
 def _results(row: dict[str, Any]) -> list[str]:
     """The calls whose results stand in this row."""
-    content: object = row.get("message", {}).get("content") if row.get("type") == "user" else None
-    if not isinstance(content, list):
+    content: object = _part(row, "message").get("content")
+    if row.get("type") != "user" or not isinstance(content, list):
         return []
-    blocks = cast("list[dict[str, Any]]", content)
+    blocks = [_part({"block": block}, "block") for block in cast("list[object]", content)]
     return [str(block.get("tool_use_id")) for block in blocks if block.get("type") == "tool_result"]
 
 
 def _said(line: dict[str, Any]) -> str:
-    content: object = line.get("message", {}).get("content", "")
+    content: object = _part(line, "message").get("content", "")
     if isinstance(content, str):
         return content
     blocks = cast("list[dict[str, Any]]", content)
