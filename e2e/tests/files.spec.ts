@@ -213,7 +213,7 @@ test('what can not be sent or read is said in words before it is sent', async ({
   await examine(page, 'files-refused');
 });
 
-// spec: writing-9
+// spec: writing-10
 test('without a connection a message waits with its files, and goes out with them', async ({
   visit,
 }) => {

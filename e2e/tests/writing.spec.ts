@@ -5,7 +5,7 @@ import { composer, isPhone, said, say } from '../src/ui.ts';
 
 const server = useServer();
 
-// spec: writing-13
+// spec: writing-14
 test('Enter sends and Shift+Enter begins a new line', async ({ visit }) => {
   const page = await visit(server());
   await composer(page).click();
@@ -18,7 +18,7 @@ test('Enter sends and Shift+Enter begins a new line', async ({ visit }) => {
   await expect(said(page, 'ok: One line')).toBeVisible();
 });
 
-// spec: writing-13
+// spec: writing-14
 test(
   'on a phone Enter begins a new line, as its keyboard says',
   { tag: '@phone' },
@@ -31,7 +31,7 @@ test(
   },
 );
 
-// spec: writing-10
+// spec: writing-11
 test(
   'an @ and a few letters name a session, by a key or a tap',
   { tag: '@both' },
@@ -67,7 +67,7 @@ test(
   },
 );
 
-// spec: writing-11
+// spec: writing-12
 test('a / at the beginning does what the palette does, and a path is a path', async ({ visit }) => {
   const page = await visit(server());
   await composer(page).click();
@@ -81,7 +81,7 @@ test('a / at the beginning does what the palette does, and a path is a path', as
   await expect(said(page, 'ok: /etc/hosts is what I mean')).toBeVisible();
 });
 
-// spec: writing-12
+// spec: writing-13
 test('keys that put a word together send nothing', async ({ visit }) => {
   const page = await visit(server());
   await composer(page).click();

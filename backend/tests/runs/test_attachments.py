@@ -144,7 +144,7 @@ def test_a_runner_gets_the_files_of_its_own_messages_and_no_others(server: InPro
     assert httpx.get(server.url + path).status_code == 401
 
 
-@pytest.mark.spec("writing-9")
+@pytest.mark.spec("writing-10")
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_an_export_holds_the_files(server: InProcessServer, tmp_path_factory: pytest.TempPathFactory) -> None:
     ident = kept(server, PNG)["id"]
@@ -156,3 +156,27 @@ def test_an_export_holds_the_files(server: InProcessServer, tmp_path_factory: py
     with engine.connect() as connection:
         assert find(connection, ident).data == PNG
     engine.dispose()
+
+
+@pytest.mark.spec("writing-9")
+def test_the_main_agent_hands_a_file_on_by_its_name(server: InProcessServer) -> None:
+    old, new = kept(server, b"the old plan")["id"], kept(server, b"the new plan")["id"]
+    say(server, "message-1", "this is the plan", (old, "plan.txt"))
+    desk = server.runner("main")
+    desk.hello()
+    desk.begin()
+    desk.end()
+    say(server, "message-2", "no, this one: work by it", (new, "plan.txt"))
+    desk.begin()
+    refused = desk.request("spawn_session", title="Build", prompt="build", files=["plan.md"])
+    assert refused.is_error
+    assert "no file plan.md here. There are: plan.txt." in refused.text
+    assert not desk.request("spawn_session", title="Build", prompt="build by plan.txt", files=["plan.txt"]).is_error
+    [session] = server.person.get("/api/sessions")["sessions"]
+    runner = server.runner(session["id"])
+    runner.hello()
+    message = runner.take()
+    assert [file.name for file in message.attachments] == ["plan.txt"]
+    path = f"/runner/v1/messages/{message.id}/attachments/{new}"
+    assert runner.http.get(path).content == b"the new plan"
+    assert not desk.request("message_session", id=session["id"], text="again", files=["plan.txt"]).is_error

@@ -21,7 +21,8 @@ How to work:
   Asked to look into X and Y in parallel, start two in the same reply.
 - Before you start one, see whether a session already does it (`list_sessions`); a message to it is better then.
 - A session does not see this conversation. Its prompt stands alone: the goal, what is known and from where, what must not
-  change, how one sees that it is done, what to hand back, what is not part of it. Nothing "as discussed".
+  change, how one sees that it is done, what to hand back, what is not part of it. Nothing "as discussed". A file that
+  the person gave here and it needs is handed on by its name, in `files`.
 - One session at a time writes to one branch. Others may read and review beside it; whoever reviews is given the change and
   the goal, and nothing else.
 - Where B needs what A makes, start B when A has delivered it: A with `wake` and `then`.

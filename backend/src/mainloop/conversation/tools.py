@@ -33,6 +33,9 @@ class SpawnSession(BaseModel):
     model: str | None = Field(default=None, description="Model, if the person asked for one")
     workspace: str | None = None
     done_when: str = Field(default="", description="How one sees that it is done")
+    files: list[str] = Field(
+        default=[], max_length=10, description="Names of files that the person gave here and the session needs"
+    )
     wake: bool = Field(default=False, description="Give you a turn as soon as it reports")
     then: list[str] = Field(
         default=[],
@@ -55,6 +58,7 @@ class MessageSession(BaseModel):
     id: str = Field(description="Id or handle")
     text: str
     mode: Literal["queue", "steer"] = Field(default="queue", description="steer: into the running turn")
+    files: list[str] = Field(default=[], max_length=10, description="Names of files that the person gave here")
 
 
 class ControlSession(BaseModel):
@@ -96,7 +100,11 @@ class DeskTools:
         self._ceilings.check_start(unit, parent=call.thread_id, turn=call.turn, depth=depth)
         body = self._sessions.start(
             unit,
-            Start(id=id_from("spawn", call.thread_id, call.call_id), **given.model_dump(exclude={"then"})),
+            Start(
+                id=id_from("spawn", call.thread_id, call.call_id),
+                **given.model_dump(exclude={"then", "files"}),
+                attachments=mailbox.files_of(unit.connection, call.thread_id, given.files),
+            ),
             anchor=Anchor(
                 thread_id=call.thread_id,
                 message_id=mailbox.first_of_turn(unit.connection, call.thread_id, call.turn),
@@ -149,6 +157,7 @@ class DeskTools:
             text=given.text,
             mode=given.mode,
             from_thread=call.thread_id,
+            attachments=mailbox.files_of(unit.connection, call.thread_id, given.files),
         )
         mailbox.post(unit, body.id, letter)
         self._sessions.said_to(unit, body.id)

@@ -1,6 +1,7 @@
 """What is said to an agent: messages in order, each with one finish, and notes that ride with the next one."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -16,6 +17,8 @@ from mainloop_models.events import Attachment, MessageBody, MessageStatus
 
 LONGEST: Final = 256 * 1024  # bytes
 Mode = Literal["queue", "steer"]
+# Messages with files, when one is looked for by its name.
+_LOOK_BACK: Final = 100
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # Asked by every runner again and again, so they are put together once.
@@ -224,6 +227,31 @@ def woken_by(connection: sa.Connection, thread_id: str, turn: int) -> list[str]:
     mine = (t.message.c.thread_id == thread_id, t.message.c.turn == turn, t.message.c.role == "system")
     told = sa.select(t.message.c.from_thread).where(*mine, t.message.c.from_thread.is_not(None))
     return list(connection.execute(told.order_by(t.message.c.place)).scalars())
+
+
+def files_of(connection: sa.Connection, thread_id: str, names: Sequence[str]) -> tuple[Attachment, ...]:
+    """Files that the person gave in this thread, by their names; of several with one name the newest.
+
+    Raises BadInput where there is none of that name.
+    """
+    if not names:
+        return ()
+    mine = (
+        t.message.c.thread_id == thread_id,
+        t.message.c.role == "user",
+        t.message.c.from_thread.is_(None),
+        t.message.c.attachments.is_not(None),
+    )
+    newest = sa.select(t.message.c.attachments).where(*mine).order_by(t.message.c.place.desc()).limit(_LOOK_BACK)
+    known: dict[str, Attachment] = {}
+    for given in connection.execute(newest).scalars():
+        for file in given:
+            known.setdefault(file["name"], Attachment.model_validate(file))
+    for name in names:
+        if name not in known:
+            there = ", ".join(list(known)[:20]) or "none"
+            raise BadInput(what=f"The person gave no file {name[:80]} here. There are: {there}.")
+    return tuple(known[name] for name in dict.fromkeys(names))
 
 
 def written_before(connection: sa.Connection, message: Row) -> datetime | None:

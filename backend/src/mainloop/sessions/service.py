@@ -25,6 +25,7 @@ from mainloop.sessions.states import OVER
 from mainloop_models.events import (
     AgentError,
     Anchor,
+    Attachment,
     SessionBody,
     SessionStartedBody,
     SessionState,
@@ -60,6 +61,8 @@ class Start:
     workspace: str | None = None
     done_when: str = ""
     wake: bool = False
+    # Files that come with its first message.
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Sessions:
@@ -143,6 +146,7 @@ class Sessions:
             text=_brief(prompt, start.done_when),
             # By hand it is the person's own word; else another agent's.
             from_thread=anchor.thread_id if anchor.call_id else None,
+            attachments=start.attachments,
         )
         mailbox.post(unit, start.id, letter)
         unit.append(anchor.thread_id, "session_started", SessionStartedBody(session_id=start.id, anchor=anchor))
