@@ -39,6 +39,7 @@ export default defineConfig({
       },
     }),
   ],
+  worker: { format: 'es' },
   server: {
     proxy: Object.fromEntries(
       ['/api', '/openapi.json', '/docs'].map((path) => [

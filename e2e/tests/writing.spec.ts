@@ -1,4 +1,6 @@
+import { HOSTILE } from '../../packages/ui/src/hostile.ts';
 import { script } from '../src/model.ts';
+import { examine } from '../src/examine.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { examine } from '../src/examine.ts';
 import { composer, isPhone, said, say } from '../src/ui.ts';
@@ -197,33 +199,66 @@ test('a page that stays open over a restart sends by itself', async ({ visit }) 
   await expect(page.getByText('Offline since')).toHaveCount(0);
 });
 
-// spec: layout-12, layout-14
+// spec: layout-12, layout-14, length-7
 test(
   'what an agent writes is text: it runs nothing and fetches nothing',
   { tag: '@both' },
   async ({ visit }) => {
     const hostile = [
       '# Hello',
-      '<script>document.title = "owned"</script>',
-      '<img src=x onerror="document.title = \'owned\'">',
-      '<iframe src="https://elsewhere.example/"></iframe>',
-      '<style>body { display: none }</style>',
+      ...HOSTILE.map(([, text]) => text),
       '[click me](javascript:document.title="owned")',
       '![a picture](https://elsewhere.example/pixel.png?secret=1)',
-      '<svg onload="document.title = \'owned\'"></svg>',
-      '<meta http-equiv="refresh" content="0;url=https://elsewhere.example/">',
-      '',
       'the end of it',
     ].join('\n\n');
     const page = await visit(server());
     await say(page, `Show me ${script({ text: hostile })}`);
     const reply = said(page, 'the end of it').last();
     await expect(reply.getByRole('heading', { name: 'Hello' })).toBeVisible();
-    await expect(reply.locator('script, iframe, svg, style, meta, img')).toHaveCount(0);
+    const forbidden = 'script, iframe, style, meta, form, object, embed, base, link, video, math';
+    await expect(reply.locator(forbidden)).toHaveCount(0);
+    await expect(reply.locator('.markdown > :not(.code) :is(svg, img, div, input)')).toHaveCount(0);
     await expect(reply.getByText('click me')).not.toHaveAttribute('href', /javascript/i);
     await reply.getByText('click me').click();
     await expect(reply.getByRole('link', { name: /a picture/ })).toBeVisible();
     await expect(page).not.toHaveTitle(/owned/);
     await expect(page).toHaveURL(`${server().url}/`);
+  },
+);
+
+// spec: length-6
+test(
+  'code is coloured by one worker, once it is whole, and is copied and wrapped as it is',
+  { tag: '@both' },
+  async ({ visit, browserName }) => {
+    const code = 'import x from "y"; // <b>note</b>\nconst answer = 42;';
+    const page = await visit(server());
+    if (browserName === 'chromium') {
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    }
+    const workers: string[] = [];
+    page.on('worker', (worker) => workers.push(worker.url()));
+    const blocks = `Two.\n\n\`\`\`ts\n${code}\n\`\`\`\n\n\`\`\`py\nprint(1)\n\`\`\`\n\n\`\`\`zz\nplain\n\`\`\``;
+    await say(page, `Show me ${script({ text: `${blocks}\n\n> [!TIP]\n> That is all.` })}`);
+    const reply = said(page, 'That is all.').last();
+    const first = reply.locator('.code').first();
+    await expect(first.locator('code span').first()).toHaveText('import');
+    await expect(first.locator('code')).toHaveText(code);
+    const colours = await first
+      .locator('code span')
+      .evaluateAll((spans) => new Set(spans.map((span) => getComputedStyle(span).color)).size);
+    expect(colours).toBeGreaterThan(3);
+    await expect(reply.locator('.code').nth(1).locator('code span').first()).toBeVisible();
+    await expect(reply.locator('.code').nth(2).locator('code')).toHaveText('plain');
+    await expect(reply.locator('[data-callout="tip"]')).toContainText('Tip');
+    expect(workers).toHaveLength(1);
+    await examine(page, 'code');
+
+    await first.hover();
+    await first.getByRole('button', { name: 'Wrap lines' }).click();
+    await expect(first.locator('pre')).toHaveCSS('white-space', 'pre-wrap');
+    await first.getByRole('button', { name: 'Copy' }).click();
+    await expect(first.getByRole('button', { name: 'Copied' })).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(code);
   },
 );

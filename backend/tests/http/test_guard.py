@@ -1,11 +1,16 @@
 """Which requests are let in at all: own names, own pages, bodies of a size."""
 
+import re
 import socket
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from mainloop.http.page import PageFiles, find_page, policy_of
 from mainloop.testing.inprocess import InProcessServer
 
 HELLO = {"id": "message-1", "text": "hello"}
@@ -108,3 +113,33 @@ def test_documents_need_nothing_from_elsewhere(server: InProcessServer) -> None:
         assert "http://" not in page.text.replace("http://127.0.0.1", "")
         assert "https://" not in page.text
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.spec("length-8")
+def test_every_file_of_the_page_carries_the_policy_of_its_build(tmp_path: Path) -> None:
+    shell = (
+        '<meta http-equiv="content-security-policy" content="default-src &#39;self&#39;; '
+        "script-src 'self' 'sha256-abc='\"><script>theme()</script>"
+    )
+    (tmp_path / "index.html").write_text(shell)
+    (tmp_path / "a.js").write_text("1")
+    app = Starlette()
+    app.mount("/", PageFiles(directory=tmp_path))
+    with TestClient(app) as client:
+        for path in ("/", "/s/some-session", "/a.js"):
+            policy = client.get(path, headers={"accept": "text/html"}).headers["content-security-policy"]
+            assert policy == "default-src 'self'; script-src 'self' 'sha256-abc='; frame-ancestors 'none'"
+
+
+@pytest.mark.spec("length-8")
+def test_the_built_page_allows_no_script_but_its_own_and_the_hashed() -> None:
+    folder = find_page()
+    if folder is None:
+        pytest.skip("the page is not built")
+    policy = policy_of((folder / "index.html").read_text())
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    hashed = re.findall(r"'sha256-[^']+'", rules["script-src"])
+    assert rules["script-src"] == " ".join(["'self'", *hashed])
+    assert len(hashed) == 2
+    assert rules["img-src"] == "'self' data: blob:"
+    assert (rules["default-src"], rules["connect-src"], rules["object-src"]) == ("'self'", "'self'", "'none'")

