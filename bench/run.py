@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import inbox
 import lasting
 from measured import (
     HERE,
@@ -312,6 +313,7 @@ ROWS: Final = {
     "turn": chat_turn,
     "list": list_of_sessions,
     "waiting": many_wait,
+    **inbox.ROWS,
     **lasting.ROWS,
 }
 

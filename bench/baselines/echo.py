@@ -1,7 +1,8 @@
 """The least that a route and an event stream can be, without storing anything. `echo.py PORT FOLDER`.
 
 `POST /say` hands its body to every stream of `GET /events` as it is; the moment is written to `FOLDER/rings`.
-`GET /same` answers the bytes of `FOLDER/same.json`.
+`GET /same` answers the bytes of `FOLDER/same.json`. `GET /page` shows each item of these, and each word of the stream, in a
+line.
 """
 
 import asyncio
@@ -13,7 +14,13 @@ from typing import IO
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+PAGE = """<!doctype html><ul></ul><script>
+const line = (text) => document.querySelector('ul').append(Object.assign(document.createElement('li'), {textContent: text}));
+fetch('/same').then((answer) => answer.json()).then(({items = []}) => items.forEach((item) => line(item.title)));
+new EventSource('/events').addEventListener('event', (event) => line(event.data));
+</script>"""
 
 
 def make_app(folder: Path, rings: IO[str]) -> FastAPI:
@@ -45,6 +52,10 @@ def make_app(folder: Path, rings: IO[str]) -> FastAPI:
     @app.get("/same")
     def same() -> Response:
         return Response(answer, media_type="application/json")
+
+    @app.get("/page")
+    def page() -> HTMLResponse:
+        return HTMLResponse(PAGE)
 
     same_bytes = folder / "same.json"
     answer = same_bytes.read_bytes() if same_bytes.exists() else b"{}"

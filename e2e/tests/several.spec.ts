@@ -123,3 +123,40 @@ test('a key pressed twice answers one ask', async ({ visit }) => {
   }).toPass();
   await waiting(1);
 });
+
+// spec: inbox-3
+test(
+  'of hundreds that wait all are counted, and each is there when one comes to it',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const page = await visit(server());
+    const items = Array.from({ length: 150 }, (_, n) => ({
+      id: `ask-${n}`,
+      kind: 'failure',
+      urgency: 6,
+      decisions: ['dismiss'],
+      thread_id: 'main',
+      session_id: null,
+      title: `Number ${n} failed`,
+      notice: { kind: 'failure', text: `Number ${n} failed`, hint: '', decisions: ['dismiss'] },
+      state: 'open',
+      opened_at: new Date(Date.now() - (150 - n) * 1000).toISOString(),
+    }));
+    await page.route('**/api/state', async (route) => {
+      const answer = await route.fetch();
+      const state = (await answer.json()) as { items: unknown[] };
+      await route.fulfill({ response: answer, json: { ...state, items } });
+    });
+    await page.goto(`${server().url}/sessions`);
+    const list = page.getByRole('main');
+    await expect(list.locator('[data-count=needs]')).toHaveText('150');
+    await expect(page).toHaveTitle('(150) mainloop');
+    await expect(asks(list, 'Number 0 failed')).toBeVisible();
+    await expect(asks(list, 'Number 149 failed')).toHaveCount(0);
+    const last = asks(list, 'Number 149 failed');
+    await expect(async () => {
+      await list.locator('[data-ask]').last().scrollIntoViewIfNeeded();
+      await expect(last).toBeVisible({ timeout: 500 });
+    }).toPass();
+  },
+);

@@ -184,7 +184,7 @@ class Conversation:
                 ),
                 sessions=[as_session(c, body) for body in shown],
                 marks=store.marks(c, MAIN, *(body.id for body in shown)),
-                items=[Item.model_validate(body.model_dump()) for body in inbox_store.open_items(c)],
+                items=[Item.of(body) for body in inbox_store.open_items(c)],
                 projects=[as_project(row) for row in projects_store.all_projects(c)],
                 queued=[QueuedMessage(thread_id=at, message=_message(body)) for at, body in mailbox.all_queued(c)],
                 open_messages=open_messages.all(),

@@ -85,4 +85,4 @@ def _always(given: GiveAnswer) -> Always | None:
 
 
 def _item(body: ItemBody) -> Item:
-    return Item.model_validate(body.model_dump())
+    return Item.of(body)

@@ -493,6 +493,7 @@ export const en = {
     ceilingsText:
       'Nothing goes past a ceiling: work stops there and asks you. Sessions and projects can have their own.',
     scopes: { turn: 'One turn', session: 'A session', project: 'A project', day: 'A day' },
+    owns: { session: 'This session', project: 'This project' },
     units: { usd: 'in dollars', tokens: 'in tokens' },
     none: 'none',
     usedOf: (used: string, of: string) => `${used} of ${of}`,
@@ -506,7 +507,6 @@ export const en = {
       project: 'of the project',
       session: 'its own',
     },
-    open: 'Ceilings',
   },
   projects: {
     title: 'Projects',
