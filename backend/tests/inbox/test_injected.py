@@ -11,7 +11,7 @@ import pytest
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
-from mainloop_models.asks import Option, PermissionAsk, PlanAsk, Question, QuestionAsk
+from mainloop_models.asks import Option, PermissionAsk, PlanAsk, Question, QuestionAsk, form_of
 from mainloop_models.events import TodoEntry
 
 INJECTED = [
@@ -56,6 +56,9 @@ def everywhere(runner: HandRunner, turn: int, text: str) -> list[str]:
         runner.ask(asked, title=text),
         runner.ask(command, title=text),
         runner.ask(PermissionAsk(tool=text[:40], input={text[:60]: text}, effect=text), title=text),
+        runner.ask(
+            form_of(text, {"type": "object", "properties": {text: {"type": "string", "title": text}}}), title=text
+        ),
         runner.ask(PlanAsk(plan=text), title=text),
     ]
 

@@ -14,12 +14,18 @@ from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.server import Person
 from mainloop_models import runner as r
-from mainloop_models.asks import PlanAsk
+from mainloop_models.asks import PlanAsk, form_of
 
 # The server lives in this process, and its threads draw lots of their own while a story is made up.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 SLOW: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
-DECISIONS: Final = {"permission": ("allow", "deny"), "plan": ("approve", "deny"), "question": ("answer", "dismiss")}
+DECISIONS: Final = {
+    "permission": ("allow", "deny"),
+    "plan": ("approve", "deny"),
+    "question": ("answer", "dismiss"),
+    "form": ("deny", "dismiss"),
+}
+FORM: Final = form_of("How many?", {"type": "object", "properties": {"n": {"type": "integer"}}})
 OVER: Final = ("cancelled", "done", "failed")
 
 which = st.integers(0, 9)
@@ -44,6 +50,7 @@ EVERYTHING: Final[list[tuple[Any, ...]]] = [
     ("cancel",),
     ("ask", "plan"),
     ("ask", "question"),
+    ("ask", "form"),
     ("end",),
     ("ask", "permission"),
     ("interrupt",),
@@ -51,7 +58,7 @@ EVERYTHING: Final[list[tuple[Any, ...]]] = [
     ("ask", "permission"),
     ("restart",),
     ("close",),
-    *((name, n) for n in range(7) for name in ("both", "again")),
+    *((name, n) for n in range(8) for name in ("both", "again")),
 ]
 
 
@@ -97,6 +104,7 @@ class Story:
             "permission": runner.ask_permission,
             "question": runner.ask_question,
             "plan": lambda: runner.ask(PlanAsk(plan="1. Look")),
+            "form": lambda: runner.ask(FORM),
         }
         self.asks[make[kind]()] = (kind, self.session)
 

@@ -54,6 +54,17 @@ KINDS: Final = {
         {"decision": "revise", "text": "look twice"},
         "look twice",
     ),
+    "form": Kind(
+        (
+            call(
+                "mcp__mainloop__form",
+                message="Where to?",
+                schema={"type": "object", "properties": {"host": {"type": "string"}}, "required": ["host"]},
+            ),
+        ),
+        {"decision": "answer", "values": {"host": "ash"}},
+        "ash",
+    ),
     "permission": Kind((call("Bash", command="echo run >> runs; echo ran"),), {"decision": "allow"}, "ran"),
 }
 
