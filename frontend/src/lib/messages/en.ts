@@ -682,7 +682,7 @@ export const en = {
       {
         title: 'Answer',
         actions: ['allow', 'always', 'deny', 'revise', 'snooze', 'undo', 'select'],
-        fixed: [[['1', '9'], 'choose an answer']],
+        fixed: [[['1', '…', '9'], 'choose an answer']],
       },
       {
         title: 'An item',
