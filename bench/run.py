@@ -19,6 +19,7 @@ from typing import Final
 
 import inbox
 import lasting
+import length
 from measured import (
     HERE,
     Baseline,
@@ -314,6 +315,7 @@ ROWS: Final = {
     "list": list_of_sessions,
     "waiting": many_wait,
     **inbox.ROWS,
+    **length.ROWS,
     **lasting.ROWS,
 }
 

@@ -21,6 +21,8 @@ export default defineConfig({
       compilerOptions: {
         runes: ({ filename }) => (filename.includes('node_modules') ? undefined : true),
       },
+      // A page that stays open asks whether there is a newer one.
+      version: { pollInterval: 5 * 60_000 },
       adapter: adapter({ fallback: 'index.html', precompress: true }),
       csp: {
         mode: 'hash',

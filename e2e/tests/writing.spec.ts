@@ -2,7 +2,6 @@ import { HOSTILE } from '../../packages/ui/src/hostile.ts';
 import { script } from '../src/model.ts';
 import { examine } from '../src/examine.ts';
 import { expect, test, useServer } from '../src/test.ts';
-import { examine } from '../src/examine.ts';
 import { composer, isPhone, said, say } from '../src/ui.ts';
 
 const server = useServer();

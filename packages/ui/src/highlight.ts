@@ -8,7 +8,7 @@ export interface Wish {
   language: string;
 }
 
-/** A piece of a line and its colour, a variable of the theme. */
+/** A piece of a code and its colour, a variable of the theme. */
 export interface Coloured {
   text: string;
   colour: string;
@@ -19,14 +19,14 @@ const LONGEST = 60_000;
 
 let worker: Worker | null | undefined;
 let asked = 0;
-const waiting = new Map<number, (lines: Coloured[][] | null) => void>();
+const waiting = new Map<number, (pieces: Coloured[] | null) => void>();
 
 function start(): Worker | null {
   if (typeof Worker === 'undefined') return null;
   try {
     const made = new Worker(new URL('./highlight.worker.ts', import.meta.url), { type: 'module' });
-    made.onmessage = ({ data }: MessageEvent<{ id: number; lines: Coloured[][] | null }>) => {
-      waiting.get(data.id)?.(data.lines);
+    made.onmessage = ({ data }: MessageEvent<{ id: number; pieces: Coloured[] | null }>) => {
+      waiting.get(data.id)?.(data.pieces);
       waiting.delete(data.id);
     };
     made.onerror = () => {
@@ -40,8 +40,8 @@ function start(): Worker | null {
   }
 }
 
-/** The lines of a code in colour; null where they stay plain. */
-export function highlight(text: string, language: string): Promise<Coloured[][] | null> {
+/** A code in pieces of one colour; null where it stays plain. */
+export function highlight(text: string, language: string): Promise<Coloured[] | null> {
   if (!language || text.length > LONGEST) return Promise.resolve(null);
   worker ??= worker === null ? null : start();
   const held = worker;

@@ -48,18 +48,20 @@ const highlighter: Promise<HighlighterCore> = createHighlighterCore({
   engine: createJavaScriptRegexEngine({ forgiving: true }),
 });
 
-async function colour({ text, language }: Wish): Promise<Coloured[][] | null> {
+async function colour({ text, language }: Wish): Promise<Coloured[] | null> {
   const [name, load] = LANGUAGES[language.toLowerCase()] ?? [];
   if (!name || !load) return null;
   const core = await highlighter;
   if (!core.getLoadedLanguages().includes(name)) await core.loadLanguage(load);
-  return core
-    .codeToTokensBase(text, { lang: name, theme: 'page' })
-    .map((line) => line.map(({ content, color = '' }) => ({ text: content, colour: color })));
+  const lines = core.codeToTokensBase(text, { lang: name, theme: 'page' });
+  return lines.flatMap((line, at) => [
+    ...(at > 0 ? [{ text: '\n', colour: '' }] : []),
+    ...line.map(({ content, color = '' }) => ({ text: content, colour: color })),
+  ]);
 }
 
 self.onmessage = ({ data }: MessageEvent<Wish>) => {
   void colour(data)
     .catch(() => null)
-    .then((lines) => self.postMessage({ id: data.id, lines }));
+    .then((pieces) => self.postMessage({ id: data.id, pieces }));
 };

@@ -10,7 +10,7 @@ export { default as EmptyState } from './EmptyState.svelte';
 export { default as Mark } from './Mark.svelte';
 export { default as MarkdownStream } from './MarkdownStream.svelte';
 export { default as Menu, type MenuEntry } from './Menu.svelte';
-export { default as OfflineBar } from './OfflineBar.svelte';
+export { default as NoteBar } from './NoteBar.svelte';
 export { default as Prompt } from './Prompt.svelte';
 export { default as Share } from './Share.svelte';
 export { default as Spine } from './Spine.svelte';

@@ -10,7 +10,9 @@ import {
   Unreachable,
   problemOf,
 } from './api';
+import { once } from '$lib/shared/once';
 import { Backoff } from './backoff';
+import type { Cache } from './cache';
 import { Leadership } from './leader';
 import {
   BrowserOutboxStore,
@@ -32,6 +34,7 @@ import {
   takeDelta,
   takeEvent,
   takeItem,
+  takeKept,
   takeMark,
   takeOpenMessages,
   takePage,
@@ -76,6 +79,10 @@ const PAGE = 100;
 /** Behind by more than this, a log is read anew from its end. */
 const PAGES_TO_CATCH_UP = 5;
 const UNDO_MS = 3000;
+/** What was read is kept this long after it changed. */
+const KEEP_MS = 1000;
+/** A server that has said nothing by then is gone, until it does. */
+const PATIENCE_MS = 2500;
 /** A leader passes on a heartbeat every 15 s. */
 const LEADER_SILENCE_MS = 50_000;
 
@@ -95,6 +102,15 @@ export class Live {
   #early: Frame[] | null = [];
   #lastPulse = Date.now();
   #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #cache = once(async () => {
+    const { Cache } = await import('./cache');
+    return (this.#opened = await Cache.open());
+  });
+  #opened: Cache | null = null;
+  readonly #unkept = new Set<string>();
+  #keeping: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait for the next try of reading the state. */
+  #wake: () => void = () => undefined;
 
   constructor(options: LiveOptions) {
     this.#options = options;
@@ -115,6 +131,8 @@ export class Live {
           this.#setLink({ state: 'open' });
           // Also where the link was known to be open: from now on it is this tab that sends.
           void this.outbox.flush();
+          // What could not be fetched while the line was away.
+          for (const [threadId, log] of this.world.logs) if (log.gap) this.#mendSoon(threadId);
         } else if (status.state === 'waiting') this.#lostLine();
         else if (status.state === 'refused') {
           void problemOf(status.response).then((problem) => this.signedOut(problem.detail));
@@ -143,19 +161,21 @@ export class Live {
   /** Load the snapshot, then follow. Resolves when the first screen can be drawn. */
   async start(): Promise<void> {
     await this.outbox.load();
-    await this.#loadState();
-    if (this.#link.state === 'signed_out') return;
-    this.#leadership.start();
-    this.#say({ type: 'who' });
     addEventListener('online', this.#retry);
     addEventListener('offline', this.#offline);
     document.addEventListener('visibilitychange', this.#visible);
     addEventListener('pagehide', this.#leave);
+    await this.#loadState();
+    if (this.#link.state === 'signed_out') return;
+    await this.#catchUp().catch(() => undefined);
+    this.#leadership.start();
+    this.#say({ type: 'who' });
     this.#watch = setInterval(() => this.#minder(), 5000);
   }
 
   stop(): void {
     clearInterval(this.#watch);
+    clearTimeout(this.#keeping);
     removeEventListener('online', this.#retry);
     removeEventListener('offline', this.#offline);
     removeEventListener('pagehide', this.#leave);
@@ -180,6 +200,11 @@ export class Live {
     this.#setLink({ state: 'signed_out', reason });
     this.#stream.stop();
     this.#leadership.stop();
+    clearTimeout(this.#keeping);
+    void this.#cache().then(
+      (cache) => cache.clear(),
+      () => undefined,
+    );
   }
 
   /** Runs a call; a 401 anywhere means that this device was signed out. */
@@ -280,7 +305,7 @@ export class Live {
     mode: 'queue' | 'steer',
     files: WaitingFile[] = [],
   ): Promise<void> {
-    await this.#keep({
+    await this.#putInOutbox({
       kind: 'message',
       id: crypto.randomUUID?.() ?? randomId(),
       thread_id: threadId,
@@ -300,7 +325,7 @@ export class Live {
     batch?: string,
   ): Promise<string> {
     const id = crypto.randomUUID?.() ?? randomId();
-    await this.#keep({
+    await this.#putInOutbox({
       kind: 'answer',
       id,
       item_id: itemId,
@@ -345,7 +370,7 @@ export class Live {
     this.#changed(new Set<Topic>([`queue:${threadId}`]));
   }
 
-  async #keep(entry: Waiting): Promise<void> {
+  async #putInOutbox(entry: Waiting): Promise<void> {
     await this.outbox.add(entry);
     this.#say({ type: 'outbox' });
     void this.outbox.flush();
@@ -417,6 +442,28 @@ export class Live {
 
   async #readState(): Promise<void> {
     const backoff = new Backoff();
+    const late = setTimeout(() => void this.#readKept(), PATIENCE_MS);
+    try {
+      await this.#readStateAtLast(backoff);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** What this browser has read before, while the server can't be asked. */
+  async #readKept(): Promise<void> {
+    if (this.world.state) return;
+    const kept = await this.#cache()
+      .then((cache) => cache.read())
+      .catch(() => null);
+    if (!kept || this.world.state || this.#link.state === 'signed_out') return;
+    this.#changed(takeState(this.world, kept.state));
+    for (const log of kept.logs) {
+      if (log.entries.length > 0) this.#changed(takeKept(this.world, log.thread, log));
+    }
+  }
+
+  async #readStateAtLast(backoff: Backoff): Promise<void> {
     for (;;) {
       try {
         this.#changed(takeState(this.world, await this.call(() => this.#options.api.state())));
@@ -425,7 +472,11 @@ export class Live {
         if (this.#link.state === 'signed_out') return;
         if (error instanceof Problem && !error.passing) throw error;
         this.#lostLine();
-        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+        void this.#readKept();
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          setTimeout(resolve, backoff.next());
+        });
       }
     }
   }
@@ -434,16 +485,25 @@ export class Live {
   #reload(): Promise<void> {
     this.#reloading ??= (async () => {
       await this.#loadState();
-      for (const [threadId, log] of this.world.logs) {
-        // A window in the past has lost nothing.
-        if (!log.loaded || !log.atEnd) continue;
-        log.gap = true;
-        await this.#mend(threadId);
-      }
+      await this.#catchUp();
     })().finally(() => {
       this.#reloading = null;
     });
     return this.#reloading;
+  }
+
+  async #catchUp(): Promise<void> {
+    for (const [threadId, log] of this.world.logs) {
+      // A window in the past has lost nothing.
+      if (!log.loaded || !log.atEnd) continue;
+      log.gap = true;
+      await this.#mend(threadId);
+    }
+  }
+
+  #mendSoon(threadId: string): void {
+    // Without a line it is tried again when there is one.
+    this.#once(`mend:${threadId}`, () => this.#mend(threadId)).catch(() => undefined);
   }
 
   /** Fetch what is missing at the end of a log. */
@@ -468,9 +528,7 @@ export class Live {
       case 'event': {
         this.#changed(takeEvent(this.world, frame.event));
         const threadId = frame.event.thread_id;
-        if (this.world.logs.get(threadId)?.gap) {
-          void this.#once(`mend:${threadId}`, () => this.#mend(threadId));
-        }
+        if (this.world.logs.get(threadId)?.gap) this.#mendSoon(threadId);
         break;
       }
       case 'delta':
@@ -538,7 +596,28 @@ export class Live {
   }
 
   #changed(changes: Changes): void {
-    if (changes.size > 0) this.#options.onchange(changes);
+    if (changes.size === 0) return;
+    this.#options.onchange(changes);
+    if (this.#link.state !== 'open') return;
+    for (const topic of changes) if (topic.startsWith('log:')) this.#unkept.add(topic.slice(4));
+    this.#keeping ??= setTimeout(() => this.#keep(), KEEP_MS);
+  }
+
+  #keep(): void {
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+    // Without waiting, where that can be: the page may be going away.
+    if (this.#opened) this.#keepIn(this.#opened);
+    else
+      void this.#cache()
+        .then((cache) => this.#keepIn(cache))
+        .catch(() => undefined);
+  }
+
+  #keepIn(cache: Cache): void {
+    const threads = [...this.#unkept];
+    this.#unkept.clear();
+    cache.keep(this.world, threads);
   }
 
   #once(name: string, work: () => Promise<void>): Promise<void> {
@@ -551,6 +630,7 @@ export class Live {
   }
 
   #retry = (): void => {
+    this.#wake();
     this.#stream.retry();
     void this.outbox.flush();
   };
@@ -561,7 +641,10 @@ export class Live {
   };
 
   #visible = (): void => {
-    if (document.visibilityState !== 'visible') return;
+    if (document.visibilityState !== 'visible') {
+      if (this.#keeping) this.#keep();
+      return;
+    }
     this.#retry();
     this.#say({ type: 'who' });
   };

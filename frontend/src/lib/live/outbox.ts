@@ -162,7 +162,8 @@ export class Outbox {
 const DATABASE = 'mainloop';
 const STORE = 'outbox';
 
-function done<T>(request: IDBRequest<T>): Promise<T> {
+/** What a request to the browser's database finds. */
+export function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () =>

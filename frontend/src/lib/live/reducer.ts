@@ -202,6 +202,21 @@ export function takeWindow(world: World, threadId: string, page: Page): Changes 
   return add(world, threadId, log, page, held?.early ?? []);
 }
 
+/** The end of a thread as it was read before, while the server can't be asked; it is mended once it can. */
+export function takeKept(
+  world: World,
+  threadId: string,
+  kept: { first: number; last: number; entries: Entry[] },
+): Changes {
+  const log = logOf(world, threadId);
+  if (log.loaded) return noChanges();
+  log.entries = new Map(kept.entries.map((entry) => [entry.key, entry]));
+  log.first = kept.first;
+  log.last = log.newest = kept.last;
+  log.loaded = log.atEnd = true;
+  return new Set<Topic>([`log:${threadId}`]);
+}
+
 /** The page before or behind the window. One that does not lie beside it any more is left out. */
 export function takePage(
   world: World,

@@ -53,6 +53,8 @@ export const en = {
       `Offline since ${since}. Sessions keep working on the server` +
       (waiting ? `; ${counted(waiting, 'message waits', 'messages wait')} here.` : '.'),
     retry: 'Retry now',
+    newer: 'There is a new version of this page.',
+    load: 'Load it',
     starting: 'Looking for the server…',
   },
   chat: {

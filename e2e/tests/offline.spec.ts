@@ -1,0 +1,178 @@
+/** A browser whose server is gone: the page opens, is read and written, and catches up when it is back. */
+import { chromium } from '@playwright/test';
+import { script } from '../src/model.ts';
+import { expect, test, useServer, type Page } from '../src/test.ts';
+import { composer, said, say } from '../src/ui.ts';
+import config from '../playwright.config.ts';
+
+const server = useServer({ settings: { MAINLOOP_ALLOWED_HOSTS: 'phone.test' } });
+
+/** What was read and is kept, as text. */
+function readings(page: Page): Promise<string> {
+  return page.evaluate(async () => {
+    // Opening it would make it.
+    const there = await indexedDB.databases();
+    if (!there.some(({ name }) => name === 'mainloop-read')) return '';
+    return new Promise<string>((resolve) => {
+      const open = indexedDB.open('mainloop-read');
+      open.onsuccess = () => {
+        const all = open.result.transaction('read').objectStore('read').getAll();
+        all.onsuccess = () => {
+          open.result.close();
+          resolve(all.result.map((one) => JSON.stringify(one)).join('\n'));
+        };
+      };
+    });
+  });
+}
+
+/** Once the page itself is kept, and these words of what was read. */
+async function kept(page: Page, words: string): Promise<void> {
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect.poll(() => readings(page)).toContain(words);
+}
+
+// spec: length-9, length-10
+test(
+  'with its server gone the page opens from what is kept, is read, and sends what was written once it is back',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const id = crypto.randomUUID();
+    const page = await visit(server());
+    await say(page, 'Before the night');
+    await expect(said(page, 'ok: Before the night')).toBeVisible();
+    await kept(page, 'ok: Before the night');
+    const work = { id, title: 'Night work', prompt: script({ text: 'Read me in the dark.' }) };
+    await server().api('POST', '/api/sessions', work);
+    await page.goto(`${server().url}/s/${id}`);
+    await expect(said(page, 'Read me in the dark.').last()).toBeVisible();
+    await kept(page, 'Read me in the dark."');
+
+    await server().kill();
+    await page.goto(`${server().url}/s/${id}`);
+    await expect(said(page, 'Read me in the dark.').last()).toBeVisible();
+    await page.goto(server().url);
+    await expect(said(page, 'ok: Before the night')).toBeVisible();
+    await expect(page.getByText(/^Offline since \d\d:\d\d\./)).toBeVisible();
+    await say(page, 'Said in the dark');
+    await expect(page.getByText('1 message waits here')).toBeVisible();
+    await page.reload();
+    await expect(said(page, 'Said in the dark')).toBeVisible();
+
+    await server().start();
+    await expect(said(page, 'ok: Said in the dark')).toHaveCount(1);
+    await expect(page.getByText(/^Offline since/)).toHaveCount(0);
+    await expect(said(page, 'ok: Before the night')).toHaveCount(1);
+  },
+);
+
+// spec: length-10
+test('what the server says is never kept by the worker, and is forgotten when the device is signed out', async ({
+  visit,
+}) => {
+  const device = await server().pair('Somebody');
+  const page = await visit(server(), { device });
+  await say(page, 'Keep this to yourself');
+  await expect(said(page, 'ok: Keep this to yourself')).toBeVisible();
+  await kept(page, 'ok: Keep this to yourself');
+  const cached = await page.evaluate(async () => {
+    const names = await caches.keys();
+    const lists = await Promise.all(
+      names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => url)),
+    );
+    return lists.flat();
+  });
+  expect(cached.length).toBeGreaterThan(10);
+  expect(cached.filter((url) => /\/(api|docs|runner)\b/.test(new URL(url).pathname))).toEqual([]);
+
+  await server().api('DELETE', `/api/devices/${device.id}`);
+  await expect(page.getByRole('heading', { name: 'This browser was signed out.' })).toBeVisible();
+  await expect.poll(() => readings(page)).toBe('');
+});
+
+// spec: length-11
+test('six tabs share one stream, and whichever is closed the others go on', async ({ visit }) => {
+  const first = await visit(server());
+  const context = first.context();
+  const streams = new Map<Page, number>();
+  const watch = (page: Page) =>
+    page.on('request', (request) => {
+      if (request.url().includes('/api/events')) streams.set(page, (streams.get(page) ?? 0) + 1);
+    });
+  await say(first, 'I am the first');
+  await expect(said(first, 'ok: I am the first')).toBeVisible();
+  const tabs = [first];
+  for (let n = 1; n < 6; n++) {
+    const tab = await context.newPage();
+    watch(tab);
+    await tab.goto(server().url);
+    await expect(composer(tab)).toBeVisible();
+    tabs.push(tab);
+  }
+  expect(streams.size, 'of those that came later').toBe(0);
+  await say(tabs[3] as Page, 'To all of you');
+  for (const tab of tabs) await expect(said(tab, 'ok: To all of you')).toHaveCount(1);
+
+  // The one that holds the stream goes, then one that only listens.
+  await first.close();
+  await (tabs[4] as Page).close();
+  const left = [1, 2, 3, 5].map((n) => tabs[n] as Page);
+  await say(left[0] as Page, 'And who is left');
+  for (const tab of left) await expect(said(tab, 'ok: And who is left')).toHaveCount(1);
+  expect(streams.size).toBe(1);
+});
+
+// spec: length-12
+test('an address without a secure connection works too: the tab one looks at has the stream', async () => {
+  const { executablePath, args = [] } = config.use?.launchOptions ?? {};
+  const browser = await chromium.launch({
+    ...(executablePath && { executablePath }),
+    args: [...args, '--host-resolver-rules=MAP phone.test 127.0.0.1'],
+  });
+  try {
+    const link = await server().link();
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const home = server().url.replace('127.0.0.1', 'phone.test');
+    await page.goto(`${home}/pair#${link.code}`);
+    await expect(composer(page)).toBeVisible();
+    expect(await page.evaluate(() => [isSecureContext, 'serviceWorker' in navigator])).toEqual([
+      false,
+      false,
+    ]);
+    await say(page, 'Over the kitchen network');
+    await expect(said(page, 'ok: Over the kitchen network')).toHaveCount(1);
+    const other = await context.newPage();
+    await other.goto(home);
+    await say(other, 'From the other tab');
+    await expect(said(other, 'ok: From the other tab')).toHaveCount(1);
+    await page.bringToFront();
+    await expect(said(page, 'ok: From the other tab')).toHaveCount(1);
+  } finally {
+    await browser.close();
+  }
+});
+
+// spec: length-13
+test('a newer version is offered once nothing would be lost, and is there after loading it', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  await composer(page).fill('Half a thought');
+  await page.route('**/_app/version.json', (route) =>
+    route.fulfill({ json: { version: 'newer' } }),
+  );
+  // The line comes back, as it does after an upgrade.
+  await server().restart();
+  await say(page, 'Is there something new?');
+  await expect(said(page, /ok: .*Is there something new\?/)).toHaveCount(1);
+  await composer(page).fill('Half a thought');
+  const bar = page.getByRole('status').filter({ hasText: 'There is a new version of this page.' });
+  await expect(bar).toHaveCount(0);
+  await composer(page).fill('');
+  await expect(bar).toBeVisible();
+  await page.unrouteAll();
+  await bar.getByRole('button', { name: 'Load it' }).click();
+  await expect(bar).toHaveCount(0);
+  await expect(said(page, /ok: .*Is there something new\?/)).toHaveCount(1);
+});

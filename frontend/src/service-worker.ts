@@ -1,0 +1,64 @@
+/// <reference types="@sveltejs/kit" />
+/// <reference lib="webworker" />
+/**
+ * Keeps the page itself, so that it opens where its server is gone. What the server says is never kept here: the API
+ * passes by, and what was read of it is in the browser's database.
+ */
+import { build, files, version } from '$service-worker';
+
+const worker = self as unknown as ServiceWorkerGlobalScope;
+const NAME = `page-${version}`;
+const SHELL = '/';
+/** A server that has not answered by then is waited for no longer, where the shell is here. */
+const PATIENCE_MS = 3000;
+
+worker.addEventListener('install', (event) => {
+  const shell = new Request(SHELL, { headers: { accept: 'text/html' }, cache: 'no-cache' });
+  event.waitUntil(
+    caches
+      .open(NAME)
+      .then((cache) => cache.addAll([...build, ...files, shell]))
+      .then(() => worker.skipWaiting()),
+  );
+});
+
+worker.addEventListener('activate', (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      // The version before stays: its tabs may be open, and ask for parts that they have not needed so far.
+      .then((names) => names.filter((name) => name.startsWith('page-')).slice(0, -2))
+      .then((old) => Promise.all(old.map((name) => caches.delete(name))))
+      .then(() => worker.clients.claim()),
+  );
+});
+
+worker.addEventListener('fetch', (event) => {
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== 'GET' || origin !== location.origin) return;
+  if (request.mode === 'navigate') {
+    if (!/^\/(api|docs|openapi\.json|runner)\b/.test(pathname)) event.respondWith(page(request));
+  } else if (pathname.startsWith('/_app/immutable/') || files.includes(pathname)) {
+    event.respondWith(part(request));
+  }
+});
+
+/** The newest shell while its server answers, else the one that is here. */
+async function page(request: Request): Promise<Response> {
+  const kept = () => caches.match(SHELL, { cacheName: NAME });
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, PATIENCE_MS));
+  const asked = fetch(request);
+  const answer = await Promise.race([asked, late]).catch(() => undefined);
+  if (answer && answer.status < 500) return answer;
+  return (await kept()) ?? answer ?? asked;
+}
+
+/** Parts bear the hash of what is in them: one that is here is the right one. */
+async function part(request: Request): Promise<Response> {
+  const kept = await caches.match(request);
+  if (kept) return kept;
+  const answer = await fetch(request);
+  if (answer.ok) await (await caches.open(NAME)).put(request, answer.clone());
+  return answer;
+}
