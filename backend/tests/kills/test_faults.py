@@ -1,6 +1,8 @@
 """docs/kills.md: faults of the machine under whole processes, with the real agent and a scripted model."""
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from mainloop.testing import ledger
 from mainloop.testing.flapping import Flapping
-from mainloop.testing.kills import Model, database_of
+from mainloop.testing.kills import Model, database_of, processes
 from mainloop.testing.scripted_model import call, script
 from mainloop.testing.server import Person, ServerProcess, free_port
 from mainloop.testing.small_disk import fill, small_disk
@@ -177,3 +179,35 @@ def test_half_a_gigabyte_of_output_burdens_nobody(home: Path, model: Model) -> N
         taken = sum(path.stat().st_size for path in home.rglob("*") if path.is_file()) >> 20
         assert taken < 100
         assert most - before < 50
+
+
+# Longer than a runner may be silent (seconds).
+NIGHT: Final = 75.0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.spec("waiting-15")
+@pytest.mark.parametrize("first", ["the server", "the others"])
+def test_where_all_processes_stood_still_for_a_while_nobody_is_judged(home: Path, model: Model, first: str) -> None:
+    with running(home, {**model.environment, **ABLE}) as (server, me):
+        sessions = ["session-1", "session-2"]
+        for session in sessions:
+            me.post("/api/sessions", {"id": session, "prompt": script({"gate": "morning", "text": "Awake."})})
+        for session in sessions:
+            me.until("its turn", lambda session=session: me.get(f"/api/sessions/{session}")["turn"] == 1)
+        assert server.process is not None
+        groups = [[server.process.pid], [pid for session in sessions for pid in processes(home, session).all()]]
+        for pid in groups[0] + groups[1]:
+            os.kill(pid, signal.SIGSTOP)
+        threading.Event().wait(NIGHT)
+        for pids in groups if first == "the server" else reversed(groups):
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            threading.Event().wait(3)
+        model.open("morning")
+        for session in sessions:
+            me.until_session(session, "idle")
+        books = settled(server)
+        assert sorted((run.thread_id, run.number) for run in books.runs) == [(session, 1) for session in sessions]
+        assert me.get("/api/inbox")["items"] == []

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from psycopg import sql
 
 from mainloop.testing.kills import Model
@@ -52,12 +53,13 @@ def test_a_storm_over_real_agents_leaves_nothing_lost_doubled_or_stuck(home: Pat
 def test_a_storm_that_cuts_the_database_off_too_leaves_nothing_lost_doubled_or_stuck(
     home: Path, model: Model, postgres_server: Postgres
 ) -> None:
-    with postgres_server.database() as name:
+    with postgres_server.database() as url:
+        name = sa.make_url(url).database
 
         def cut_off() -> None:
             mine = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
             postgres_server.run(mine.format(sql.Literal(name)))
 
-        settings = {**model.environment, "MAINLOOP_DATABASE_URL": postgres_server.url(name)}
+        settings = {**model.environment, "MAINLOOP_DATABASE_URL": url}
         with running(home, settings) as server:
             passed(Storm(server, Weather(seed=3, kills=60, database=cut_off, model=model)).rage())
