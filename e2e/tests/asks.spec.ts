@@ -206,3 +206,19 @@ test('an answer can be taken back for a moment, and is free text where one wants
   await expect(said(page, /So it is .*Call it Hopper/s)).toBeVisible();
   await expect(said(page, 'Ada')).toHaveCount(0);
 });
+
+// spec: inbox-31
+test('a note that is kept while it is written goes with the answer that is chosen', async ({
+  visit,
+}) => {
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', { id, title: 'Noted', prompt: 'Ask twice.' });
+  const page = await visit(server(), { path: `/s/${id}` });
+  const waiting = asks(page, 'Which name?');
+  await waiting.getByRole('button', { name: 'Add a note…' }).click();
+  await waiting.getByRole('textbox').fill('for now');
+  await page.reload();
+  await expect(waiting.getByRole('textbox')).toHaveValue('for now');
+  await waiting.getByRole('radio', { name: 'Ada' }).click();
+  await expect(said(page, /So it is .*Ada \(for now\)/s)).toBeVisible();
+});

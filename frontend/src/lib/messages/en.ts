@@ -310,6 +310,8 @@ export const en = {
     sendAll: 'Send answers',
     ownWords: 'Or in your own words…',
     ownWordsOnly: 'Your answer…',
+    addNote: 'Add a note…',
+    note: 'A note that goes with the answer',
     answers: 'Answers',
     chooseSeveral: 'Choose any number.',
     chooseBetween: (from: number, to: number) =>

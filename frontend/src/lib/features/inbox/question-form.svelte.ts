@@ -11,6 +11,7 @@ export class QuestionForm {
   #at = $state(0);
   #chosen = $state.raw<Chosen>({});
   #written = $state.raw<Record<string, string>>({});
+  #note = $state('');
 
   constructor(itemId: string, questions: Question[], drafts: Drafts) {
     this.questions = questions;
@@ -20,6 +21,17 @@ export class QuestionForm {
       const kept = drafts.read(this.#draftOf(question));
       if (kept) this.#written = { ...this.#written, [question.question]: kept };
     }
+    this.#note = drafts.read(this.#noteDraft) ?? '';
+  }
+
+  /** What goes with the answers, beside what was chosen. */
+  get note(): string {
+    return this.#note;
+  }
+
+  set note(text: string) {
+    this.#note = text;
+    this.#drafts.write(this.#noteDraft, text);
   }
 
   get at(): number {
@@ -91,6 +103,7 @@ export class QuestionForm {
       answers[question.question] = answer;
     }
     for (const question of this.questions) this.#drafts.write(this.#draftOf(question), '');
+    this.#drafts.write(this.#noteDraft, '');
     return answers;
   }
 
@@ -102,6 +115,10 @@ export class QuestionForm {
       return all.length > 0 ? all : null;
     }
     return written || chosen[0] || null;
+  }
+
+  get #noteDraft(): string {
+    return `item:${this.#itemId}:note`;
   }
 
   #draftOf(question: Question): string {
