@@ -5,6 +5,9 @@ import type { OutboxStore, Waiting } from './outbox';
 import { MAIN, inOrder } from './reducer';
 import type { MessageBody, State } from './types';
 
+const keepFile = vi.hoisted(() => vi.fn());
+vi.mock('./files', () => ({ keepFile }));
+
 /** A server behind the API's own methods, and the one line of its stream. */
 class FakeServer {
   log: object[] = [];
@@ -71,6 +74,11 @@ class Memory implements OutboxStore {
   readonly kept = new Map<string, Waiting>();
   all = () => Promise.resolve([...this.kept.values()]);
   put = (entry: Waiting) => Promise.resolve(void this.kept.set(entry.id, entry));
+  replace = (entry: Waiting) => {
+    if (!this.kept.has(entry.id)) return Promise.resolve(false);
+    this.kept.set(entry.id, entry);
+    return Promise.resolve(true);
+  };
   delete = (id: string) => Promise.resolve(void this.kept.delete(id));
 }
 
@@ -201,6 +209,29 @@ test('a message that is refused stays, with the sentence of the server', async (
   expect(live.outbox.entries).toMatchObject([
     { state: 'rejected', reason: 'This message is too long.' },
   ]);
+});
+
+test('a message that is discarded while its file goes out is not sent, and the next one is', async () => {
+  const server = new FakeServer();
+  const { live, store } = await follow(server);
+  const file = { name: 'a.txt', size: 1, type: 'text/plain', id: null, data: new Blob(['a']) };
+  let going: () => void = () => undefined;
+  const went = new Promise<void>((resolve) => (going = resolve));
+  let arrive: () => void = () => undefined;
+  keepFile.mockImplementationOnce(
+    () =>
+      new Promise((resolve) => {
+        arrive = () => resolve({ id: 'f1', type: 'text/plain' });
+        going();
+      }),
+  );
+  await live.sendMessage(MAIN, 'with a file', 'queue', [file]);
+  await live.sendMessage(MAIN, 'after it', 'queue');
+  await went;
+  await live.discard(live.outbox.entries[0]?.id ?? '');
+  arrive();
+  await vi.waitFor(() => expect(store.kept.size).toBe(0));
+  expect(server.sent).toMatchObject([{ text: 'after it' }]);
 });
 
 test('a device that was signed out keeps what was typed', async () => {

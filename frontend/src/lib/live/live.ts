@@ -382,6 +382,7 @@ export class Live {
       if (entry.kind === 'message') {
         const { id, text, mode } = entry;
         const attachments = await this.#keepFiles(entry);
+        if (!attachments) return { outcome: 'gone' };
         const said = { id, text, mode, attachments };
         const message = await this.call(() => api.sendMessage(entry.thread_id, said));
         this.#changed(takeQueued(this.world, entry.thread_id, message));
@@ -411,8 +412,11 @@ export class Live {
     }
   }
 
-  /** What waited here with a message goes ahead of it. Kept once, it need not be sent again. */
-  async #keepFiles(entry: WaitingMessage): Promise<{ id: string; name: string }[]> {
+  /**
+   * What waited here with a message goes ahead of it. Kept once, it need not be sent again. Null where the message was
+   * discarded, or taken back, meanwhile.
+   */
+  async #keepFiles(entry: WaitingMessage): Promise<{ id: string; name: string }[] | null> {
     if (!entry.files) return [];
     const files: WaitingFile[] = [];
     for (const file of entry.files) {
@@ -424,8 +428,8 @@ export class Live {
         files.push({ ...file, id, type });
       }
     }
-    if (files.some((file, i) => file.id !== entry.files?.[i]?.id))
-      await this.outbox.add({ ...entry, files });
+    const sent = files.some((file, i) => file.id !== entry.files?.[i]?.id);
+    if (sent && !(await this.outbox.replace({ ...entry, files }))) return null;
     return files.map(({ id, name }) => ({ id: id ?? '', name }));
   }
 

@@ -15,6 +15,11 @@ class Memory implements OutboxStore {
   readonly kept = new Map<string, Waiting>();
   all = () => Promise.resolve([...this.kept.values()]);
   put = (entry: Waiting) => Promise.resolve(void this.kept.set(entry.id, entry));
+  replace = (entry: Waiting) => {
+    if (!this.kept.has(entry.id)) return Promise.resolve(false);
+    this.kept.set(entry.id, entry);
+    return Promise.resolve(true);
+  };
   delete = (id: string) => Promise.resolve(void this.kept.delete(id));
 }
 
@@ -150,6 +155,37 @@ describe('messages', () => {
     expect(after.box.entries.map((entry) => entry.id)).toEqual(['1', '2']);
     await after.box.flush();
     expect(await new BrowserOutboxStore(factory).all()).toEqual([]);
+  });
+
+  test('keep their place when they change', async () => {
+    const { box } = outbox(() => Promise.resolve(sent));
+    await box.add(message('1'));
+    await box.add(message('2'));
+    expect(await box.replace({ ...message('1'), text: 'changed' })).toBe(true);
+    await box.add({ ...message('1'), text: 'said anew' });
+    expect(box.entries).toMatchObject([{ text: 'said anew' }, { id: '2' }]);
+  });
+
+  test('that another tab discarded do not come back', async () => {
+    const factory = new IDBFactory();
+    const { box } = outbox(() => Promise.resolve(sent), new BrowserOutboxStore(factory));
+    await box.add(message('1'));
+    await box.add(message('2'));
+    const store = new BrowserOutboxStore(factory);
+    await store.delete('1');
+    expect(await box.replace({ ...message('1'), text: 'changed' })).toBe(false);
+    expect(box.entries).toMatchObject([{ id: '2' }]);
+    expect(await store.all()).toMatchObject([{ id: '2' }]);
+  });
+
+  test('that were discarded while they were on their way do not come back refused', async () => {
+    const { box } = outbox(async (entry) => {
+      await box.remove(entry.id);
+      return { outcome: 'rejected', reason: 'Too long.' };
+    });
+    await box.add(message('1'));
+    await box.flush();
+    expect(box.entries).toEqual([]);
   });
 
   test('can be sent where the browser has no database', async () => {

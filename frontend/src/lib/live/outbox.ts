@@ -45,11 +45,17 @@ export type Waiting = WaitingMessage | WaitingAnswer;
 export interface OutboxStore {
   all(): Promise<Waiting[]>;
   put(entry: Waiting): Promise<void>;
+  /** Put an entry that is still kept; false where it is gone. */
+  replace(entry: Waiting): Promise<boolean>;
   delete(id: string): Promise<void>;
 }
 
 export type Outcome =
-  { outcome: 'sent' } | { outcome: 'rejected'; reason: string } | { outcome: 'later' };
+  | { outcome: 'sent' }
+  | { outcome: 'rejected'; reason: string }
+  | { outcome: 'later' }
+  /** Discarded while it was on its way. */
+  | { outcome: 'gone' };
 
 export interface OutboxOptions {
   store: OutboxStore;
@@ -90,9 +96,30 @@ export class Outbox {
 
   async add(entry: Waiting): Promise<void> {
     // Shown before it is stored: the person sees at once what they said.
-    this.#entries = [...this.#entries.filter((other) => other.id !== entry.id), entry];
+    if (this.#has(entry.id)) this.#swap(entry);
+    else this.#entries = [...this.#entries, entry];
     this.#options.onchange();
     await this.#options.store.put(entry);
+  }
+
+  /** Change an entry where it stands. False where it is gone, be it that another tab discarded it. */
+  async replace(entry: Waiting): Promise<boolean> {
+    if (!this.#has(entry.id)) return false;
+    const kept = await this.#options.store.replace(entry);
+    // Discarded here while it was written: the store was told so after this.
+    if (!this.#has(entry.id)) return false;
+    if (kept) this.#swap(entry);
+    else this.#entries = this.#entries.filter((other) => other.id !== entry.id);
+    this.#options.onchange();
+    return kept;
+  }
+
+  #has(id: string): boolean {
+    return this.#entries.some((entry) => entry.id === id);
+  }
+
+  #swap(entry: Waiting): void {
+    this.#entries = this.#entries.map((other) => (other.id === entry.id ? entry : other));
   }
 
   async remove(id: string): Promise<void> {
@@ -135,14 +162,18 @@ export class Outbox {
       if (!this.#options.maySend()) return;
       if (entry.kind === 'answer' && entry.not_before > this.#now()) continue;
       // Undone or discarded while an earlier one was on its way.
-      if (!this.#entries.some((kept) => kept.id === entry.id)) continue;
+      if (!this.#has(entry.id)) continue;
       const result = await this.#options.send(entry);
       if (result.outcome === 'later') {
         this.#delayed = true;
         return;
       }
       if (result.outcome === 'sent') await this.remove(entry.id);
-      else await this.add({ ...entry, state: 'rejected', reason: result.reason });
+      else if (result.outcome === 'rejected') {
+        // As it is now: its files may have been kept meanwhile.
+        const now = this.#entries.find((kept) => kept.id === entry.id);
+        if (now) await this.replace({ ...now, state: 'rejected', reason: result.reason });
+      }
     }
   }
 
@@ -193,6 +224,18 @@ export class BrowserOutboxStore implements OutboxStore {
     } catch {
       this.#memory.set(entry.id, entry);
     }
+  }
+
+  async replace(entry: Waiting): Promise<boolean> {
+    if (this.#memory.has(entry.id)) {
+      this.#memory.set(entry.id, entry);
+      return true;
+    }
+    const store = await this.#objects('readwrite');
+    // In the one transaction: between two of them another tab may discard it.
+    if (!store || (await done(store.getKey(entry.id))) === undefined) return false;
+    await done(store.put(entry));
+    return true;
   }
 
   async delete(id: string): Promise<void> {
