@@ -220,5 +220,8 @@ test('a note that is kept while it is written goes with the answer that is chose
   await page.reload();
   await expect(waiting.getByRole('textbox')).toHaveValue('for now');
   await waiting.getByRole('radio', { name: 'Ada' }).click();
+  await waiting.getByRole('button', { name: 'Undo' }).click();
+  await expect(waiting.getByRole('textbox')).toHaveValue('for now');
+  await waiting.getByRole('radio', { name: 'Ada' }).click();
   await expect(said(page, /So it is .*Ada \(for now\)/s)).toBeVisible();
 });

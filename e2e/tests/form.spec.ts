@@ -82,8 +82,16 @@ test(
     await expect(form.getByLabel('Host name')).toHaveValue('ash.example.org');
     await expect(form.getByRole('checkbox', { name: 'WED' })).toBeChecked();
     await form.getByRole('button', { name: 'Send answer' }).click();
+    await form.getByRole('button', { name: 'Undo' }).click();
+    await expect(form.getByLabel('Host name')).toHaveValue('ash.example.org');
+    await expect(form.getByRole('radio', { name: 'Europe' })).toBeChecked();
+    await expect(form.getByRole('checkbox', { name: 'WED' })).toBeChecked();
+    await form.getByRole('button', { name: 'Send answer' }).click();
     await expect(page.getByText(/You said:.*ash\.example\.org/)).toBeVisible();
     await expect(form).toHaveCount(0);
+    await expect
+      .poll(() => page.evaluate(() => JSON.stringify(localStorage)))
+      .not.toContain('ash.example.org');
     await expect.poll(() => resultOf(id)).toContain('"zone": "eu", "days": ["mon", "wed"]');
     expect(await resultOf(id)).toContain('"copies": 2');
   },

@@ -23,7 +23,7 @@ export class App {
   readonly connection = new Connection(storedKey);
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);
-  readonly inbox = new Inbox(this.connection, this.toasts);
+  readonly inbox = new Inbox(this.connection, this.toasts, this.drafts);
   readonly marks = new Marks(this.connection);
   readonly projects = new Projects(this.connection);
   readonly conversations = new Conversations(this.connection, this.sessions, this.drafts);

@@ -54,3 +54,16 @@ test('a full storage loses nothing while the page is open', () => {
   vi.advanceTimersByTime(500);
   expect(drafts.read('main')).toBe('Hello');
 });
+
+test('what nobody needs any more is gone, written or not, and nothing else', () => {
+  const drafts = new Drafts(localStorage);
+  drafts.write('item:1:form', 'one');
+  drafts.flush();
+  drafts.write('item:1:note', 'two');
+  drafts.write('item:11:form', 'three');
+  drafts.forget('item:1:');
+  expect([drafts.read('item:1:form'), drafts.read('item:1:note')]).toEqual(['', '']);
+  drafts.flush();
+  expect(new Drafts(localStorage).read('item:11:form')).toBe('three');
+  expect(new Drafts(localStorage).read('item:1:note')).toBe('');
+});

@@ -27,6 +27,20 @@ export class Drafts {
     this.#timer = setTimeout(() => this.flush(), DELAY_MS);
   }
 
+  /** Nobody needs any more what was begun under names that begin like this. */
+  forget(beginning: string): void {
+    for (const name of this.#pending.keys()) {
+      if (name.startsWith(beginning)) this.#pending.delete(name);
+    }
+    try {
+      for (const key of Object.keys(this.storage ?? {})) {
+        if (key.startsWith(PREFIX + beginning)) this.storage?.removeItem(key);
+      }
+    } catch {
+      // A storage that can't be used keeps nothing.
+    }
+  }
+
   /** Write what is pending now. */
   flush = (): void => {
     clearTimeout(this.#timer);

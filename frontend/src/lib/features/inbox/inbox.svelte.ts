@@ -6,6 +6,7 @@ import { en } from '$lib/messages/en';
 import { momentInWords } from '$lib/shared/time';
 import { groupBy, indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
+import type { Drafts } from '$lib/shared/drafts';
 import type { Toasts } from '$lib/shared/toasts.svelte';
 
 const UNDO_MS = 3000;
@@ -96,12 +97,15 @@ export class Inbox {
     ),
   );
 
-  constructor(connection: Connection, toasts: Toasts) {
+  constructor(connection: Connection, toasts: Toasts, drafts: Drafts) {
     this.#connection = connection;
     this.#toasts = toasts;
     connection.onchange((changes) => {
       if (!changes.has('items')) return;
-      this.#all = [...connection.live.world.items.values()].sort(
+      const open = connection.live.world.items;
+      // Until then an answer can be undone or refused, and what was filled in is there again.
+      for (const { id } of this.#all) if (!open.has(id)) drafts.forget(`item:${id}:`);
+      this.#all = [...open.values()].sort(
         (a, b) =>
           Number(Boolean(a.snoozed_at)) - Number(Boolean(b.snoozed_at)) ||
           a.urgency - b.urgency ||

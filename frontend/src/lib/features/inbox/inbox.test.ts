@@ -48,7 +48,7 @@ describe('a form of questions', () => {
     expect(form.complete()).toEqual({ 'A?': ['two', 'three'] });
   });
 
-  test('own words are enough, and are kept as a draft until they are sent', () => {
+  test('own words are enough, and are kept as a draft while their question is open', () => {
     const drafts = new Drafts(localStorage);
     const form = new QuestionForm('i', [question('A?')], drafts);
     form.write('neither');
@@ -56,7 +56,20 @@ describe('a form of questions', () => {
     const again = new QuestionForm('i', [question('A?')], new Drafts(localStorage));
     expect(again.ownWords).toBe('neither');
     expect(form.complete()).toEqual({ 'A?': 'neither' });
-    expect(drafts.read('item:i:0')).toBe('');
+    // The answer may be undone or refused.
+    expect(new QuestionForm('i', [question('A?')], drafts).ownWords).toBe('neither');
+  });
+
+  test('what was chosen is there again when the answer is undone', () => {
+    const drafts = new Drafts(localStorage);
+    const questions = [question('A?', { multi_select: true }), question('B?')];
+    const form = new QuestionForm('i', questions, drafts);
+    form.choose('one');
+    form.next();
+    form.choose('two');
+    const again = new QuestionForm('i', questions, drafts);
+    expect(again.isChosen('one')).toBe(true);
+    expect(again.complete()).toEqual({ 'A?': ['one'], 'B?': 'two' });
   });
 
   test('nothing said is no answer', () => {

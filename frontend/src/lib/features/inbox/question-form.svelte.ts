@@ -21,7 +21,9 @@ export class QuestionForm {
       const kept = drafts.read(this.#draftOf(question));
       if (kept) this.#written = { ...this.#written, [question.question]: kept };
     }
-    this.#note = drafts.read(this.#noteDraft) ?? '';
+    this.#note = drafts.read(this.#noteDraft);
+    const chosen = drafts.read(this.#chosenDraft);
+    if (chosen) this.#chosen = JSON.parse(chosen) as Chosen;
   }
 
   /** What goes with the answers, beside what was chosen. */
@@ -68,10 +70,10 @@ export class QuestionForm {
       const after = before.includes(label)
         ? before.filter((other) => other !== label)
         : [...before, label];
-      this.#chosen = { ...this.#chosen, [question.question]: after };
+      this.#keep(question, after);
       return false;
     }
-    this.#chosen = { ...this.#chosen, [question.question]: [label] };
+    this.#keep(question, [label]);
     this.write('');
     return this.next();
   }
@@ -102,9 +104,12 @@ export class QuestionForm {
       if (answer === null) return null;
       answers[question.question] = answer;
     }
-    for (const question of this.questions) this.#drafts.write(this.#draftOf(question), '');
-    this.#drafts.write(this.#noteDraft, '');
     return answers;
+  }
+
+  #keep(question: Question, chosen: string[]): void {
+    this.#chosen = { ...this.#chosen, [question.question]: chosen };
+    this.#drafts.write(this.#chosenDraft, JSON.stringify(this.#chosen));
   }
 
   #answerOf(question: Question): string | string[] | null {
@@ -115,6 +120,10 @@ export class QuestionForm {
       return all.length > 0 ? all : null;
     }
     return written || chosen[0] || null;
+  }
+
+  get #chosenDraft(): string {
+    return `item:${this.#itemId}:chosen`;
   }
 
   get #noteDraft(): string {
