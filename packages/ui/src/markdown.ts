@@ -13,8 +13,9 @@ export type Block =
   | { key: string; kind: 'html'; html: string }
   | { key: string; kind: 'code'; text: string; language: string };
 
-const SAFE_LINK = /^(https?:|mailto:|\/(?!\/)|#)/i;
-const OWN_PICTURE = /^(data:image\/(png|jpeg|gif|webp);|blob:|\/(?!\/))/i;
+const SAFE_LINK = /^(https?:|mailto:|#)/i;
+// A picture by an address would be requested by looking at the text, from wherever a browser takes that to lead.
+const OWN_PICTURE = /^(data:image\/(png|jpeg|gif|webp);|blob:)/i;
 
 const ALLOWED: Config = {
   ALLOWED_TAGS: [
@@ -35,12 +36,18 @@ function escapeHtml(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-function hostOf(address: string): string {
+function hostOf(address: string, from?: string): string {
   try {
-    return new URL(address).host;
+    return new URL(address, from).host;
   } catch {
     return '';
   }
+}
+
+function isSafeLink(href: string): boolean {
+  if (SAFE_LINK.test(href)) return true;
+  // Browsers read `/\host` as another host, so one of them says where a place of ours leads.
+  return href.startsWith('/') && hostOf(href, location.href) === location.host;
 }
 
 /** A quote that begins with `[!NOTE]` is set off, as on the forges. */
@@ -89,7 +96,7 @@ function sanitise(html: string): string {
     purifier.addHook('afterSanitizeAttributes', (node) => {
       if (node.nodeName === 'A') {
         const href = node.getAttribute('href') ?? '';
-        if (!SAFE_LINK.test(href)) node.removeAttribute('href');
+        if (!isSafeLink(href)) node.removeAttribute('href');
         else if (/^https?:/i.test(href)) {
           node.setAttribute('target', '_blank');
           node.setAttribute('rel', 'noopener noreferrer');
