@@ -652,6 +652,8 @@ export const en = {
     changeOf: (what: string, keys: string) => `${what}: ${keys}. Change`,
     taken: (keys: string, what: string) => `${keys} is taken: ${what}.`,
     isFixed: (key: string) => `${key} chooses an answer.`,
+    isUnfit: (keys: string) =>
+      `${keys} can’t decide a permission: it takes one key that presses nothing else.`,
     whileNotTyping: 'Single keys work while you are not typing.',
     actions: {
       palette: 'search and commands',

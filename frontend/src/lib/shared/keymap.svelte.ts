@@ -33,8 +33,15 @@ export const DEFAULTS = {
 export type Action = keyof typeof DEFAULTS;
 
 export const ACTIONS = Object.keys(DEFAULTS) as Action[];
-/** Heard by a permission that has the focus, before anybody else. */
-const IN_PERMISSION: readonly Action[] = ['allow', 'always', 'deny'];
+/** Heard by a permission that has the focus, before anybody else, and in either case of a letter: to refuse comes first. */
+const IN_PERMISSION = ['deny', 'always', 'allow'] as const;
+type InPermission = (typeof IN_PERMISSION)[number];
+
+function isInPermission(action: Action): action is InPermission {
+  return (IN_PERMISSION as readonly Action[]).includes(action);
+}
+/** Pressed for what has the focus, or to scroll. */
+const PRESSES = ['Enter', 'Space'];
 
 const ALONE = ['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'CapsLock', 'Dead', 'Process'];
 
@@ -70,6 +77,17 @@ export function printed(strokes: string): string {
     .join(' ');
 }
 
+/** Whether keys of a permission and other ones have a stroke in common: only to refuse by mistake lets nothing through. */
+function mistakable(one: Action, keys: string, other: Action, others: string): boolean {
+  const apart = isInPermission(one) !== isInPermission(other);
+  if (apart && (one === 'deny' || other === 'deny')) return false;
+  const strokes = others.toLowerCase().split(' ');
+  return keys
+    .toLowerCase()
+    .split(' ')
+    .some((stroke) => strokes.includes(stroke));
+}
+
 export class Keymap {
   #own = $state.raw<Partial<Record<Action, string>>>({});
 
@@ -97,7 +115,7 @@ export class Keymap {
   find(strokes: string): Action | 'begun' | null {
     let begun = false;
     for (const action of ACTIONS) {
-      if (IN_PERMISSION.includes(action)) continue;
+      if (isInPermission(action)) continue;
       const keys = this.of(action);
       if (keys === strokes) return action;
       begun ||= keys.startsWith(`${strokes} `);
@@ -106,26 +124,25 @@ export class Keymap {
   }
 
   /** What a stroke does in a permission that has the focus. */
-  inPermission(event: KeyboardEvent): 'allow' | 'always' | 'deny' | null {
-    const stroke = strokeOf(event);
-    const does = IN_PERMISSION.find(
-      (action) => this.of(action).toLowerCase() === stroke.toLowerCase(),
-    );
-    return (does as 'allow' | 'always' | 'deny' | undefined) ?? null;
+  inPermission(event: KeyboardEvent): InPermission | null {
+    const stroke = strokeOf(event).toLowerCase();
+    return IN_PERMISSION.find((action) => this.of(action).toLowerCase() === stroke) ?? null;
+  }
+
+  /** Whether these strokes can be an action's at all: a permission is decided by one key that presses nothing else. */
+  static takes(action: Action, strokes: string): boolean {
+    return !isInPermission(action) || (!/ |^mod\+/.test(strokes) && !PRESSES.includes(strokes));
   }
 
   /** Who has these strokes already, or could no longer be reached beside them. */
   rival(action: Action, strokes: string): Action | null {
-    const inside = IN_PERMISSION.includes(action);
     const clash = (other: Action) => {
       const keys = this.of(other);
+      if (isInPermission(action) || isInPermission(other))
+        return mistakable(action, strokes, other, keys);
       return keys === strokes || keys.startsWith(`${strokes} `) || strokes.startsWith(`${keys} `);
     };
-    return (
-      ACTIONS.find(
-        (other) => other !== action && IN_PERMISSION.includes(other) === inside && clash(other),
-      ) ?? null
-    );
+    return ACTIONS.find((other) => other !== action && clash(other)) ?? null;
   }
 
   set(action: Action, strokes: string): void {
@@ -153,7 +170,13 @@ export class Keymap {
       const kept: unknown = JSON.parse(this.storage?.getItem(STORED) ?? '{}');
       const entries = Object.entries(kept as Record<string, unknown>);
       return Object.fromEntries(
-        entries.filter(([action, keys]) => action in DEFAULTS && typeof keys === 'string' && keys),
+        entries.filter(
+          ([action, keys]) =>
+            action in DEFAULTS &&
+            typeof keys === 'string' &&
+            keys &&
+            Keymap.takes(action as Action, keys),
+        ),
       );
     } catch {
       return {};

@@ -64,6 +64,34 @@ test('in a permission N denies, elsewhere it is the next that needs you', () => 
   expect(keymap.inPermission({ key: 'x', code: '' } as KeyboardEvent)).toBeNull();
 });
 
+test('what lets something through is no key of anything else, in either case, and not the reverse', () => {
+  const keymap = new Keymap(undefined);
+  expect(keymap.rival('deny', 'Y')).toBe('allow');
+  expect(keymap.rival('allow', 'N')).toBe('nextNeeds');
+  expect(keymap.rival('allow', 'J')).toBe('next');
+  expect(keymap.rival('always', 's')).toBe('sessions');
+  expect(keymap.rival('snooze', 'Y')).toBe('allow');
+  expect(keymap.rival('snooze', 'g a')).toBe('always');
+  // To refuse by mistake lets nothing through.
+  expect(keymap.rival('deny', 'j')).toBeNull();
+  expect(keymap.rival('allow', 'q')).toBeNull();
+});
+
+test('a permission is decided by one key that presses nothing else', () => {
+  for (const keys of ['Enter', 'Space', 'y y', 'mod+y']) {
+    expect(Keymap.takes('allow', keys), keys).toBe(false);
+    expect(Keymap.takes('deny', keys), keys).toBe(false);
+    expect(Keymap.takes('snooze', keys), keys).toBe(true);
+  }
+  expect(Keymap.takes('always', '+')).toBe(true);
+  const kept = storage();
+  kept.setItem('mainloop.keys', '{"allow": "Enter", "deny": "y"}');
+  const keymap = new Keymap(kept);
+  expect(keymap.inPermission({ key: 'Enter', code: '' } as KeyboardEvent)).toBeNull();
+  // What was kept and means both refuses.
+  expect(keymap.inPermission({ key: 'Y', code: '' } as KeyboardEvent)).toBe('deny');
+});
+
 test('changed keys are kept, tell who had them, and can all be given back', () => {
   const kept = storage();
   const keymap = new Keymap(kept);
