@@ -188,6 +188,25 @@ describe('messages', () => {
     expect(box.entries).toEqual([]);
   });
 
+  test('stay where the disk turns out to be full only at the end of writing', async () => {
+    const factory = new IDBFactory();
+    const put = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+      this: IDBObjectStore,
+    ) {
+      const request = this.count();
+      request.addEventListener('success', () => this.transaction.abort());
+      return request as unknown as IDBRequest<IDBValidKey>;
+    });
+    const store = new BrowserOutboxStore(factory);
+    const { box } = outbox(() => Promise.resolve(sent), store);
+    await box.add(message('1'));
+    put.mockRestore();
+    await box.load();
+    expect(box.entries).toMatchObject([{ id: '1', text: 'text 1' }]);
+    await box.flush();
+    expect(await store.all()).toEqual([]);
+  });
+
   test('can be sent where the browser has no database', async () => {
     const { box } = outbox(
       () => Promise.resolve({ outcome: 'later' }),

@@ -202,6 +202,15 @@ export function done<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
+/** Once what a transaction wrote is kept. With files in it a full disk is told only here, not at its requests. */
+function kept(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = transaction.onerror = () =>
+      reject(transaction.error ?? new Error('The database of the browser failed.'));
+  });
+}
+
 /** The outbox in the browser's database; in memory where there is none, so that sending still works. */
 export class BrowserOutboxStore implements OutboxStore {
   readonly #memory = new Map<string, Waiting>();
@@ -211,15 +220,17 @@ export class BrowserOutboxStore implements OutboxStore {
 
   async all(): Promise<Waiting[]> {
     const store = await this.#objects('readonly');
-    const kept = store ? ((await done(store.getAll())) as Waiting[]) : [];
-    return [...kept, ...this.#memory.values()];
+    const stored = store ? ((await done(store.getAll())) as Waiting[]) : [];
+    // What could not be written again is newer here.
+    return [...stored.filter(({ id }) => !this.#memory.has(id)), ...this.#memory.values()];
   }
 
   async put(entry: Waiting): Promise<void> {
     try {
       const store = await this.#objects('readwrite');
       if (!store) throw new Error('none');
-      await done(store.put(entry));
+      store.put(entry);
+      await kept(store.transaction);
       this.#memory.delete(entry.id);
     } catch {
       this.#memory.set(entry.id, entry);
@@ -234,14 +245,17 @@ export class BrowserOutboxStore implements OutboxStore {
     const store = await this.#objects('readwrite');
     // In the one transaction: between two of them another tab may discard it.
     if (!store || (await done(store.getKey(entry.id))) === undefined) return false;
-    await done(store.put(entry));
+    store.put(entry);
+    await kept(store.transaction).catch(() => this.#memory.set(entry.id, entry));
     return true;
   }
 
   async delete(id: string): Promise<void> {
     this.#memory.delete(id);
     const store = await this.#objects('readwrite');
-    if (store) await done(store.delete(id));
+    if (!store) return;
+    store.delete(id);
+    await kept(store.transaction);
   }
 
   async #objects(mode: IDBTransactionMode): Promise<IDBObjectStore | null> {

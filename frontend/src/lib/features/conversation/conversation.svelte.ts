@@ -333,8 +333,9 @@ export class Conversation {
     if (!text && files.length === 0) return;
     this.draft = '';
     this.files = [];
-    this.#drafts.flush();
     await this.#connection.live.sendMessage(this.id, text, mode, files);
+    // Only now: what was typed is kept in one place or the other.
+    this.#drafts.flush();
   }
 
   async stop(): Promise<void> {
