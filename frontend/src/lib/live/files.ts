@@ -2,6 +2,9 @@
 import { Unreachable, problemOf, type components } from '@mainloop/api-client';
 import type { Api } from './api';
 
+/** A line over which nothing goes for so long is gone. */
+const IDLE_MS = 60_000;
+
 type KeptFile = components['schemas']['KeptAttachment'];
 
 /** Keep a file, to be given with a message. `onsent` hears how much of it has gone out, from 0 to 1. */
@@ -13,13 +16,23 @@ export function keepFile(api: Api, data: Blob, onsent?: (part: number) => void):
     for (const [name, value] of Object.entries(api.headers()))
       request.setRequestHeader(name, value);
     request.setRequestHeader('content-type', 'application/octet-stream');
-    request.upload.onprogress = ({ loaded, total }) => onsent?.(total ? loaded / total : 0);
+    let idle: ReturnType<typeof setTimeout> | undefined;
+    const heard = () => {
+      clearTimeout(idle);
+      idle = setTimeout(() => request.abort(), IDLE_MS);
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      heard();
+      onsent?.(total ? loaded / total : 0);
+    };
+    request.onloadend = () => clearTimeout(idle);
     request.onerror = request.onabort = () => reject(new Unreachable(request.statusText));
     request.onload = () => {
       const { status, responseText } = request;
       if (status === 201) resolve(JSON.parse(responseText) as KeptFile);
       else void problemOf(new Response(responseText, { status })).then(reject);
     };
+    heard();
     request.send(data);
   });
 }

@@ -142,6 +142,41 @@ describe('messages', () => {
     expect(seen).toEqual(['1']);
   });
 
+  test('written while another is on its way follow it', async () => {
+    const seen: string[] = [];
+    let arrive: (outcome: Outcome) => void = () => undefined;
+    const { box } = outbox((entry) => {
+      seen.push(entry.id);
+      if (entry.id !== '1') return Promise.resolve(sent);
+      return new Promise((resolve) => (arrive = resolve));
+    });
+    await box.add(message('1'));
+    const flushed = box.flush();
+    await Promise.resolve();
+    await box.add(message('2'));
+    expect(seen).toEqual(['1']);
+    arrive(sent);
+    await flushed;
+    expect(seen).toEqual(['1', '2']);
+    expect(box.entries).toEqual([]);
+  });
+
+  test('that the server takes not now are tried again by themselves', async () => {
+    vi.useFakeTimers();
+    const seen: string[] = [];
+    const { box, gate } = outbox((entry) => {
+      seen.push(entry.id);
+      return Promise.resolve(seen.length > 1 ? sent : { outcome: 'later' });
+    });
+    await box.add(message('1'));
+    await box.flush();
+    gate.now = 3000;
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(seen).toEqual(['1', '1']);
+    expect(box.entries).toEqual([]);
+    vi.useRealTimers();
+  });
+
   test('survive a reload', async () => {
     const factory = new IDBFactory();
     const before = outbox(
@@ -176,6 +211,15 @@ describe('messages', () => {
     expect(await box.replace({ ...message('1'), text: 'changed' })).toBe(false);
     expect(box.entries).toMatchObject([{ id: '2' }]);
     expect(await store.all()).toMatchObject([{ id: '2' }]);
+  });
+
+  test('that are discarded while what is kept is read do not come back', async () => {
+    const store = new BrowserOutboxStore(new IDBFactory());
+    const { box } = outbox(() => Promise.resolve(sent), store);
+    await box.add(message('1'));
+    await box.add(message('2'));
+    await Promise.all([box.load(), box.remove('1')]);
+    expect(box.entries).toMatchObject([{ id: '2' }]);
   });
 
   test('that were discarded while they were on their way do not come back refused', async () => {
@@ -232,6 +276,23 @@ describe('answers', () => {
     gate.now = 3000;
     await vi.advanceTimersByTimeAsync(3000);
     expect(seen).toEqual(['a']);
+    vi.useRealTimers();
+  });
+
+  test('go out while a file is still on its way', async () => {
+    vi.useFakeTimers();
+    const seen: string[] = [];
+    const { box, gate } = outbox((entry) => {
+      seen.push(entry.id);
+      return entry.kind === 'message' ? new Promise(() => undefined) : Promise.resolve(sent);
+    });
+    await box.add(message('1'));
+    void box.flush();
+    await box.add(answer('a', 3000));
+    void box.flush();
+    gate.now = 3000;
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(seen).toEqual(['1', 'a']);
     vi.useRealTimers();
   });
 

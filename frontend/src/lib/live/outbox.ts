@@ -72,11 +72,13 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #now: () => number;
   #entries: Waiting[] = [];
-  #flushing: Promise<void> | null = null;
-  #again = false;
+  /** Counts what was said and discarded here. */
+  #changes = 0;
+  /** What is being sent, one after the other per lane; no lane waits for another. */
+  readonly #lanes = new Map<string, Promise<void>>();
+  /** When a lane is tried again: the server took something not now, be it a full disk or a database that is away. */
+  readonly #later = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** The server took something not now: a full disk, a database that is away. */
-  #delayed = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -89,16 +91,24 @@ export class Outbox {
 
   /** Read what is kept: at the start, and when another tab changed it. */
   async load(): Promise<void> {
-    const kept = await this.#options.store.all();
+    let kept: Waiting[];
+    let changes: number;
+    do {
+      changes = this.#changes;
+      kept = await this.#options.store.all();
+      // Said or discarded while it was read: what was read may not know of that.
+    } while (changes !== this.#changes);
     this.#entries = kept.sort((a, b) => a.at - b.at);
     this.#options.onchange();
   }
 
   async add(entry: Waiting): Promise<void> {
+    this.#changes++;
     // Shown before it is stored: the person sees at once what they said.
     if (this.#has(entry.id)) this.#swap(entry);
     else this.#entries = [...this.#entries, entry];
     this.#options.onchange();
+    this.#schedule();
     await this.#options.store.put(entry);
   }
 
@@ -123,6 +133,7 @@ export class Outbox {
   }
 
   async remove(id: string): Promise<void> {
+    this.#changes++;
     this.#entries = this.#entries.filter((entry) => entry.id !== id);
     this.#options.onchange();
     await this.#options.store.delete(id);
@@ -130,64 +141,65 @@ export class Outbox {
 
   /** Send what is due. Safe to call at any time and from any number of places. */
   async flush(): Promise<void> {
-    if (this.#flushing) {
-      this.#again = true;
-      return this.#flushing;
+    this.#later.clear();
+    if (this.#options.maySend()) {
+      const due = this.#entries.filter((entry) => this.#isDue(entry));
+      for (const lane of new Set(due.map(laneOf))) {
+        if (this.#lanes.has(lane)) continue;
+        this.#lanes.set(
+          lane,
+          Promise.resolve().then(() => this.#send(lane)),
+        );
+      }
     }
-    this.#flushing = this.#flushAll().finally(() => {
-      this.#flushing = null;
-    });
-    await this.#flushing;
-    if (this.#again) {
-      this.#again = false;
-      await this.flush();
-    }
-  }
-
-  async #flushAll(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#delayed = false;
-    const lanes = new Map<string, Waiting[]>();
-    for (const entry of this.#entries) {
-      if (entry.state !== 'waiting') continue;
-      const lane = entry.kind === 'message' ? `m:${entry.thread_id}` : `a:${entry.item_id}`;
-      lanes.set(lane, [...(lanes.get(lane) ?? []), entry]);
-    }
-    await Promise.all([...lanes.values()].map((lane) => this.#flushLane(lane)));
     this.#schedule();
+    await Promise.all(this.#lanes.values());
   }
 
-  async #flushLane(lane: Waiting[]): Promise<void> {
-    for (const entry of lane) {
-      if (!this.#options.maySend()) return;
-      if (entry.kind === 'answer' && entry.not_before > this.#now()) continue;
-      // Undone or discarded while an earlier one was on its way.
-      if (!this.#has(entry.id)) continue;
-      const result = await this.#options.send(entry);
-      if (result.outcome === 'later') {
-        this.#delayed = true;
-        return;
+  async #send(lane: string): Promise<void> {
+    try {
+      while (this.#options.maySend()) {
+        // Looked up anew each time: meanwhile some were discarded, and others came.
+        const entry = this.#entries.find((kept) => laneOf(kept) === lane && this.#isDue(kept));
+        if (!entry) return;
+        const result = await this.#options.send(entry);
+        if (result.outcome === 'later') {
+          this.#later.set(lane, this.#now() + RETRY_MS);
+          return;
+        }
+        if (result.outcome === 'sent') await this.remove(entry.id);
+        else if (result.outcome === 'rejected') {
+          // As it is now: its files may have been kept meanwhile.
+          const now = this.#entries.find((kept) => kept.id === entry.id);
+          if (now) await this.replace({ ...now, state: 'rejected', reason: result.reason });
+        }
       }
-      if (result.outcome === 'sent') await this.remove(entry.id);
-      else if (result.outcome === 'rejected') {
-        // As it is now: its files may have been kept meanwhile.
-        const now = this.#entries.find((kept) => kept.id === entry.id);
-        if (now) await this.replace({ ...now, state: 'rejected', reason: result.reason });
-      }
+    } finally {
+      this.#lanes.delete(lane);
+      this.#schedule();
     }
+  }
+
+  #isDue(entry: Waiting): boolean {
+    if (entry.state !== 'waiting') return false;
+    return entry.kind === 'message' || entry.not_before <= this.#now();
   }
 
   #schedule(): void {
+    clearTimeout(this.#timer);
     const held = this.#entries.flatMap((entry) =>
       entry.kind === 'answer' && entry.state === 'waiting' && entry.not_before > this.#now()
         ? [entry.not_before]
         : [],
     );
-    if (this.#delayed) held.push(this.#now() + RETRY_MS);
-    if (held.length === 0) return;
-    const wait = Math.max(0, Math.min(...held) - this.#now());
-    this.#timer = setTimeout(() => void this.flush(), wait);
+    const next = Math.min(...held, ...this.#later.values());
+    if (next === Infinity) return;
+    this.#timer = setTimeout(() => void this.flush(), Math.max(0, next - this.#now()));
   }
+}
+
+function laneOf(entry: Waiting): string {
+  return entry.kind === 'message' ? `m:${entry.thread_id}` : `a:${entry.item_id}`;
 }
 
 const DATABASE = 'mainloop';
