@@ -44,6 +44,8 @@ export async function fetchFile(api: Api, id: string): Promise<Blob> {
     response = await fetch(`/api/attachments/${encodeURIComponent(id)}`, {
       headers: api.headers(),
       credentials: 'same-origin',
+      // A device that is signed out keeps none of it.
+      cache: 'no-store',
     });
   } catch (error) {
     throw new Unreachable(error);

@@ -1,5 +1,7 @@
+import 'fake-indexeddb/auto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Problem, Unreachable, type Api } from './api';
+import { Cache } from './cache';
 import { Live, type Link } from './live';
 import type { OutboxStore, Waiting } from './outbox';
 import { MAIN, inOrder } from './reducer';
@@ -243,6 +245,36 @@ test('a device that was signed out keeps what was typed', async () => {
   expect(links.at(-1)).toEqual({ state: 'signed_out', reason: 'This device was signed out.' });
   expect([...store.kept.values()]).toMatchObject([{ text: 'hello', state: 'waiting' }]);
 });
+
+// spec: length-10
+test('once a device is signed out in one tab, no tab keeps what it has read', async () => {
+  const server = new FakeServer();
+  const { live } = await follow(server);
+  const { live: other } = await follow(server);
+  const cache = await Cache.open();
+  server.say('private');
+  await settle();
+  hide();
+  await vi.waitFor(async () => expect(await cache.read()).not.toBeNull());
+  document.dispatchEvent(new Event('visibilitychange'));
+  await settle();
+  server.say('more of it');
+  await settle();
+  live.signedOut('This device was signed out.');
+  await vi.waitFor(() => expect(other.link.state).toBe('signed_out'));
+  await vi.waitFor(async () => expect(await cache.read()).toBeNull());
+  hide();
+  await settle();
+  expect(await cache.read()).toBeNull();
+  expect(server.line).toBeNull();
+});
+
+/** The person looks at another tab: what was read is kept at once. */
+function hide(): void {
+  const looked = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
+  document.dispatchEvent(new Event('visibilitychange'));
+  looked.mockRestore();
+}
 
 test('an answer that is still held when the page goes away is sent on the way out', async () => {
   const server = new FakeServer();

@@ -201,6 +201,8 @@ export class Live {
     this.#stream.stop();
     this.#leadership.stop();
     clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+    this.#unkept.clear();
     void this.#cache().then(
       (cache) => cache.clear(),
       () => undefined,
@@ -565,7 +567,9 @@ export class Live {
         this.#take(word.frame);
         break;
       case 'link':
-        if (!this.#leadership.leading) this.#setLink(word.link);
+        if (word.link.state === 'signed_out') {
+          if (this.#link.state !== 'signed_out') this.signedOut(word.link.reason);
+        } else if (!this.#leadership.leading) this.#setLink(word.link);
         break;
       case 'outbox':
         void this.outbox.load().then(() => this.outbox.flush());
@@ -587,6 +591,8 @@ export class Live {
   }
 
   #setLink(link: Link): void {
+    // What is signed out stays so until the page is loaded again.
+    if (this.#link.state === 'signed_out' && link.state !== 'signed_out') return;
     if (link.state === 'down' && this.#link.state === 'down') return;
     if (link.state === this.#link.state && link.state !== 'signed_out') return;
     this.#link = link;
@@ -610,6 +616,7 @@ export class Live {
   #keep(): void {
     clearTimeout(this.#keeping);
     this.#keeping = undefined;
+    if (this.#link.state === 'signed_out') return;
     // Without waiting, where that can be: the page may be going away.
     if (this.#opened) this.#keepIn(this.#opened);
     else
@@ -619,6 +626,8 @@ export class Live {
   }
 
   #keepIn(cache: Cache): void {
+    // The cache may have opened only after that.
+    if (this.#link.state === 'signed_out') return;
     const threads = [...this.#unkept];
     this.#unkept.clear();
     cache.keep(this.world, threads);
