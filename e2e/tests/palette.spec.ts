@@ -269,9 +269,32 @@ test('the command key does not approve a plan that has just appeared', async ({ 
   await page.keyboard.press('n');
   await page.keyboard.press('Control+Enter');
   await page.clock.runFor(499);
-  await page.keyboard.press('Control+Enter');
-  await expect(page.getByText('You said:')).toHaveCount(0);
+  await page.keyboard.down('Control');
+  await page.keyboard.down('Enter');
   await page.clock.runFor(2);
+  // Held until it could, which is not pressed again.
+  await page.keyboard.down('Enter');
+  await page.keyboard.up('Enter');
+  await page.keyboard.up('Control');
+  await expect(page.getByText('You said:')).toHaveCount(0);
   await page.keyboard.press('Control+Enter');
   await expect(page.getByText('You said:').first()).toBeVisible();
+});
+
+// spec: page-13
+test('with the focus on another session the command key opens that, and approves nothing', async ({
+  visit,
+}) => {
+  const step = { tools: [call('ExitPlanMode', { plan: '# Plan\n\n1. Look\n2. Do' })] };
+  const id = await start('A plan to leave', script(step, { text: 'Good.' }));
+  await expect.poll(() => stateOf(id)).toBe('waiting');
+  const page = await visit(server(), { path: `/s/${id}` });
+  const plan = page.locator('[data-plan=whole]');
+  await expect(plan).toHaveCount(1);
+  await page.locator(`[data-session-row="${finished}"] a`).first().focus();
+  await page.keyboard.press('Control+Enter');
+  await expect(page).toHaveURL(`${server().url}/s/${finished}`);
+  await page.goBack();
+  await expect(plan.getByRole('button', { name: /^Approve plan/ })).toBeVisible();
+  await expect(page.getByText('You said:')).toHaveCount(0);
 });

@@ -18,6 +18,8 @@ function isTyping(target: EventTarget | null): boolean {
   );
 }
 
+const STEPS: readonly unknown[] = ['next', 'previous'];
+
 /** What one goes to with the keys, in the order of the page. */
 const ITEMS =
   '[data-item], [data-session-row], [data-session], [data-ask], [data-timeline] article';
@@ -36,6 +38,8 @@ export class Keys {
     const stroke = strokeOf(event);
     if (!stroke || document.querySelector('dialog[open]')) return;
     const { keymap } = this.#app;
+    // A key that is held goes from item to item, and does anything else once.
+    if (event.repeat && !STEPS.includes(keymap.find(stroke))) return;
     const waited = performance.now() - this.#begunAt < SEQUENCE_MS ? this.#begun : '';
     this.#begun = '';
     // In a field only what can't be typed.
@@ -266,11 +270,14 @@ export class Keys {
     return true;
   }
 
-  /** A key of the plan that has the focus, or of the only one that is shown whole. */
+  /** A key of the plan that has the focus; where nothing has it that the key could mean, of the only one shown whole. */
   #inPlan(what: 'approve' | 'revise'): boolean {
-    const plans = [...document.querySelectorAll<HTMLElement>('[data-plan=whole]')];
-    const focused = document.activeElement?.closest<HTMLElement>('[data-plan=whole]');
-    const plan = focused ?? (plans.length === 1 ? plans[0] : undefined);
+    const here = document.activeElement?.closest(
+      '[data-ask], [data-item], [data-session], [data-session-row]',
+    );
+    const within = here?.matches('[data-ask], [data-item]') ? here : null;
+    const plans = (here ? within : document)?.querySelectorAll('[data-plan=whole]') ?? [];
+    const plan = plans.length === 1 ? plans[0] : undefined;
     const button = plan?.querySelector<HTMLButtonElement>(`[data-does=${what}]`);
     button?.click();
     return button !== null && button !== undefined;
