@@ -66,6 +66,27 @@ test(
   },
 );
 
+// spec: length-9
+test('a server that takes requests and says nothing is a line that is gone, until it is tried anew', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  await say(page, 'Before it hung');
+  await expect(said(page, 'ok: Before it hung')).toBeVisible();
+  await kept(page, 'ok: Before it hung');
+  await page.route('**/api/state', () => undefined);
+  await page.reload();
+  await expect(said(page, 'ok: Before it hung')).toBeVisible();
+  const bar = page.getByRole('status').filter({ hasText: /^Offline since \d\d:\d\d\./ });
+  await expect(bar).toBeVisible();
+  // The requests that hang stay so: what helps is another one.
+  await page.unroute('**/api/state');
+  await bar.getByRole('button', { name: 'Retry now' }).click();
+  await expect(bar).toHaveCount(0);
+  await say(page, 'After it hung');
+  await expect(said(page, 'ok: After it hung')).toHaveCount(1);
+});
+
 // spec: length-10
 test('what the server says is never kept by the worker, and is forgotten when the device is signed out', async ({
   visit,

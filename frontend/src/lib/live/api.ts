@@ -54,8 +54,8 @@ export class Api {
     this.#client = createClient({ key });
   }
 
-  state(): Promise<State> {
-    return dataOf(this.#client.GET('/api/state'));
+  state(signal?: AbortSignal): Promise<State> {
+    return dataOf(this.#client.GET('/api/state', signal ? { signal } : {}));
   }
 
   /** The raw response of the event stream: who reads it wants its body piece by piece. */

@@ -15,6 +15,7 @@ class FakeServer {
   log: object[] = [];
   line: ReadableStreamDefaultController<Uint8Array> | null = null;
   refusal: Error | null = null;
+  hangs = false;
   sent: unknown[] = [];
   stateGate: Promise<void> = Promise.resolve();
 
@@ -34,8 +35,12 @@ class FakeServer {
   }
 
   readonly api = {
-    state: async () => {
+    state: async (signal: AbortSignal) => {
       if (this.refusal) throw this.refusal;
+      if (this.hangs)
+        await new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+        });
       const cursor = String(this.log.length);
       await this.stateGate;
       return {
@@ -275,6 +280,22 @@ function hide(): void {
   document.dispatchEvent(new Event('visibilitychange'));
   looked.mockRestore();
 }
+
+test('a server that takes the request and says nothing is no line, and is asked anew', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  const server = new FakeServer();
+  server.hangs = true;
+  const asked = Date.now();
+  const following = follow(server);
+  await vi.advanceTimersByTimeAsync(2500);
+  const [live] = living;
+  expect(live?.link).toEqual({ state: 'down', since: asked });
+  vi.useRealTimers();
+  server.hangs = false;
+  live?.retry();
+  await following;
+  expect(live?.link.state).toBe('open');
+});
 
 test('an answer that is still held when the page goes away is sent on the way out', async () => {
   const server = new FakeServer();

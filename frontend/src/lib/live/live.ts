@@ -83,6 +83,8 @@ const UNDO_MS = 3000;
 const KEEP_MS = 1000;
 /** A server that has said nothing by then is gone, until it does. */
 const PATIENCE_MS = 2500;
+/** A server that has not sent its state by then is asked again. */
+const GIVE_UP_MS = 40_000;
 /** A leader passes on a heartbeat every 15 s. */
 const LEADER_SILENCE_MS = 50_000;
 
@@ -111,6 +113,10 @@ export class Live {
   #keeping: ReturnType<typeof setTimeout> | undefined;
   /** Ends the wait for the next try of reading the state. */
   #wake: () => void = () => undefined;
+  /** The try itself. */
+  #asking: AbortController | null = null;
+  /** Before its first state this tab shows at best what was kept, whatever line another tab has. */
+  #current = false;
 
   constructor(options: LiveOptions) {
     this.#options = options;
@@ -200,6 +206,7 @@ export class Live {
     this.#setLink({ state: 'signed_out', reason });
     this.#stream.stop();
     this.#leadership.stop();
+    this.#asking?.abort();
     clearTimeout(this.#keeping);
     this.#keeping = undefined;
     this.#unkept.clear();
@@ -448,7 +455,12 @@ export class Live {
 
   async #readState(): Promise<void> {
     const backoff = new Backoff();
-    const late = setTimeout(() => void this.#readKept(), PATIENCE_MS);
+    const since = Date.now();
+    const late = setTimeout(() => {
+      if (this.#current) return;
+      this.#setLink({ state: 'down', since });
+      void this.#readKept();
+    }, PATIENCE_MS);
     try {
       await this.#readStateAtLast(backoff);
     } finally {
@@ -471,11 +483,16 @@ export class Live {
 
   async #readStateAtLast(backoff: Backoff): Promise<void> {
     for (;;) {
+      const asking = (this.#asking = new AbortController());
+      const over = setTimeout(() => asking.abort(), GIVE_UP_MS);
       try {
-        this.#changed(takeState(this.world, await this.call(() => this.#options.api.state())));
+        const state = await this.call(() => this.#options.api.state(asking.signal));
+        this.#current = true;
+        this.#changed(takeState(this.world, state));
         return;
       } catch (error) {
         if (this.#link.state === 'signed_out') return;
+        if (asking.signal.aborted) continue;
         if (error instanceof Problem && !error.passing) throw error;
         this.#lostLine();
         void this.#readKept();
@@ -483,6 +500,8 @@ export class Live {
           this.#wake = resolve;
           setTimeout(resolve, backoff.next());
         });
+      } finally {
+        clearTimeout(over);
       }
     }
   }
@@ -569,7 +588,7 @@ export class Live {
       case 'link':
         if (word.link.state === 'signed_out') {
           if (this.#link.state !== 'signed_out') this.signedOut(word.link.reason);
-        } else if (!this.#leadership.leading) this.#setLink(word.link);
+        } else if (!this.#leadership.leading && this.#current) this.#setLink(word.link);
         break;
       case 'outbox':
         void this.outbox.load().then(() => this.outbox.flush());
@@ -644,6 +663,8 @@ export class Live {
 
   #retry = (): void => {
     this.#wake();
+    // One that hangs. Without a line only: with one it is on its way.
+    if (this.#link.state === 'down') this.#asking?.abort();
     this.#stream.retry();
     void this.outbox.flush();
   };
