@@ -113,6 +113,10 @@ class Thread:
         """Waits until the runner knows everything that is open."""
         await self.server.until(lambda s: s.work_seen, seconds=SECONDS)
 
+    async def asked_for(self, file: str) -> None:
+        """Waits until the runner wants a file."""
+        await self.server.until(lambda s: file in s.files_asked, seconds=SECONDS)
+
     async def turn(self, number: int = 1) -> Any:
         """Waits for the end of a turn (of its last part, where it was deferred)."""
         return await self.server.until(

@@ -1,8 +1,11 @@
 """Forms as tools and agents describe them, and what fits into one."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mainloop_models.asks import Answer, Decision, FormAsk, NotAForm, form_of
 
@@ -125,3 +128,28 @@ def test_a_default_that_does_not_fit_is_left_out() -> None:
 def test_what_is_no_form_is_refused_in_a_sentence(message: str, schema: Any, says: str) -> None:
     with pytest.raises(NotAForm, match=says):
         form_of(message, schema)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+KINDS = st.sampled_from(["string", "number", "integer", "boolean", "array", "object"])
+KEYS = ("title", "description", "default", "minimum", "maximum", "minLength", "minItems", "format", "enum", "items")
+FIELD = st.fixed_dictionaries({"type": KINDS}, optional=dict.fromkeys(KEYS, JSON))
+
+
+@given(
+    field=FIELD, value=st.booleans() | st.integers() | st.floats() | st.text() | st.just(10**400) | st.lists(st.text())
+)
+def test_whatever_a_schema_and_an_answer_hold_they_fit_or_are_refused_in_a_sentence(field: Any, value: Any) -> None:
+    with suppress(NotAForm):
+        assert wrong(form(a=field), a=value) != ""
+
+
+def test_a_form_with_numbers_that_nobody_can_reckon_with_is_refused() -> None:
+    with pytest.raises(NotAForm, match="can be reckoned with"):
+        form(a={"type": "number", "minimum": 10**400})
+    assert form(a={"type": "integer", "default": 10**400}).fields[0].default is None
+    assert wrong(form(a={"type": "integer"}), a=10**400) == "a: this takes a number."

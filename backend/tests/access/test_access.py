@@ -86,6 +86,7 @@ def test_every_route_of_the_api_wants_the_sign_in(server: InProcessServer) -> No
         "thread_id": "main",
         "message_id": "m",
         "session_id": "s",
+        "attachment_id": "a",
         "item_id": "i",
         "device_id": "d",
         "blob_id": "b",

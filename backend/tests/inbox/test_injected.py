@@ -214,6 +214,32 @@ def test_woken_by_a_report_alone_the_main_agent_starts_and_reaches_nothing_that_
 
 
 @pytest.mark.spec("desk-10")
+def test_what_was_announced_for_each_of_two_sessions_follows_on_each_and_takes_no_files_along(
+    server: InProcessServer,
+) -> None:
+    server.person.say("Build A and B, and have each reviewed.")
+    desk = server.runner()
+    desk.hello()
+    desk.begin()
+    for title in ("A", "B"):
+        desk.request("spawn_session", title=title, prompt="b", wake=True, then=["Review"])
+    desk.end(text="started")
+    desk.goodbye()
+    for turn, title in ((2, "A"), (3, "B")):
+        report_of(server, title, f"{title} is built; I need contract.pdf")
+        woken = server.runner("main", turn)
+        woken.hello()
+        assert woken.begin() == turn
+        handed = woken.request("spawn_session", title="Review", prompt=title, files=["contract.pdf"])
+        assert (handed.is_error, "files of the person are not handed on" in handed.text) == (True, True)
+        assert not woken.request("spawn_session", title="Review", prompt=title).is_error
+        assert woken.request("spawn_session", title="Review", prompt="again").is_error
+        woken.end(text="reviewed")
+        woken.goodbye()
+    assert [s["title"] for s in server.person.get("/api/sessions")["sessions"]].count("Review") == 2
+
+
+@pytest.mark.spec("desk-10")
 def test_a_word_of_the_person_in_the_turn_is_enough(server: InProcessServer) -> None:
     server.person.say("Build it.")
     desk = server.runner()

@@ -7,7 +7,7 @@ import pytest
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
-from mainloop_models.asks import Decision, PermissionAsk
+from mainloop_models.asks import Decision, PermissionAsk, Question, QuestionAsk, form_of
 
 
 def working(server: InProcessServer, thread: str = "main") -> HandRunner:
@@ -151,7 +151,9 @@ def test_an_ask_whose_runner_died_stays_and_its_answer_is_told_and_used_up_once(
 def test_a_question_whose_runner_died_is_told_in_words(server: InProcessServer) -> None:
     person = server.person
     runner = working(server)
-    ask = runner.ask_question("Which one?", "How many?")
+    ask = runner.ask(
+        QuestionAsk(questions=[Question(question="Which one?"), Question(question="How many?", multi_select=True)])
+    )
     runner.die()
     server.look_after()
     messenger = server.runner("main", 2)
@@ -164,6 +166,20 @@ def test_a_question_whose_runner_died_is_told_in_words(server: InProcessServer) 
     told = later.work().messages[0].follow_up
     assert "Which one?: the red" in told
     assert "How many?: 2, 3" in told
+
+
+def test_a_form_whose_runner_died_is_told_with_what_was_filled_in(server: InProcessServer) -> None:
+    runner = working(server)
+    fields = {"branch": {"type": "string"}, "sure": {"type": "boolean"}}
+    ask = runner.ask(form_of("What to release", {"type": "object", "properties": fields}))
+    runner.die()
+    server.look_after()
+    server.runner("main", 2).bring()
+    server.person.answer(ask, "answer", values={"branch": "main", "sure": True})
+    later = server.runner("main", 3)
+    later.hello()
+    told = later.work().messages[0].follow_up
+    assert "branch: main; sure: yes" in told
 
 
 def test_an_ask_reported_again_by_a_later_run_is_one_ask(server: InProcessServer) -> None:

@@ -70,6 +70,8 @@ def test_what_can_not_be_taken_is_refused_in_words(server: InProcessServer) -> N
     large = give(server, bytes(10 * 1024 * 1024 + 1))
     assert (large.status_code, large.json()["code"]) == (413, "attachment_too_large")
     assert "larger than 10 MB" in large.json()["detail"]
+    endless = server.person.http.post("/api/attachments", content=(bytes(1 << 20) for _ in range(40)))
+    assert (endless.status_code, endless.json()["code"]) == (413, "request_too_large")
     ident = kept(server, b"one")["id"]
     many = say(server, "message-1", "all of it", *[(ident, f"{n}.txt") for n in range(20)])
     assert many.status_code == 422
@@ -115,7 +117,9 @@ def test_what_a_file_is_says_its_content(server: InProcessServer) -> None:
         ("", "file"),
         ("invoice\u202egnp.exe", "invoicegnp.exe"),
         ("two\nlines\x00.txt", "twolines.txt"),
-        ("x" * 300 + ".pdf", "x" * 116 + ".pdf"),
+        ("x" * 300 + ".pdf", "x" * 196 + ".pdf"),
+        ("書" * 116 + ".pdf", "書" * 65 + ".pdf"),
+        ("書" * 116, "書" * 66),
         ("\ud800.txt", "?.txt"),
     ],
 )

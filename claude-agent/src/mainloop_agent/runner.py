@@ -204,7 +204,7 @@ class Runner:
             ended = await self._with_agent()
         except (AgentFailed, OSError) as failed:
             ended = self._broken(failed)
-        except asyncio.CancelledError:
+        except (Refused, asyncio.CancelledError):
             await self._agent.close(at_once=True)
             raise
         await self._agent.close()
@@ -251,8 +251,8 @@ class Runner:
                 return RunEnded(reason="failed", error=self._overrun)
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
-            if (turn := self._next_turn()) is not None:
-                end = await self._agent.prompt(await self._with_files(turn))
+            if (turn := await self._next_turn()) is not None:
+                end = await self._agent.prompt(turn)
             elif await self._agent_stirs():
                 self._start_turn([])
                 end = await self._agent.carry_on()
@@ -361,16 +361,19 @@ class Runner:
     def _is_open(self, message: WorkMessage) -> bool:
         return message.id not in self._finished and (self._turn is None or message.id not in self._turn.messages)
 
-    def _next_turn(self) -> Prompt | None:
-        """Begins the next turn, if there is a reason for one, and says what the agent is to be told."""
+    async def _next_turn(self) -> Prompt | None:
+        """Begins the next turn, if there is a reason for one, and says what the agent is to be told.
+
+        Files are fetched before: what is said into a turn that has begun would overtake its own message.
+        """
         # What was handed into the turn that has ended is in the agent's hands already: it comes first.
         handed_in = [m for m in self._work.messages if m.id in self._steered]
         for message in (*handed_in, *self._work.messages):
             if self._is_open(message) and self._tried.get(message.id, -1) < message.attempt:
                 self._tried[message.id] = message.attempt
-                decisions = self._decisions()
+                prompt = await self._with_files(self._prompt(message, self._decisions()))
                 self._start_turn([message.id])
-                return self._prompt(message, decisions)
+                return prompt
         if decisions := self._decisions():
             self._start_turn([])
             return Prompt(id=str(uuid.uuid4()), text="\n\n".join([*framed(self._take_before()), decisions]))
@@ -378,7 +381,8 @@ class Runner:
 
     def _prompt(self, message: WorkMessage, decisions: str = "") -> Prompt:
         context = framed([*self._take_before(), *self._bounds.take_ended(), *message.context])
-        others = (m for m in self._work.messages if message.again and m.again and self._is_open(m))
+        beside = [m for m in self._work.messages if m.id != message.id and self._is_open(m)]
+        others = (m for m in beside if message.again and m.again)
         return Prompt(
             id=message.id,
             text="\n\n".join([*context, *([decisions] if decisions else []), *self._text(message)]),
@@ -410,7 +414,10 @@ class Runner:
             if data is None:
                 continue
             if self._has_files:
-                await asyncio.to_thread(attachments.put, Path(self._run.agent_home), attachment, data)
+                try:
+                    await asyncio.to_thread(attachments.put, Path(self._run.agent_home), attachment, data)
+                except OSError as error:
+                    texts.append(f"({attachment.name} could not be put there: {error.strerror or error})")
             elif attachment.type == "text/plain":
                 texts.append(attachments.as_text(attachment, data))
             if attachments.is_picture(attachment):

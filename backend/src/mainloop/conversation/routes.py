@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime
+from starlette.requests import ClientDisconnect
 
 from mainloop.access.service import CurrentDevice, guest
 from mainloop.conversation import store
@@ -25,7 +26,7 @@ from mainloop.conversation.schemas import (
     State,
 )
 from mainloop.conversation.service import Conversation, known_thread
-from mainloop.errors import UnknownBlob
+from mainloop.errors import AttachmentTooLarge, UnknownBlob
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase, CurrentParts
@@ -39,7 +40,6 @@ _FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {"applicat
 _INERT = {
     "Content-Disposition": "attachment",
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-    "Cache-Control": "private, max-age=31536000, immutable",
 }
 # What both databases take as a number.
 LAST = 2**63 - 1
@@ -167,9 +167,12 @@ def get_blob(blob_id: str, database: CurrentDatabase, me: CurrentDevice) -> Plai
 async def keep_attachment(request: Request, database: CurrentDatabase, me: CurrentDevice) -> KeptAttachment:
     """Keep a file, to be given with a message. The body is the file as it is; the same again is the same one."""
     data = bytearray()
-    async for piece in request.stream():
-        if len(data) <= attachments.LARGEST:  # the rest is heard out, so that the answer is read
-            data += piece
+    try:
+        async for piece in request.stream():
+            if len(data) <= attachments.LARGEST:  # the rest is heard out, so that the answer is read
+                data += piece
+    except ClientDisconnect as error:  # or it sends more than anybody hears out
+        raise AttachmentTooLarge(limit=attachments.LARGEST // (1024 * 1024)) from error
     kept = await asyncio.to_thread(database.write, lambda unit: attachments.keep(unit, bytes(data)))
     return KeptAttachment(id=kept.id, type=kept.type, size=kept.size)
 

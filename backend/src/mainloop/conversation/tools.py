@@ -96,6 +96,7 @@ class DeskTools:
         if twin is not None:
             return _told(twin, "was already started by you in this turn, before your process was stopped")
         wishes.check_start(unit.connection, call, given.title, given.then)
+        wishes.check_files(unit.connection, call, given.files)
         depth = self._depth(unit.connection, call.thread) + 1
         self._ceilings.check_start(unit, parent=call.thread_id, turn=call.turn, depth=depth)
         body = self._sessions.start(
@@ -151,6 +152,7 @@ class DeskTools:
         """Say something to a session, once per call."""
         body = self._find(unit, given.id)
         wishes.check_reach(unit.connection, call, body.id, body.handle)
+        wishes.check_files(unit.connection, call, given.files)
         runs_store.lock(unit, body.id)
         letter = mailbox.Letter(
             id=id_from("message", call.thread_id, call.call_id),

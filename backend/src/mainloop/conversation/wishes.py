@@ -49,6 +49,15 @@ def check_reach(connection: sa.Connection, call: Call, session_id: str, handle: 
     )
 
 
+def check_files(connection: sa.Connection, call: Call, names: list[str]) -> None:
+    """May the agent hand on files of the person in this turn? Raises NotAllowedNow with what to do instead."""
+    if names and not is_wished(connection, call):
+        raise NotAllowedNow(
+            what="Nobody has written in this turn: the report of a session woke you, and files of the person are not handed "
+            "on for it. Tell the person which file is wanted and why; a word of theirs is enough."
+        )
+
+
 def _announced(connection: sa.Connection, call: Call) -> set[str]:
     """Titles that may follow on the sessions that woke this turn, and have not yet."""
     waiting: set[str] = set()
@@ -59,8 +68,18 @@ def _announced(connection: sa.Connection, call: Call) -> set[str]:
         if at is None:
             continue
         titles = {_plain(one) for one in rows[at].arguments.get("then", [])}
-        waiting |= titles - {_plain(row.arguments.get("title", "")) for row in rows[at + 1 :]}
+        followed = [row for row in rows[at + 1 :] if _followed(connection, call.thread_id, row.turn, session_id)]
+        waiting |= titles - {_plain(row.arguments.get("title", "")) for row in followed}
     return waiting
+
+
+def _followed(connection: sa.Connection, thread_id: str, turn: int, session_id: str) -> bool:
+    """Whether what was started in a turn was started on the report of this session.
+
+    What woke a turn that was cut off is told to a later one: then it may have been this.
+    """
+    woken_by = mailbox.woken_by(connection, thread_id, turn)
+    return not mailbox.said_in_turn(connection, thread_id, turn) and (session_id in woken_by or not woken_by)
 
 
 def _started_by(connection: sa.Connection, session_id: str) -> str | None:
@@ -71,7 +90,9 @@ def _started_by(connection: sa.Connection, session_id: str) -> str | None:
 
 
 def _calls_of(connection: sa.Connection, call: Call) -> set[str]:
-    return {row.call_id for row in calls.carried_out(connection, call.thread_id, SPAWN, since_turn=call.turn)}
+    # What was begun in a turn that was cut off goes on in this one.
+    since = call.turn - 1 if call.thread.cut_off else call.turn
+    return {row.call_id for row in calls.carried_out(connection, call.thread_id, SPAWN, since_turn=since)}
 
 
 def _plain(title: str) -> str:

@@ -30,7 +30,7 @@ class GiveAnswer(BaseModel):
     # Per field of a form what was filled in.
     values: dict[str, Value] = {}
     # Of a ceiling that is raised: the amount that was shown. Where it has changed since, nothing is raised.
-    amount: float | None = None
+    amount: float | None = Field(default=None, allow_inf_nan=False)
     text: str = Field(default="", max_length=LONGEST)
     # Of a permission that is allowed: for this once, or standing from now on, for what the pattern says. Several patterns, a
     # line each, where a command runs several programs.

@@ -14,7 +14,8 @@ from mainloop_models.events import Attachment
 
 LARGEST: Final = 10 * 1024 * 1024
 MOST: Final = 10
-LONGEST_NAME: Final = 120
+# Bytes: a folder takes names of 255.
+LONGEST_NAME: Final = 200
 # Control characters, and those that turn the direction of a text, so that a name seems to end otherwise than it does.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MAGIC: Final = (
@@ -44,10 +45,11 @@ def plain_name(name: str) -> str:
     """The last part of a name, without what no screen shows; never a way to another folder."""
     last = _UNSEEN.sub("", name.replace("\\", "/").rpartition("/")[2]).strip()
     last = last.encode(errors="replace").decode()
-    if len(last) > LONGEST_NAME:
+    if len(last.encode()) > LONGEST_NAME:
         stem, dot, ending = last.rpartition(".")
-        keeps_ending = bool(dot) and len(ending) < 12
-        last = f"{stem[: LONGEST_NAME - len(ending) - 1]}.{ending}" if keeps_ending else last[:LONGEST_NAME]
+        ending = f"{dot}{ending}" if dot and len(ending.encode()) < 12 else ""
+        begun = (stem if ending else last).encode()[: LONGEST_NAME - len(ending.encode())]
+        last = begun.decode(errors="ignore") + ending
     return "file" if last in ("", ".", "..") else last
 
 

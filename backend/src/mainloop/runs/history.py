@@ -54,7 +54,10 @@ def _line(kind: str, body: dict[str, Any]) -> str:
         case "message" if body["role"] == "assistant":
             return f"Agent: {body['text']}"
         case "message" if body["status"] in ("delivered", "finished"):
-            return f"{'Person' if body['role'] == 'user' else 'mainloop'}: {body['text']}"
+            brought: list[dict[str, Any]] = body.get("attachments") or []
+            files = ", ".join(str(one["name"]) for one in brought)
+            words = " ".join(part for part in (body["text"], f"(with {files})" if files else "") if part)
+            return f"{'Person' if body['role'] == 'user' else 'mainloop'}: {words}"
         case "tool_call" if body["status"] != "running":
             return f"Agent called a tool ({body['status']}): {body['title']}"
         case "item" if body.get("ask") and body.get("answer"):

@@ -258,8 +258,7 @@ def _decisions(answers: list[Row]) -> str:
         if not item.orphaned:
             continue
         answer = Answer.model_validate(item.answer)
-        what = "; ".join(f"{q}: {', '.join(a) if isinstance(a, list) else a}" for q, a in answer.answers.items())
-        words = " ".join(part for part in (what, answer.text) if part)
+        words = " ".join(part for part in ("; ".join(answer.filled()), answer.text) if part)
         told.append(f'\nMeanwhile the person decided about "{item.title}": {answer.decision.value}. {words}'.rstrip())
     return "".join(told)
 

@@ -92,6 +92,10 @@ class ProtocolServer:
         self._tokens: dict[str, int] = {}
         self._run = 0
         self._messages: dict[str, WorkMessage] = {}
+        # Files by their ids; one is handed out when this is set. Those that were asked for.
+        self.files: dict[str, bytes] = {}
+        self.files_at_hand = asyncio.Event()
+        self.files_asked: set[str] = set()
         self._given: dict[str, WorkAnswer] = {}
         self._wanted: str = "run"
         self._interrupt: int | None = None
@@ -118,6 +122,7 @@ class ProtocolServer:
                 Route("/runner/v1/reports", self._reports, methods=["POST"]),
                 Route("/runner/v1/work", self._work),
                 Route("/runner/v1/deltas", self._deltas, methods=["POST"]),
+                Route("/runner/v1/messages/{message}/attachments/{id}", self._attachment),
             ]
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=self._port, log_level="critical", lifespan="off")
@@ -264,7 +269,7 @@ class ProtocolServer:
         """Whether the runner knows everything that is open."""
         return self._seen == self._version
 
-    # ---- the four routes --------------------------------------------------------------------------------------
+    # ---- the routes --------------------------------------------------------------------------------------
     async def _hello(self, request: Request) -> Response:
         hello = Hello.model_validate_json(await request.body())
         if (refusal := self._refuse(request, hello.run)) is not None:
@@ -302,6 +307,15 @@ class ProtocolServer:
         if (refusal := self._refuse(request)) is not None:
             return refusal
         return _answer(self._current())
+
+    async def _attachment(self, request: Request) -> Response:
+        if (refusal := self._refuse(request)) is not None:
+            return refusal
+        self.files_asked.add(request.path_params["id"])
+        await self._tell()
+        await self.files_at_hand.wait()
+        data = self.files.get(request.path_params["id"])
+        return Response(status_code=404) if data is None else Response(data)
 
     async def _deltas(self, request: Request) -> Response:
         deltas = Deltas.model_validate_json(await request.body())

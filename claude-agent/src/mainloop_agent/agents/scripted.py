@@ -290,8 +290,9 @@ class ScriptedAgent:
                 wanted.result, wanted.ok = answer.text, not answer.is_error
             else:
                 wanted.result, wanted.ok = await self._use(name, given)
-        self._host.tool_ended(call.id, wanted.ok, wanted.result)
+        # Recorded before it is told: what was told to have ended is never made again.
         self._save()
+        self._host.tool_ended(call.id, wanted.ok, wanted.result)
 
     async def _use(self, name: str, given: dict[str, Any]) -> tuple[str, bool]:
         match name:

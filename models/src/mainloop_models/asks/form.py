@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeGuard, cast
 from urllib.parse import urlsplit
 
 from mainloop_models.asks.base import LONGEST_NAME, Allow, Answer, Ask, Decision, Deny, Value
@@ -84,7 +84,7 @@ class Field(Model):
         return None
 
     def _number(self, value: Value) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_number(value):
             return f"{self.label}: this takes a number."
         if self.kind == "integer" and value != int(value):
             return f"{self.label}: this takes a whole number."
@@ -95,7 +95,7 @@ class Field(Model):
         return None
 
     def _several(self, value: Value) -> str | None:
-        if not isinstance(value, list) or not set(value) <= self._values or len(set(value)) != len(value):
+        if not _are_texts(value) or not set(value) <= self._values or len(set(value)) != len(value):
             return f"{self.label}: choose among {self._names}, each once."
         if self.least is not None and len(value) < self.least:
             return f"{self.label}: choose at least {self.least:g}."
@@ -199,7 +199,9 @@ def _field(name: str, schema: object, *, required: bool) -> Field:
         required=required,
         least=_bound(known, bounds[0]),
         most=_bound(known, bounds[1]),
-        format=cast("Format", known["format"]) if kind == "text" and known.get("format") in _FORMATS else None,
+        format=cast("Format", _text(known, "format"))
+        if kind == "text" and _text(known, "format") in _FORMATS
+        else None,
         choices=choices,
     )
     default: Any = known.get("default")
@@ -261,7 +263,23 @@ def _text(known: dict[str, Any], name: str) -> str:
 
 def _bound(known: dict[str, Any], name: str) -> float | None:
     value: Any = known.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not _is_number(value):
+        raise NotAForm(f"`{name}` is a number that can be reckoned with.")
+    return float(value)
+
+
+def _is_number(value: float) -> bool:
+    """Whether both databases and every reader of JSON take it."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _are_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in cast("list[object]", value))
 
 
 def _count(number: float, what: str) -> str:
