@@ -192,6 +192,20 @@ test('a newer version is offered once nothing would be lost, and is there after 
   await expect(bar).toHaveCount(0);
   await composer(page).fill('');
   await expect(bar).toBeVisible();
+  // So is a file that did not go out yet.
+  await page.route('**/api/attachments', () => undefined);
+  const brought = page.getByRole('list', { name: 'Attached' });
+  await composer(page).evaluate((field) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(['half a plan'], 'plan.txt', { type: 'text/plain' }));
+    field.dispatchEvent(
+      new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData }),
+    );
+  });
+  await expect(brought).toContainText('plan.txt');
+  await expect(bar).toHaveCount(0);
+  await brought.getByRole('button', { name: /^Remove/ }).click();
+  await expect(bar).toBeVisible();
   await page.unrouteAll();
   await bar.getByRole('button', { name: 'Load it' }).click();
   await expect(bar).toHaveCount(0);

@@ -411,6 +411,11 @@ export class Conversations {
     };
   }
 
+  /** Whether a draft has a file that is nowhere but in this page. */
+  get holdFiles(): boolean {
+    return Object.values(this.#all).some(({ files }) => files.some((file) => !file.id));
+  }
+
   get main(): Conversation {
     return this.of(MAIN);
   }
