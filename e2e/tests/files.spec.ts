@@ -70,10 +70,27 @@ async function bring(
   );
 }
 
+/** Pictures open only once the returned function was called. */
+async function slowPictures(page: Page): Promise<() => Promise<void>> {
+  const at = await page.evaluateHandle(() => {
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const real = window.createImageBitmap.bind(window) as (data: Blob) => Promise<ImageBitmap>;
+    const slow = (data: Blob) => opened.then(() => real(data));
+    Object.assign(window, { createImageBitmap: slow });
+    return { open };
+  });
+  return () => at.evaluate(({ open }) => open());
+}
+
 const png = (name = 'shot.png') => ({
   name,
   type: 'image/png',
   data: picture().toString('base64'),
+});
+const torn = () => ({
+  ...png('torn.png'),
+  data: picture().subarray(0, 60).toString('base64'),
 });
 const file = (name: string, text: string, type = 'text/plain') => ({
   name,
@@ -193,9 +210,7 @@ test('what can not be sent or read is said in words before it is sent', async ({
       .click();
   }
   await expect(page.getByRole('alert')).toHaveCount(0);
-  await bring(page, 'drop', [
-    { ...png('torn.png'), data: picture().subarray(0, 60).toString('base64') },
-  ]);
+  await bring(page, 'drop', [torn()]);
   await expect(page.getByRole('alert')).toHaveText(
     'torn.png can’t be opened as a picture: it is damaged.',
   );
@@ -224,8 +239,22 @@ test('without a connection a message waits with its files, and goes out with the
       performance.getEntriesByType('resource').some(({ name }) => /Palette\.\w+\.css/.test(name)),
     );
   await expect.poll(here).toBe(true);
+  const kept: number[] = [];
+  page.on('response', (response) => {
+    if (new URL(response.url()).pathname === '/api/attachments') kept.push(response.status());
+  });
   await page.context().setOffline(true);
   const words = `While away ${crypto.randomUUID()}`;
+  // What is damaged is known without a connection, and before it could go along.
+  const goOn = await slowPictures(page);
+  await composer(page).fill(words);
+  await bring(page, 'drop', [torn()]);
+  await expect(draft(page)).toContainText('torn.png');
+  await composer(page).press('Enter');
+  await goOn();
+  await expect(page.getByRole('alert')).toContainText('torn.png can’t be opened');
+  await expect(draft(page)).toHaveCount(0);
+  await expect(composer(page)).toHaveValue(words);
   await bring(page, 'paste', [png('away.png')]);
   await expect(draft(page)).toContainText('waits for a connection');
   await composer(page).fill(words);
@@ -238,10 +267,14 @@ test('without a connection a message waits with its files, and goes out with the
   const events = (await server().api('GET', '/api/threads/main/events?limit=500')) as {
     events: {
       kind: string;
-      body: { text: string; attachments: { name: string; type: string }[] };
+      body: { id: string; text: string; attachments: { name: string; type: string }[] };
     }[];
   };
   const sent = events.events.filter(({ kind, body }) => kind === 'message' && body.text === words);
-  expect(sent[0]?.body.attachments).toMatchObject([{ name: 'away.png', type: 'image/png' }]);
+  // One message, which says each of its states, with one file.
+  expect(new Set(sent.map(({ body }) => body.id)).size).toBe(1);
+  for (const { body } of sent)
+    expect(body.attachments).toMatchObject([{ name: 'away.png', type: 'image/png' }]);
+  expect(kept).toEqual([201]);
   await expect(page.locator('[data-message]', { hasText: words }).getByRole('img')).toBeVisible();
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Session, Settings } from '$lib/live/types';
-import { choose, hindrance } from './attach';
+import { Problem } from '$lib/live/api';
+import type { App } from '$lib/shared/app.svelte';
+import { attach, choose, hindrance } from './attach';
+import type { Conversation } from './conversation.svelte';
 
 const file = (name: string, size = 100) => ({ name, size });
 
@@ -45,4 +48,17 @@ test('what it can not see or read is said', () => {
   );
   expect(hindrance(of('image/png'), demo, settings)).toMatch(/^Demo agent can’t see pictures/);
   expect(hindrance(of('text/plain', 100_000), null, settings)).toMatch(/only the beginning of/);
+});
+
+test('who has to sign in again keeps the file, and one that is refused is taken out in words', async () => {
+  const refusing = (status: number) =>
+    ({
+      connection: { live: { call: () => Promise.reject(new Problem(status, '', 'Not this.')) } },
+    }) as unknown as App;
+  const brought = [new File(['half a plan'], 'plan.txt', { type: 'text/plain' })];
+  const conversation = { files: [] } as unknown as Conversation;
+  expect(await attach(refusing(422), conversation, brought)).toEqual(['plan.txt: Not this.']);
+  expect(conversation.files).toEqual([]);
+  expect(await attach(refusing(401), conversation, brought)).toEqual([]);
+  expect(conversation.files).toMatchObject([{ name: 'plan.txt', id: null, sent: null }]);
 });

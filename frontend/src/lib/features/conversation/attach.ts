@@ -10,6 +10,8 @@ import type { Conversation, DraftFile } from './conversation.svelte';
 export const MOST = 10;
 export const LARGEST = 10 * 1024 * 1024;
 const PICTURES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+/** How pictures begin, as the server reads it: what calls itself one may be a text. */
+const MAGIC = ['\x89PNG\r\n\x1a\n', '\xff\xd8\xff', 'GIF87a', 'GIF89a'];
 /** What a model takes as a picture. */
 const LARGEST_PICTURE = 3_750_000;
 const LARGEST_TEXT = 64 * 1024;
@@ -71,7 +73,8 @@ export async function attach(
     if (!file) return [];
     const name = file.name || words.pasted;
     const key = `${Date.now()}-${i}-${Math.random().toString(36).slice(2)}`;
-    return [{ key, name, size: file.size, type: file.type, id: null, data: file, sent: 0 }];
+    const { size, type } = file;
+    return [{ key, name, size, type, id: null, data: file, sent: 0, sound: isSound(file) }];
   });
   conversation.files = [...conversation.files, ...fresh];
   const said = await Promise.all(fresh.map((file) => sendAhead(app, conversation, file)));
@@ -86,18 +89,19 @@ async function sendAhead(app: App, conversation: Conversation, file: DraftFile):
     );
   };
   if (!file.data) return '';
+  if (!(await file.sound)) {
+    change(null);
+    return words.damaged(file.name);
+  }
   try {
     const { api, live } = app.connection;
     const data = file.data;
     const kept = await live.call(() => keepFile(api, data, (sent) => change({ sent })));
-    if (isPicture(kept) && !(await opens(data))) {
-      change(null);
-      return words.damaged(file.name);
-    }
     change({ id: kept.id, type: kept.type, sent: null });
     return '';
   } catch (error) {
-    if (error instanceof Problem && !error.passing) {
+    // Who has to sign in again finds it here, and it goes with its message.
+    if (error instanceof Problem && !error.passing && error.status !== 401) {
       change(null);
       return `${file.name}: ${error.detail}`;
     }
@@ -106,8 +110,20 @@ async function sendAhead(app: App, conversation: Conversation, file: DraftFile):
   }
 }
 
+async function startsAsPicture(data: Blob): Promise<boolean> {
+  const head = String.fromCharCode(...new Uint8Array(await data.slice(0, 12).arrayBuffer()));
+  if (head.startsWith('RIFF')) return head.slice(8) === 'WEBP';
+  return MAGIC.some((magic) => head.startsWith(magic));
+}
+
 /** A picture that can't be opened would spoil the whole conversation: the model refuses it each time. */
-async function opens(data: Blob): Promise<boolean> {
+async function isSound(data: Blob): Promise<boolean> {
+  try {
+    if (!(await startsAsPicture(data))) return true;
+  } catch {
+    // What can't be read at all fails when it is sent.
+    return true;
+  }
   try {
     (await createImageBitmap(data)).close();
     return true;

@@ -15,10 +15,11 @@ export interface Target {
   of: 'event' | 'day';
 }
 
-/** A file in the composer. `sent`: how much of it has gone out, while it does. */
+/** A file in the composer. `sent`: how much of it has gone out, while it does. `sound`: that it can be used. */
 export interface DraftFile extends WaitingFile {
   key: string;
   sent: number | null;
+  sound?: Promise<boolean>;
 }
 
 function keptFiles(draft: string): DraftFile[] {
@@ -322,6 +323,9 @@ export class Conversation {
 
   /** Send the draft. */
   async send(mode: 'queue' | 'steer' = 'queue'): Promise<void> {
+    // What turns out to be damaged goes nowhere, and the rest waits for the person to see that.
+    const sound = this.#files.flatMap((file) => file.sound ?? []);
+    if (sound.length > 0 && (await Promise.all(sound)).includes(false)) return;
     const text = this.#draft.trim();
     const files = this.#files.map(({ name, size, type, id, data }) => ({
       name,
