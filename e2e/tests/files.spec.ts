@@ -278,3 +278,45 @@ test('without a connection a message waits with its files, and goes out with the
   expect(kept).toEqual([201]);
   await expect(page.locator('[data-message]', { hasText: words }).getByRole('img')).toBeVisible();
 });
+
+// spec: writing-10
+test('a file that hangs holds up nothing in another place, and its message stays taken back', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  const id = crypto.randomUUID();
+  const work = { id, title: 'Meanwhile', prompt: script({ text: 'At your service.' }) };
+  await server().api('POST', '/api/sessions', work);
+  let arrive = () => undefined as void;
+  const gate = new Promise<void>((resolve) => (arrive = resolve));
+  await page.route('**/api/attachments', async (route) => {
+    await gate;
+    await route.continue().catch(() => undefined);
+  });
+  const words = `With a file ${crypto.randomUUID()}`;
+  await bring(page, 'paste', [png('slow.png')]);
+  await expect(draft(page)).toBeVisible();
+  await composer(page).fill(words);
+  await send(page).click();
+  await expect(said(page, words)).toBeVisible();
+
+  // The message with its file is kept here: the page that sends on is another one.
+  await page.goto(`${server().url}/s/${id}`);
+  const other = `In the meantime ${crypto.randomUUID()}`;
+  await page.getByRole('textbox').last().fill(other);
+  await page.keyboard.press('Enter');
+  await expect(page.locator('[data-message]', { hasText: other })).toBeVisible();
+
+  await page.goto(server().url);
+  await said(page, words).getByRole('img', { name: 'slow.png' }).waitFor();
+  await page.getByRole('button', { name: 'discard' }).click();
+  await expect(said(page, words)).toHaveCount(0);
+  const kept = page.waitForResponse('**/api/attachments');
+  arrive();
+  expect((await kept).status()).toBe(201);
+  const after = `After it ${crypto.randomUUID()}`;
+  await composer(page).fill(after);
+  await send(page).click();
+  await expect(page.locator('[data-message]', { hasText: after })).toBeVisible();
+  await expect(page.locator('[data-message], [data-pending]', { hasText: words })).toHaveCount(0);
+});
