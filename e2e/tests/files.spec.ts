@@ -287,7 +287,7 @@ test('a file that hangs holds up nothing in another place, and its message stays
   const id = crypto.randomUUID();
   const work = { id, title: 'Meanwhile', prompt: script({ text: 'At your service.' }) };
   await server().api('POST', '/api/sessions', work);
-  let arrive = () => undefined as void;
+  let arrive: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (arrive = resolve));
   await page.route('**/api/attachments', async (route) => {
     await gate;
@@ -307,7 +307,9 @@ test('a file that hangs holds up nothing in another place, and its message stays
   await page.keyboard.press('Enter');
   await expect(page.locator('[data-message]', { hasText: other })).toBeVisible();
 
+  const begun = page.waitForRequest('**/api/attachments');
   await page.goto(server().url);
+  await begun;
   await said(page, words).getByRole('img', { name: 'slow.png' }).waitFor();
   await page.getByRole('button', { name: 'discard' }).click();
   await expect(said(page, words)).toHaveCount(0);
