@@ -86,6 +86,13 @@ test(
     await expect(form.getByLabel('Host name')).toHaveValue('ash.example.org');
     await expect(form.getByRole('radio', { name: 'Europe' })).toBeChecked();
     await expect(form.getByRole('checkbox', { name: 'WED' })).toBeChecked();
+    // A browser takes this for an address, the server does not.
+    await form.getByLabel('Who is told').fill('ada@here');
+    await form.getByRole('button', { name: 'Send answer' }).click();
+    await expect(form.getByText(/Who is told.*e-mail address/)).toBeVisible();
+    await expect(form.getByLabel('Host name')).toHaveValue('ash.example.org');
+    await expect(form.getByLabel('Who is told')).toHaveValue('ada@here');
+    await form.getByLabel('Who is told').fill('ada@here.example');
     await form.getByRole('button', { name: 'Send answer' }).click();
     await expect(page.getByText(/You said:.*ash\.example\.org/)).toBeVisible();
     await expect(form).toHaveCount(0);
