@@ -305,7 +305,7 @@ test('a file that hangs holds up nothing in another place, and its message stays
   const other = `In the meantime ${crypto.randomUUID()}`;
   await page.getByRole('textbox').last().fill(other);
   await page.keyboard.press('Enter');
-  await expect(page.locator('[data-message]', { hasText: other })).toBeVisible();
+  await expect(page.locator('[data-message]', { hasText: other }).first()).toBeVisible();
 
   const begun = page.waitForRequest('**/api/attachments');
   await page.goto(server().url);
@@ -319,6 +319,6 @@ test('a file that hangs holds up nothing in another place, and its message stays
   const after = `After it ${crypto.randomUUID()}`;
   await composer(page).fill(after);
   await send(page).click();
-  await expect(page.locator('[data-message]', { hasText: after })).toBeVisible();
+  await expect(page.locator('[data-message]', { hasText: after }).first()).toBeVisible();
   await expect(page.locator('[data-message], [data-pending]', { hasText: words })).toHaveCount(0);
 });
