@@ -23,6 +23,8 @@ export default defineConfig({
       },
       // A page that stays open asks whether there is a newer one.
       version: { pollInterval: 5 * 60_000 },
+      // Where the line is gone just then, the kit's own way would throw.
+      serviceWorker: { register: false },
       adapter: adapter({ fallback: 'index.html', precompress: true }),
       csp: {
         mode: 'hash',

@@ -38,7 +38,9 @@ export const test = base.extend<Fixtures>({
         if (/Content Security Policy|Refused to/i.test(message.text()))
           trouble.push(message.text());
       });
-      page.on('pageerror', (error) => trouble.push(`${error.stack ?? error}`));
+      page.on('pageerror', (error) =>
+        trouble.push(error.stack || `${error.name}: ${error.message}`),
+      );
       await page.goto(server.url + path);
       return page;
     });

@@ -9,3 +9,14 @@ export function once<T>(work: () => Promise<T>): () => Promise<T> {
     return done;
   };
 }
+
+/** Where the line is gone it is tried again, until it has worked. */
+export async function insist<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+    }
+  }
+}
