@@ -105,12 +105,12 @@ test('what was put off until one is back is there when one looks again, and its 
   const back = await visit(server());
   await expect(back).toHaveTitle('(1) mainloop');
 
-  // Put off for two seconds, over a restart.
+  // Put off for some seconds, over a restart.
   const [item] = (await server().api<{ items: { id: string }[] }>('GET', '/api/inbox')).items;
-  const until = new Date(Date.now() + 2000).toISOString();
+  const until = new Date(Date.now() + 8000).toISOString();
   await server().api('POST', `/api/inbox/${item?.id}/snooze`, { until });
-  await server().restart();
   await expect(back).toHaveTitle('mainloop');
+  await server().restart();
   await expect(back).toHaveTitle('(1) mainloop');
 });
 

@@ -37,23 +37,34 @@ TABLES = (
 
 def crowd(home: Path, count: int) -> None:
     """Make `count` sessions that wait, parked, each with its question in the inbox."""
-    server = InProcessServer(home)
-    try:
-        server.start()
-        server.person.post("/api/sessions", {"id": FIRST, "prompt": "Look into it and ask what you need to know. " * 4})
-        runner = server.runner(FIRST)
-        runner.hello()
-        runner.begin()
-        runner.ask_question("Which way?", call_id="call")
-        runner.end("deferred", deferred_call="call")
-        runner.goodbye()
-        url = server.settings.database
-    finally:
-        server.close()
+    url = _first_ones(home, FIRST)
     engine = make_engine(url)
     with engine.begin() as connection:
         _copy(connection, FIRST, [str(uuid.uuid4()) for _ in range(1, count)])
     engine.dispose()
+
+
+def _first_ones(home: Path, *names: str, database_url: str = "") -> str:
+    """Sessions as real ones come to be: one that is done, one that waits with a question. The database's address."""
+    server = InProcessServer(home, database_url)
+    try:
+        server.start()
+        for name in names:
+            server.person.post(
+                "/api/sessions", {"id": name, "prompt": "Look into it and ask what you need to know. " * 4}
+            )
+            runner = server.runner(name)
+            runner.hello()
+            if name == DONE:
+                runner.whole_turn("It is done, and nothing else had to change.")
+            else:
+                runner.begin()
+                runner.ask_question("Which way?", call_id="call")
+                runner.end("deferred", deferred_call="call")
+            runner.goodbye()
+        return server.settings.database
+    finally:
+        server.close()
 
 
 def _copy(connection: sa.Connection, first: str, names: list[str]) -> None:
@@ -165,23 +176,7 @@ def busy(
     The same seed says the same. Most sessions have their result, every twelfth waits with a question.
     """
     until = until or datetime.now(UTC)
-    server = InProcessServer(home, database_url)
-    try:
-        server.start()
-        for first in (DONE, FIRST):
-            server.person.post("/api/sessions", {"id": first, "prompt": "Look into it and say what you found. " * 3})
-            runner = server.runner(first)
-            runner.hello()
-            if first == DONE:
-                runner.whole_turn("It is done, and nothing else had to change.")
-            else:
-                runner.begin()
-                runner.ask_question("Which way?", call_id="call")
-                runner.end("deferred", deferred_call="call")
-            runner.goodbye()
-        url = server.settings.database
-    finally:
-        server.close()
+    url = _first_ones(home, DONE, FIRST, database_url=database_url)
     chance = random.Random(seed)
     names = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(SESSIONS - 2)]
     waiting = names[::12]
