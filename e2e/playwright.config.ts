@@ -2,7 +2,11 @@ import { defineConfig } from '@playwright/test';
 
 const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 
-// A test runs on a wide screen, unless it is tagged: @phone on the phone only, @both on each.
+// The long run has what the daily one leaves out.
+const LONG = Boolean(process.env['E2E_LONG']);
+
+// A test runs on a wide screen, unless it is tagged: @phone on the phone only, @both on each, @wide on a wide screen and,
+// in the long run, on the phone. @long: in the long run only.
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
@@ -37,12 +41,14 @@ export default defineConfig({
   projects: [
     {
       name: 'desktop',
-      grepInvert: /@phone/,
+      ...(LONG ? { grep: /@long/ } : {}),
+      grepInvert: LONG ? /@phone/ : /@phone|@long/,
       use: { viewport: { width: 1440, height: 900 } },
     },
     {
       name: 'phone',
-      grep: /@phone|@both/,
+      grep: LONG ? /@wide|@phone.*@long|@both.*@long/ : /@phone|@both/,
+      ...(LONG ? {} : { grepInvert: /@long/ }),
       use: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
     },
   ],

@@ -125,7 +125,7 @@ test('a command too long for an event is there to its last word before it can be
 // spec: inbox-9
 test(
   'a refused command does not run, and the agent reads why',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     await server().api('POST', '/api/sessions', {

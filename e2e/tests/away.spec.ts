@@ -3,7 +3,7 @@ import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { ask, spawn } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
-import { block, said, say } from '../src/ui.ts';
+import { block, say } from '../src/ui.ts';
 
 // Whoever has not looked for the time of a breath was away.
 const server = useServer({ agent: 'claude', settings: { MAINLOOP_AWAY_MINUTES: '0.001' } });
@@ -11,7 +11,7 @@ const server = useServer({ agent: 'claude', settings: { MAINLOOP_AWAY_MINUTES: '
 // spec: unread-8, unread-9, unread-10
 test(
   'who comes back sees first what finished, what needs them and what it cost',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const name = crypto.randomUUID().slice(0, 4);
     const page = await visit(server());
@@ -25,7 +25,7 @@ test(
         { text: 'Two sessions are on it.' },
       ),
     );
-    await expect(said(page, 'Two sessions are on it.')).toBeVisible();
+    await expect(block(page, `Choose ${name}`)).toBeVisible();
     await page.goto('about:blank'); // nobody looks
     const ended = async () => {
       const { sessions } = await server().api<{ sessions: { title: string; state: string }[] }>(

@@ -128,7 +128,7 @@ test('a follow-up is answered with what was said before', async ({ visit }) => {
 test(
   'while the agent works, messages wait: they can be edited and withdrawn, and go one a turn',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const page = await visit(server());
@@ -161,7 +161,7 @@ test(
 // spec: chat-13
 test(
   'a message that is sent now goes into the running turn',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     await say(page, 'Look at the sessions');
@@ -189,7 +189,7 @@ test(
 test(
   'Stop ends the turn, keeps what was said, and the next message is answered',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const page = await visit(server());

@@ -35,7 +35,7 @@ async function examine(page: Page, name: string): Promise<void> {
 // spec: cost-5, cost-6, cost-8, cost-10, cost-11
 test(
   'at its ceiling a session stops and asks, goes on where it stood, and its cost is shown',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const prompt = script(
@@ -80,7 +80,7 @@ test(
 // spec: cost-18
 test(
   'a session and a project get ceilings of their own, say whose value holds, and give it up again',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const folder = mkdtempSync('/var/tmp/mainloop-e2e-ceilings-');
     execFileSync('git', ['init', '-q', folder]);

@@ -57,7 +57,7 @@ test.beforeAll(async () => {
 // spec: desk-1, desk-4, desk-7, desk-8
 test(
   'what waits is allowed in the conversation, and its source stands there in the person’s words',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     await say(page, 'Release it for me');

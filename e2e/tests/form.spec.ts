@@ -107,7 +107,7 @@ test(
 // spec: inbox-28
 test(
   'a form is declined in its session, and what was filled in stands in the log',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = await start('Production');
     const page = await visit(server(), { path: `/s/${id}` });

@@ -8,7 +8,7 @@ const server = useServer({ settings: { MAINLOOP_COMMANDS: 'allow' } });
 // spec: kept-14
 test(
   'a closed session shows what is kept of it, and one button brings it back',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const prompt = script(bash("printf 'one\\ntwo\\n' > notes.md"), { text: 'Written.' });

@@ -8,7 +8,7 @@ const server = useServer({ agent: 'claude' });
 test(
   'a server killed in the middle of it all changes nothing but a moment of silence',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     await server().model.rules(

@@ -65,7 +65,7 @@ test(
 // spec: length-2
 test(
   'the time of a message is its address, and a day can be gone to',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server(), { path: `/?at=${EVENTS / 2}` });
     const reply = await replyAt(EVENTS / 2);
@@ -165,8 +165,7 @@ test('nothing that is read moves when pages come, or when something above it gro
 });
 
 // spec: length-4
-test('what is far away is let go, and read again on the way back', async ({ visit }) => {
-  test.slow();
+test('what is far away is let go, and read again on the way back', { tag: '@long' }, async ({ visit }) => {
   const page = await visit(server());
   await expect(line(page).locator('[data-kind="message"]').last()).toBeInViewport();
   const asked: string[] = [];
@@ -175,7 +174,7 @@ test('what is far away is let go, and read again on the way back', async ({ visi
     if (query) asked.push(query);
   });
   const pages = () => asked.filter((query) => query.includes('before=')).length;
-  while (pages() < 40) {
+  while (pages() < 60) {
     await line(page).press('Home');
     await page.evaluate(() => new Promise(requestAnimationFrame));
   }

@@ -76,7 +76,8 @@ for (const [where, cut] of Object.entries(CUTS)) {
   // An answer that did not arrive is no other case than a message that did not.
   if (where.includes('before the server has it')) continue;
   // spec: kills-16
-  test(`an answer whose line is cut ${where} arrives once`, async ({ visit }) => {
+  const tag = where.includes('death') ? [] : '@long';
+  test(`an answer whose line is cut ${where} arrives once`, { tag }, async ({ visit }) => {
     const page = await visit(server());
     const question = `Which one, ${where}?`;
     await say(page, `${script(ask(question, 'left', 'right'), { text: `done: {{result}}` })}`);

@@ -16,7 +16,7 @@ async function start(title: string, prompt: string): Promise<string> {
 // spec: sessions-26, sessions-27
 test(
   'the log is searched, and shows what a command wrote as text',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const colours = "printf '\\033[1;31mred\\033[0m alert <b>bold</b>\\n10 %%\\r100 %%\\n'";
     const id = await start(

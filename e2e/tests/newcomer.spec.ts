@@ -74,7 +74,7 @@ test('a revoked device is sent away with the reason, and finds its draft when it
 test(
   'the demo starts two sessions, asks, waits for a yes and reports, all marked as demo',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const page = await visit(server());

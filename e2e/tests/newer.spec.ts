@@ -6,7 +6,7 @@ const server = useServer();
 // spec: inbox-25
 test(
   'an ask of a kind that the page does not know is shown in words and can be dismissed',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const item = {

@@ -17,7 +17,7 @@ test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
 // spec: permissions-1, permissions-2, permissions-3, permissions-9, permissions-10, permissions-14
 test(
   'the third allow is offered to stand; the fourth runs by itself, until it is taken back',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }, info) => {
     const name = `rocket-${info.project.name}`;
     const source = `${folder}/${name}`;
@@ -112,7 +112,7 @@ test(
 // spec: permissions-15, permissions-16
 test(
   'one is given by hand after what it covers was seen, and answers what waits already',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const title = `Waits ${crypto.randomUUID().slice(0, 4)}`;

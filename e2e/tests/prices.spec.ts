@@ -19,7 +19,7 @@ async function start(title: string, model?: string): Promise<string> {
 // spec: cost-2, cost-4, cost-6
 test(
   'a price that nobody knows is said to be unknown, and who pays is said',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const known = await start('Priced work');
     const page = await visit(server(), { path: `/s/${known}` });

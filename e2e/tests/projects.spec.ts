@@ -60,7 +60,7 @@ test(
 test(
   'a session of a project commits on a branch of its own, and the checkout stays as it was',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const { id: project } = await server().api<{ id: string }>('POST', '/api/projects', {

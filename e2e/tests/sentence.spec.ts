@@ -68,7 +68,7 @@ test.beforeAll(async () => {
 test(
   '“Research X and Y in parallel” starts two real sessions that are read, written to, steered and interrupted',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const page = await visit(server());
@@ -168,7 +168,7 @@ test(
 test(
   'a cancelled session’s processes are gone within seconds, and a message makes it go on',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const id = crypto.randomUUID();

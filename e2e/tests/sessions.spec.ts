@@ -87,7 +87,7 @@ test(
 test(
   'a session that can’t go on shows the error in words, and goes on when it is tried again',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const error = { status: 401, message: 'invalid x-api-key', times: 1 };
@@ -110,7 +110,7 @@ test(
 test(
   'when the main agent can’t go on, the message stays and is tried again from the page',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const page = await visit(server());

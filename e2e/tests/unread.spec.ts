@@ -18,7 +18,7 @@ const long = (what: string) =>
 // spec: unread-1, unread-4, unread-5, unread-6, unread-7
 test(
   'a dot says what is unread, opening it goes there, and a second of looking reads it on every device',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const title = `Report ${crypto.randomUUID().slice(0, 4)}`;
