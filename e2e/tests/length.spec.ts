@@ -165,24 +165,28 @@ test('nothing that is read moves when pages come, or when something above it gro
 });
 
 // spec: length-4
-test('what is far away is let go, and read again on the way back', { tag: '@long' }, async ({ visit }) => {
-  const page = await visit(server());
-  await expect(line(page).locator('[data-kind="message"]').last()).toBeInViewport();
-  const asked: string[] = [];
-  page.on('request', (request) => {
-    const query = /threads\/main\/events\?(.*)/.exec(request.url())?.[1];
-    if (query) asked.push(query);
-  });
-  const pages = () => asked.filter((query) => query.includes('before=')).length;
-  while (pages() < 60) {
-    await line(page).press('Home');
-    await page.evaluate(() => new Promise(requestAnimationFrame));
-  }
-  // Three thousand at most: the first pages are gone.
-  await expect(line(page)).toBeVisible();
-  asked.length = 0;
-  await line(page).press('End');
-  await expect.poll(() => asked.some((query) => !/before|after/.test(query))).toBe(true);
-  const last = (await events('limit=100')).findLast(({ kind }) => kind === 'message');
-  await expect(said(page, last?.body.text?.split('.')[0] ?? '').last()).toBeInViewport();
-});
+test(
+  'what is far away is let go, and read again on the way back',
+  { tag: '@long' },
+  async ({ visit }) => {
+    const page = await visit(server());
+    await expect(line(page).locator('[data-kind="message"]').last()).toBeInViewport();
+    const asked: string[] = [];
+    page.on('request', (request) => {
+      const query = /threads\/main\/events\?(.*)/.exec(request.url())?.[1];
+      if (query) asked.push(query);
+    });
+    const pages = () => asked.filter((query) => query.includes('before=')).length;
+    while (pages() < 60) {
+      await line(page).press('Home');
+      await page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+    // Three thousand at most: the first pages are gone.
+    await expect(line(page)).toBeVisible();
+    asked.length = 0;
+    await line(page).press('End');
+    await expect.poll(() => asked.some((query) => !/before|after/.test(query))).toBe(true);
+    const last = (await events('limit=100')).findLast(({ kind }) => kind === 'message');
+    await expect(said(page, last?.body.text?.split('.')[0] ?? '').last()).toBeInViewport();
+  },
+);

@@ -505,8 +505,10 @@ def test_a_session_is_saved_while_its_agent_works(
 @pytest.mark.spec("kills-22")
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_runner_whose_lock_was_taken_away_loses_nothing_and_no_second_one_works_beside_it(
-    local: LocalWorkspaces, mirror: Mirror, home: Path, replaced: bool
+    local: LocalWorkspaces, mirror: Mirror, home: Path, replaced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # This one does not leave, however long one waits.
+    monkeypatch.setattr("mainloop.workspaces.local.LEAVING_SECONDS", 0.5)
     first, second = (f"4321.{secrets.randbelow(10**9):09}" for _ in range(2))
     workspace = Path(local.prepare(WorkspaceSpec("s1")).path)
     (workspace / "work").touch()
