@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import browser
 import inbox
 import lasting
-import length
 from measured import (
     HERE,
     Baseline,
@@ -315,7 +315,7 @@ ROWS: Final = {
     "list": list_of_sessions,
     "waiting": many_wait,
     **inbox.ROWS,
-    **length.ROWS,
+    **browser.ROWS,
     **lasting.ROWS,
 }
 

@@ -6,6 +6,7 @@ import { expect, test } from '../src/test.ts';
 
 interface Chunk {
   file: string;
+  isDynamicEntry?: boolean;
   imports?: string[];
   css?: string[];
 }
@@ -60,6 +61,22 @@ function firstRoute(): { scripts: Set<string>; styles: Set<string> } {
 
 test('the first screen needs at most 110 KB of script', () => {
   expect(sum(firstRoute().scripts)).toBeLessThanOrEqual(110 * KB);
+});
+
+test('nothing that is loaded later is more than 40 KB, and the worker that colours code 60', () => {
+  const first = firstRoute().scripts;
+  const later = Object.values(manifest()).filter(
+    ({ file, isDynamicEntry }) => isDynamicEntry && file.endsWith('.js') && !first.has(file),
+  );
+  expect(later.length).toBeGreaterThan(5);
+  const own = ({ file }: Chunk) => zipped(file);
+  expect(later.filter((chunk) => own(chunk) > 40 * KB).map(({ file }) => file)).toEqual([]);
+  const workers = '_app/immutable/workers';
+  const [worker, ...more] = readdirSync(`${BUILD}/${workers}`).filter((file) =>
+    file.endsWith('.js'),
+  );
+  expect(more).toEqual([]);
+  expect(zipped(`${workers}/${worker}`)).toBeLessThanOrEqual(60 * KB);
 });
 
 test('the first screen needs at most 14 KB of style', () => {
