@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
+from mainloop.changes.routes import router as changes_routes
+from mainloop.changes.service import Changes
 from mainloop.conversation.inbox_tools import InboxTools
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.routes import router as conversation_routes
@@ -107,6 +109,7 @@ class Parts:
         moves = Moves(self.runs, ceilings)
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
+        self.changes = Changes(self.database, self.projects, self.workspaces)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.presence = Presence(settings, self.inbox)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
@@ -246,6 +249,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         projects_routes,
         sessions_routes,
         kept_routes,
+        changes_routes,
         spending_routes,
     ):
         app.include_router(routes)

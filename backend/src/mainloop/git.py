@@ -50,23 +50,42 @@ def git(
     stdin: str | None = None,
     config: Sequence[str] = (),
 ) -> str:
+    """The output of one git command, as text: what is none comes as Python's surrogates. See `git_bytes`."""
+    out = git_bytes(
+        *arguments,
+        repository=repository,
+        as_person=as_person,
+        timeout=timeout,
+        stdin=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+        config=config,
+    )
+    return out.decode("utf-8", "surrogateescape")
+
+
+def git_bytes(
+    *arguments: str,
+    repository: Path | None = None,
+    as_person: bool = False,
+    timeout: float = 120,
+    stdin: bytes | None = None,
+    config: Sequence[str] = (),
+    behind: Sequence[str] = (),
+) -> bytes:
     """The output of one git command. `repository` is a git directory, never a work tree.
 
     `as_person` reads the person's own configuration, for the credentials of private addresses; without it no
-    configuration but the repository's own is read. Raises GitFailed.
+    configuration but the repository's own is read. `behind`: what stands before the command, a sandbox.
+    Raises GitFailed.
     """
     command, environment = git_command(*arguments, repository=repository, as_person=as_person, config=config)
     with subprocess.Popen(
-        command,
+        [*behind, *command],
         # Somewhere without a repository above it.
         cwd="/",
         env=environment,
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
         # No terminal to ask at, and one group to end it by.
         start_new_session=True,
     ) as process:
@@ -80,7 +99,7 @@ def git(
             said = f"fatal: no end after {timeout:.0f} seconds"
             raise GitTimedOut(arguments, -signal.SIGKILL, said) from None
     if process.returncode:
-        raise GitFailed(arguments, process.returncode, err)
+        raise GitFailed(arguments, process.returncode, err.decode(errors="replace"))
     return out
 
 

@@ -13,6 +13,7 @@ SPECS = (
     "chat",
     "sessions",
     "kept",
+    "changes",
     "inbox",
     "unread",
     "desk",

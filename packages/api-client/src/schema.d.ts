@@ -580,6 +580,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Diff
+         * @description What a session has changed since it began, committed or not, file by file. Looks at its workspace now.
+         */
+        get: operations["get_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/diff/contents/{oid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Diff Content
+         * @description A file as it was or is, by the name of its content. Opened by itself it is stored, never run or shown.
+         */
+        get: operations["get_diff_content"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/diff/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Diff Lines
+         * @description The lines of some files, in a version of the change.
+         */
+        get: operations["get_diff_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/kept": {
         parameters: {
             query?: never;
@@ -1269,6 +1329,20 @@ export interface components {
             /** Ceilings */
             ceilings: components["schemas"]["Ceiling"][];
         };
+        /** ChangeCommit */
+        ChangeCommit: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Author */
+            author: string;
+            /** Id */
+            id: string;
+            /** Subject */
+            subject: string;
+        };
         /** ChangeMessage */
         ChangeMessage: {
             /** Mode */
@@ -1280,6 +1354,46 @@ export interface components {
         ChangeProject: {
             /** Keep Ignored */
             keep_ignored: string[];
+        };
+        /**
+         * ChangedFile
+         * @description A file that is not what it was.
+         */
+        ChangedFile: {
+            /** Added */
+            added: number | null;
+            /** Generated */
+            generated: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "text" | "picture" | "binary" | "large" | "link" | "submodule";
+            /** New */
+            new: string | null;
+            /** New Mode */
+            new_mode: string | null;
+            /** New Size */
+            new_size?: number | null;
+            /** Old */
+            old: string | null;
+            /** Old Mode */
+            old_mode: string | null;
+            /** Old Path */
+            old_path: string | null;
+            /** Old Size */
+            old_size?: number | null;
+            /** Path */
+            path: string;
+            /** Removed */
+            removed: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "added" | "changed" | "deleted" | "renamed";
         };
         /**
          * Check
@@ -1502,6 +1616,50 @@ export interface components {
             devices: components["schemas"]["Device"][];
         };
         /**
+         * Diff
+         * @description What differs, file by file.
+         */
+        Diff: {
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Commits
+             * @default []
+             */
+            commits: components["schemas"]["ChangeCommit"][];
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /** Files */
+            files: components["schemas"]["ChangedFile"][] | null;
+            /** Live */
+            live: boolean;
+            /**
+             * More
+             * @default 0
+             */
+            more: number;
+            /** Of */
+            of: string;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * Unread
+             * @default []
+             */
+            unread: string[];
+            /** Version */
+            version: string;
+        };
+        /**
          * Event
          * @description One row of a thread. Its body's shape follows from `kind`: see the bodies in this document.
          */
@@ -1593,6 +1751,26 @@ export interface components {
              * @default
              */
             title: string;
+        };
+        /**
+         * FileDiff
+         * @description The lines of one file.
+         */
+        FileDiff: {
+            /** Hunks */
+            hunks: components["schemas"]["Hunk"][];
+            /** Id */
+            id: string;
+            /**
+             * More
+             * @default 0
+             */
+            more: number;
+        };
+        /** FileDiffs */
+        FileDiffs: {
+            /** Files */
+            files: components["schemas"]["FileDiff"][];
         };
         /**
          * FormAsk
@@ -1759,6 +1937,42 @@ export interface components {
             thread_id: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Hunk
+         * @description Lines that stand together. A line's first sign says what became of it: ` `, `+` or `-`.
+         */
+        Hunk: {
+            /**
+             * Cut
+             * @default {}
+             */
+            cut: {
+                [key: string]: number;
+            };
+            /** Heading */
+            heading: string;
+            /** Lines */
+            lines: string[];
+            /** New Start */
+            new_start: number;
+            /** Old Start */
+            old_start: number;
+            /**
+             * Unended
+             * @default []
+             */
+            unended: number[];
+            /**
+             * Words
+             * @default {}
+             */
+            words: {
+                [key: string]: [
+                    number,
+                    number
+                ][];
+            };
         };
         /** Inbox */
         Inbox: {
@@ -5337,6 +5551,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_diff: {
+        parameters: {
+            query?: {
+                /** @description `all`, or `commit:` and the id of one */
+                of?: string;
+                /** @description a version: where it is still the newest, `files` is null */
+                known?: string;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_diff_content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                oid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_diff_lines: {
+        parameters: {
+            query: {
+                version: string;
+                /** @description ids of files, at most 50 */
+                file: string[];
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileDiffs"];
                 };
             };
             /** @description What is wrong and what to do */

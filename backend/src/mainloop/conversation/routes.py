@@ -30,6 +30,7 @@ from mainloop.errors import AttachmentTooLarge, UnknownBlob
 from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.http.context import CurrentDatabase, CurrentParts
+from mainloop.http.inert import INERT
 from mainloop.http.stream import cursor_of, stream
 from mainloop.runs import attachments, mailbox
 from mainloop.runs import store as runs_store
@@ -37,10 +38,6 @@ from mainloop.runs.routes import CurrentRuns
 
 router = APIRouter(prefix="/api", tags=["conversation"])
 _FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
-_INERT = {
-    "Content-Disposition": "attachment",
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-}
 # What both databases take as a number.
 LAST = 2**63 - 1
 
@@ -181,7 +178,7 @@ async def keep_attachment(request: Request, database: CurrentDatabase, me: Curre
 def get_attachment(attachment_id: str, database: CurrentDatabase, me: CurrentDevice) -> Response:
     """A file that was given with a message, as it is. Opened by itself it is stored, never run or shown."""
     found = database.read(lambda c: attachments.find(c, attachment_id))
-    return Response(bytes(found.data), media_type=found.type, headers=_INERT)
+    return Response(bytes(found.data), media_type=found.type, headers=INERT)
 
 
 @router.put("/threads/{thread_id}/read", name="read_thread")

@@ -9,6 +9,7 @@ from mainloop.sandboxes.base import Sandbox
 from mainloop.workspaces.base import (
     Description,
     Keep,
+    Looked,
     Prepared,
     RunSpec,
     WorkspaceBroken,
@@ -16,6 +17,7 @@ from mainloop.workspaces.base import (
     WorkspaceSpec,
 )
 from mainloop.workspaces.local.keeping import keep_all, take_away
+from mainloop.workspaces.local.looking import look_at
 
 _RUNNERS: dict[Path, dict[str, RunSpec]] = {}
 
@@ -104,6 +106,12 @@ class MemoryWorkspaces:
             scratch = path.with_name("keeping")
             keep_all(path, scratch, self._sandbox, self._home, keep, thread_id, number, wanted)
         return True
+
+    def look(self, thread_id: str, mirror: Path, base: str | None) -> Looked | None:
+        path = self._workspace(thread_id)
+        if not path.is_dir():
+            return None
+        return look_at(path, path.with_name("looking"), self._sandbox, self._home, mirror, base)
 
     def remove(self, thread_id: str, allowed: Callable[[], bool]) -> bool:
         path = self._workspace(thread_id)

@@ -36,6 +36,13 @@ again."""
     code = "workspace_not_kept"
 
 
+class WorkspaceUnread(MainloopError):
+    """What is in the workspace can't be looked at: {why}"""
+
+    status = 409
+    code = "workspace_unread"
+
+
 class WorkspaceBusy(MainloopError):
     """An agent still works in the workspace of {thread_id}."""
 
@@ -113,6 +120,19 @@ class Description:
     where: str
     exists: bool
     alive: bool
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The files of a workspace as they lay there at one moment: a tree that git can compare with others."""
+
+    tree: str
+    # The repository that holds it, and finds what the mirror holds.
+    repository: Path
+    # What stands before a command that reads it: an agent wrote what is in there.
+    behind: tuple[str, ...] = ()
+    # Paths that could not be read.
+    unread: tuple[str, ...] = ()
 
 
 class Keep(Protocol):
@@ -197,6 +217,16 @@ class Workspaces(Protocol):
         Files that git ignores are left out, except tracked ones and those `wanted` names, in patterns as of a
         `.gitignore`. Kept once: under a number that is there already nothing is written. The workspace is not touched.
         Raises WorkspaceBusy while a runner lives, and WorkspaceNotKept, where `keep` has nothing under this number.
+        """
+        ...
+
+    def look(self, thread_id: str, mirror: Path, base: str | None) -> Looked | None:
+        """All files as they lie there now, committed or not; None where there is no workspace.
+
+        Right at any time, also while the agent works; cheap where little has changed since the last look. Files that
+        git ignores are left out, except those that `base`, a commit of `mirror`, or the agent's own index knows.
+        Nothing is written but beside the workspace, and what it configures is not run outside the sandbox.
+        Raises WorkspaceUnread.
         """
         ...
 

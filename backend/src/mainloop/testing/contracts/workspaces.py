@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mainloop.git import git_bytes
 from mainloop.projects.mirror import Mirror
 from mainloop.testing.waiting import eventually
 from mainloop.workspaces.base import Kept, RunSpec, WorkspaceBusy, Workspaces, WorkspaceSpec
@@ -135,6 +136,24 @@ class WorkspacesContract:
         (path / "notes").write_text("mine")
         assert not workspaces.remove("s1", lambda: False)
         assert (path / "notes").read_text() == "mine"
+
+    def test_a_look_sees_the_files_as_they_lie_there(self, workspaces: Workspaces, mirror: Mirror) -> None:
+        assert workspaces.look("s1", mirror.path, None) is None
+        path = Path(workspaces.prepare(WorkspaceSpec("s1")).path)
+        empty = workspaces.look("s1", mirror.path, None)
+        (path / "notes").write_text("mine")
+        (path / "closed").mkdir()
+        (path / "closed/inside").write_text("inside")
+        (path / "closed").chmod(0o500)
+        before = seen(path)
+        first, again = (workspaces.look("s1", mirror.path, None) for _ in range(2))
+        assert empty is not None
+        assert first is not None
+        assert first == again != empty
+        assert seen(path) == before
+        listed = git_bytes("ls-tree", "-r", "--name-only", first.tree, repository=first.repository, behind=first.behind)
+        assert listed.decode().split() == ["closed/inside", "notes"]
+        (path / "closed").chmod(0o700)
 
 
 def scatter(folder: Path) -> None:

@@ -24,6 +24,7 @@ from mainloop.sandboxes.base import Policy, Sandbox
 from mainloop.workspaces.base import (
     Description,
     Keep,
+    Looked,
     Prepared,
     RunnerNotStarted,
     RunSpec,
@@ -35,6 +36,7 @@ from mainloop.workspaces.base import (
 )
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
+from mainloop.workspaces.local.looking import look_at
 from mainloop.workspaces.local.processes import end_runner, gone_within, runs, sweep
 from mainloop.workspaces.local.spawning import Spawner
 from mainloop_models.runner import RunFile
@@ -67,6 +69,10 @@ class _Places:
     @property
     def keeping(self) -> Path:
         return self.folder / "keeping"
+
+    @property
+    def looking(self) -> Path:
+        return self.folder / "looking"
 
     @property
     def lock(self) -> Path:
@@ -180,6 +186,12 @@ class LocalWorkspaces:
             keep_all(at.workspace, at.keeping, self._sandbox, self._home, keep, thread_id, number, wanted)
         return True
 
+    def look(self, thread_id: str, mirror: Path, base: str | None) -> Looked | None:
+        at = self._places(thread_id)
+        if not at.workspace.is_dir():
+            return None
+        return look_at(at.workspace, at.looking, self._sandbox, self._home, mirror, base)
+
     def remove(self, thread_id: str, allowed: Callable[[], bool]) -> bool:
         at = self._places(thread_id)
         if not at.folder.is_dir():
@@ -187,7 +199,10 @@ class LocalWorkspaces:
         with _held(at.folder / "preparing"):
             if self._in_use(at):
                 raise WorkspaceBusy(thread_id=thread_id)
-            return take_away(at.workspace, at.lock, thread_id, allowed)
+            gone = take_away(at.workspace, at.lock, thread_id, allowed)
+            if gone:
+                shutil.rmtree(at.looking, ignore_errors=True)
+            return gone
 
     def describe(self, thread_id: str) -> Description:
         at = self._places(thread_id)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, git
 from mainloop.sandboxes.base import Policy, Sandbox, inside
 from mainloop.workspaces.base import Keep, WorkspaceBusy, WorkspaceNotKept
@@ -60,7 +61,7 @@ def keep_all(
         )
         base = keep.newest(session_id) or ""
         command = (sys.executable, "-I", str(_SNAPSHOT), str(workspace), str(scratch), base, *wanted)
-        _run(inside(sandbox.wrap(writing), command), scratch)
+        run_inside(inside(sandbox.wrap(writing), command), scratch, _SECONDS, WorkspaceNotKept)
         reading = Policy(chdir=scratch, read_only=(*read_only, scratch), hidden=(hidden,), network=False)
         keep.keep(session_id, number, scratch, sandbox.wrap(reading))
         _removed(scratch)
@@ -107,7 +108,8 @@ def _nobody_runs(lock: Path, session_id: str) -> Generator[None]:
         yield
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def run_inside(command: Sequence[str], folder: Path, seconds: float, refused: Callable[..., MainloopError]) -> str:
+    """What a program of ours prints that reads a workspace. Raises `refused`, made with `why`."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -120,15 +122,16 @@ def _run(command: Sequence[str], folder: Path) -> None:
         start_new_session=True,
     ) as process:
         try:
-            out, err = process.communicate(timeout=_SECONDS)
+            out, err = process.communicate(timeout=seconds)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if isinstance(error, subprocess.TimeoutExpired):
-                raise WorkspaceNotKept(why=f"Reading it took longer than {_SECONDS // 60} minutes.") from None
+                raise refused(why=f"Reading it took longer than {seconds // 60:.0f} minutes.") from None
             raise
     if process.returncode != 0:
-        raise WorkspaceNotKept(why=_trouble(out) or (err.strip().splitlines() or ["Reading it ended early."])[-1])
+        raise refused(why=_trouble(out) or (err.strip().splitlines() or ["Reading it ended early."])[-1])
+    return out
 
 
 def _trouble(out: str) -> str:

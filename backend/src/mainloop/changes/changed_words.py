@@ -1,0 +1,69 @@
+"""Which words of changed lines are others."""
+
+import re
+from difflib import SequenceMatcher
+from typing import Final
+
+_WORD: Final = re.compile(r"\w+|\s+|[^\w\s]")
+# More than this many words in a block are not compared: it takes longer and says less.
+_MOST: Final = 1200
+# Lines with less in common are other lines, not changed ones.
+_ALIKE: Final = 0.4
+
+Places = list[tuple[int, int]]
+
+
+def changed_words(removed: list[str], added: list[str]) -> tuple[list[Places], list[Places]]:
+    """By line of both sides, the places of what is on one side alone; nothing where they have little in common."""
+    nothing: tuple[list[Places], list[Places]] = ([[] for _ in removed], [[] for _ in added])
+    if not removed or not added:
+        return nothing
+    old, new = (_WORD.findall("\n".join(lines)) for lines in (removed, added))
+    if not old or not new or len(old) + len(new) > _MOST:
+        return nothing
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    common = sum(
+        len(word) for a, _, n in matcher.get_matching_blocks() for word in old[a : a + n] if not word.isspace()
+    )
+    size = sum(len(word) for word in (*old, *new) if not word.isspace())
+    if size == 0 or 2 * common / size < _ALIKE:
+        return nothing
+    opcodes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    return (
+        _places(removed, old, [(i, j) for _, i, j, _, _ in opcodes]),
+        _places(added, new, [(i, j) for _, _, _, i, j in opcodes]),
+    )
+
+
+def _places(lines: list[str], words: list[str], ranges: list[tuple[int, int]]) -> list[Places]:
+    """Ranges of words as places in their lines."""
+    changed = {number for start, end in ranges for number in range(start, end)}
+    found: list[Places] = [[] for _ in lines]
+    line = at = 0
+    for number, word in enumerate(words):
+        for part in re.split("(\n)", word):
+            if part == "\n":
+                line, at = line + 1, 0
+                continue
+            size = _utf16(part)
+            if number in changed and part and line < len(found):
+                _join(found[line], at, at + size)
+            at += size
+    # What begins a line is its depth, which is seen anyway.
+    return [[place for place in places if not _is_blank(lines[n], place)] for n, places in enumerate(found)]
+
+
+def _join(places: Places, start: int, end: int) -> None:
+    if places and places[-1][1] == start:
+        places[-1] = (places[-1][0], end)
+    else:
+        places.append((start, end))
+
+
+def _is_blank(line: str, place: tuple[int, int]) -> bool:
+    units = line.encode("utf-16-le")[place[0] * 2 : place[1] * 2]
+    return not units.decode("utf-16-le", "replace").strip() and place[0] == 0
+
+
+def _utf16(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

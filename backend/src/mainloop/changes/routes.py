@@ -1,0 +1,56 @@
+"""Changes over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from mainloop.access.service import CurrentDevice
+from mainloop.changes.schemas import Diff, FileDiffs
+from mainloop.changes.service import Changes
+from mainloop.http.inert import INERT
+from mainloop.runs.attachments import type_of
+
+router = APIRouter(prefix="/api/sessions/{session_id}/diff", tags=["changes"])
+
+
+async def _changes(request: Request) -> Changes:
+    return request.app.state.parts.changes
+
+
+CurrentChanges = Annotated[Changes, Depends(_changes)]
+
+
+# Answered without being checked again: these were made from checked parts, and are large.
+@router.get("", name="get_diff", response_model=Diff)
+def get_diff(
+    session_id: str,
+    changes: CurrentChanges,
+    me: CurrentDevice,
+    of: Annotated[str, Query(description="`all`, or `commit:` and the id of one")] = "all",
+    known: Annotated[str, Query(description="a version: where it is still the newest, `files` is null")] = "",
+) -> Response:
+    """What a session has changed since it began, committed or not, file by file. Looks at its workspace now."""
+    return _json(changes.diff(session_id, of, known))
+
+
+@router.get("/lines", name="get_diff_lines", response_model=FileDiffs)
+def get_diff_lines(
+    session_id: str,
+    changes: CurrentChanges,
+    me: CurrentDevice,
+    version: Annotated[str, Query()],
+    file: Annotated[list[str], Query(description="ids of files, at most 50")],
+) -> Response:
+    """The lines of some files, in a version of the change."""
+    return _json(changes.lines(session_id, version, file))
+
+
+@router.get("/contents/{oid}", name="get_diff_content", response_class=Response)
+def get_diff_content(session_id: str, oid: str, changes: CurrentChanges, me: CurrentDevice) -> Response:
+    """A file as it was or is, by the name of its content. Opened by itself it is stored, never run or shown."""
+    data = changes.content(session_id, oid)
+    return Response(data, media_type=type_of(data), headers=INERT)
+
+
+def _json(answer: Diff | FileDiffs) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,94 @@
+"""What the browser sees of a change."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+FileStatus = Literal["added", "changed", "deleted", "renamed"]
+# `large` is a text, or something else, that is too long to be shown line by line.
+FileKind = Literal["text", "picture", "binary", "large", "link", "submodule"]
+
+
+class ChangedFile(BaseModel):
+    """A file that is not what it was."""
+
+    # The same for the same path in every version of a change.
+    id: str
+    # What no text can hold is replaced in it.
+    path: str
+    # Of a renamed one.
+    old_path: str | None
+    status: FileStatus
+    kind: FileKind
+    # As git has them: 100644, 100755 (may be run), 120000 (a link), 160000 (a submodule).
+    old_mode: str | None
+    new_mode: str | None
+    # Names of the contents; of a submodule its commits.
+    old: str | None
+    new: str | None
+    # Lines; null for what has none.
+    added: int | None
+    removed: int | None
+    # Bytes, of what has no lines.
+    old_size: int | None = None
+    new_size: int | None = None
+    # Written by a program, by its name: a lock file, something minified.
+    generated: bool
+
+
+class ChangeCommit(BaseModel):
+    id: str
+    subject: str
+    author: str
+    at: datetime
+
+
+class Diff(BaseModel):
+    """What differs, file by file."""
+
+    of: str
+    # Names the two sides; a different text is a different change. Empty: there is nothing to compare yet.
+    version: str
+    # What lies in the workspace now is in it, committed or not.
+    live: bool
+    # Null where the asker has this version.
+    files: list[ChangedFile] | None
+    # Files that are not in the list.
+    more: int = 0
+    count: int = 0
+    added: int = 0
+    removed: int = 0
+    # The session's commits as of its last turn, newest first.
+    commits: list[ChangeCommit] = []
+    # Sentences: what could not be read, and so is not in it.
+    unread: list[str] = []
+
+
+class Hunk(BaseModel):
+    """Lines that stand together. A line's first sign says what became of it: ` `, `+` or `-`."""
+
+    old_start: int
+    new_start: int
+    # What the lines stand in, such as the head of a function.
+    heading: str
+    lines: list[str]
+    # By number of the line: what of it is another word, as places of its text in UTF-16.
+    words: dict[int, list[tuple[int, int]]] = {}
+    # By number of the line: how many signs of it are not here.
+    cut: dict[int, int] = {}
+    # Numbers of lines that end without a line break.
+    unended: list[int] = []
+
+
+class FileDiff(BaseModel):
+    """The lines of one file."""
+
+    id: str
+    hunks: list[Hunk]
+    # Lines that are not here.
+    more: int = 0
+
+
+class FileDiffs(BaseModel):
+    files: list[FileDiff]

@@ -1,0 +1,174 @@
+"""What a session has changed, looked at when somebody asks."""
+
+import re
+import threading
+from collections import OrderedDict
+from typing import Final
+
+from mainloop.changes.diff import EMPTY_TREE, Entry, Repository
+from mainloop.changes.schemas import ChangeCommit, ChangedFile, Diff, FileDiffs
+from mainloop.db.engine import Row
+from mainloop.errors import BadInput, MainloopError, UnknownSession
+from mainloop.events.unit import Database
+from mainloop.git import GitFailed
+from mainloop.projects.mirror import Mirror
+from mainloop.projects.service import Projects
+from mainloop.sessions import store
+from mainloop.workspaces.base import Looked, Workspaces, WorkspaceUnread
+
+# Lists of files that are remembered by their version.
+_REMEMBERED: Final = 32
+_MOST_FILES: Final = 10_000
+# Files whose lines are asked for at once.
+MOST_AT_ONCE: Final = 50
+_OBJECT: Final = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+class BaseGone(MainloopError):
+    """The commit {base} that this session began with is gone from mainloop's mirror, so there is nothing to compare its \
+work with. The files themselves are in its workspace."""
+
+    status = 409
+    code = "base_gone"
+
+
+class VersionGone(MainloopError):
+    """This version of the change can't be read any more: {why} Load it again."""
+
+    status = 409
+    code = "version_gone"
+
+
+class Changes:
+    """All changes of this installation. Nothing is computed before somebody looks."""
+
+    def __init__(self, database: Database, projects: Projects, workspaces: Workspaces) -> None:
+        self._database = database
+        self._projects = projects
+        self._workspaces = workspaces
+        self._lists: OrderedDict[str, tuple[list[Entry], list[ChangedFile]]] = OrderedDict()
+        # By session, where the newest look into its workspace can be read.
+        self._looked: dict[str, Looked] = {}
+        self._lock = threading.Lock()
+
+    def diff(self, session_id: str, of: str, known: str) -> Diff:
+        """The files that differ now; without them where `known` is the version. Raises BadInput, BaseGone, WorkspaceUnread."""
+        session = self._session(session_id)
+        if session.project_id and not session.base:
+            return Diff(of=of, version="", live=False, files=[])
+        mirror = self._projects.keeps(session.project_id)
+        commit = of.removeprefix("commit:") if of.startswith("commit:") else ""
+        if of != "all" and not _OBJECT.fullmatch(commit):
+            raise BadInput(what=f"{of[:80]} is no part of a change. Ask for all, or for commit: and its whole id.")
+        try:
+            if commit:
+                repository, looked = Repository(mirror.path), None
+                old, new = repository.parent(commit), commit
+            else:
+                repository, looked, new = self._newest(session, mirror)
+                old = session.base or EMPTY_TREE
+            version = f"{old}-{new}"
+            if version == known:
+                return Diff(of=of, version=version, live=looked is not None, files=None)
+            _, files = self._changed(repository, version)
+            commits = self._commits(session, mirror)
+        except (GitFailed, WorkspaceUnread) as error:
+            if session.base and not _has(mirror, session.base):
+                raise BaseGone(base=session.base[:12]) from error
+            if isinstance(error, GitFailed):
+                raise VersionGone(why=f"git says: {error.line}.") from error
+            raise
+        return Diff(
+            of=of,
+            version=version,
+            live=looked is not None,
+            files=files[:_MOST_FILES],
+            more=max(0, len(files) - _MOST_FILES),
+            count=len(files),
+            added=sum(file.added or 0 for file in files),
+            removed=sum(file.removed or 0 for file in files),
+            commits=commits,
+            unread=list(looked.unread) if looked else [],
+        )
+
+    def lines(self, session_id: str, version: str, ids: list[str]) -> FileDiffs:
+        """The lines of some files of a version. Raises BadInput, VersionGone."""
+        if len(ids) > MOST_AT_ONCE:
+            raise BadInput(what=f"These are {len(ids)} files; ask for at most {MOST_AT_ONCE} at once.")
+        repository = self._repository(self._session(session_id))
+        old, _, new = version.partition("-")
+        if not _OBJECT.fullmatch(old) or not _OBJECT.fullmatch(new):
+            raise BadInput(what="This is no version of a change. Load the change, and take its `version`.")
+        try:
+            entries, _ = self._changed(repository, version)
+            wanted = set(ids)
+            return FileDiffs(files=list(repository.hunks(old, new, (e for e in entries if e.id in wanted))))
+        except GitFailed as error:
+            raise VersionGone(why=f"git says: {error.line}.") from error
+
+    def content(self, session_id: str, oid: str) -> bytes:
+        """A content that a list of files names, whole. Raises BadInput, UnknownContent, FileTooLarge."""
+        if not _OBJECT.fullmatch(oid):
+            raise BadInput(what="This names no content. Take `old` or `new` of a file of the change.")
+        return self._repository(self._session(session_id)).content(oid)
+
+    # -- what is compared ----------------------------------------------------------------------------------------
+    def _newest(self, session: Row, mirror: Mirror) -> tuple[Repository, Looked | None, str]:
+        """Its files as they lie there now; where its workspace is gone, as they were kept; else its last commit."""
+        looked = self._look(session, mirror)
+        if looked is not None:
+            return Repository(looked.repository, looked.behind), looked, looked.tree
+        repository = Repository(mirror.path)
+        refs = mirror.session_refs(session.id)
+        kept = self._database.read(lambda c: store.newest_kept(c, session.id))
+        name = f"kept/{kept.number}" if kept is not None else ""
+        commit = refs.get(name) or refs.get(f"heads/{session.branch}") or refs.get("head") or session.base
+        return repository, None, repository.tree(commit) if commit else EMPTY_TREE
+
+    def _repository(self, session: Row) -> Repository:
+        """Where what was listed can be read: what lies beside a workspace finds what is in the mirror as well."""
+        mirror = self._projects.keeps(session.project_id)
+        looked = self._looked.get(session.id) or self._look(session, mirror)
+        if looked is None or not looked.repository.is_dir():
+            return Repository(mirror.path)
+        return Repository(looked.repository, looked.behind)
+
+    def _look(self, session: Row, mirror: Mirror) -> Looked | None:
+        looked = self._workspaces.look(session.id, mirror.path, session.base)
+        if looked is None:
+            self._looked.pop(session.id, None)
+        else:
+            self._looked[session.id] = looked
+        return looked
+
+    def _changed(self, repository: Repository, version: str) -> tuple[list[Entry], list[ChangedFile]]:
+        with self._lock:
+            if version in self._lists:
+                self._lists.move_to_end(version)
+                return self._lists[version]
+        old, _, new = version.partition("-")
+        found = repository.changed(old, new)
+        with self._lock:
+            self._lists[version] = found
+            while len(self._lists) > _REMEMBERED:
+                self._lists.popitem(last=False)
+        return found
+
+    def _commits(self, session: Row, mirror: Mirror) -> list[ChangeCommit]:
+        refs = mirror.session_refs(session.id)
+        head = refs.get(f"heads/{session.branch}") or refs.get("head")
+        return Repository(mirror.path).commits(session.base, head) if head and session.base else []
+
+    def _session(self, session_id: str) -> Row:
+        row = self._database.read(lambda c: store.find(c, session_id))
+        if row is None:
+            raise UnknownSession(id=session_id)
+        return row
+
+
+def _has(mirror: Mirror, commit: str) -> bool:
+    try:
+        Repository(mirror.path).tree(commit)
+    except GitFailed:
+        return False
+    return True
