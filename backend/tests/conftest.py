@@ -15,6 +15,7 @@ from psycopg import sql
 
 from mainloop.db.engine import make_engine
 from mainloop.db.migrate import migrate
+from mainloop.db.store import claim_home
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
 from mainloop.testing.inprocess import InProcessServer, NewServer
@@ -59,6 +60,8 @@ def postgres_template(postgres_server: Postgres, tmp_path_factory: pytest.TempPa
     name = "template_mainloop"
     postgres_server.run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     server = InProcessServer(tmp_path_factory.mktemp("template"), postgres_server.url(name)).start()
+    # Each copy is for another home.
+    server.parts.database.write(lambda unit: claim_home(unit.connection, None, ""))
     server.close()
     # A database is copied only while nobody is connected to it.
     postgres_server.run(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))

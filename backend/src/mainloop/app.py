@@ -26,10 +26,11 @@ from mainloop.conversation.routes import router as conversation_routes
 from mainloop.conversation.service import Conversation
 from mainloop.conversation.tools import DeskTools
 from mainloop.db.engine import make_engine
+from mainloop.db.home import claim
 from mainloop.db.listen import listen_forever
 from mainloop.db.migrate import migrate
 from mainloop.db.opening import refuse_broken
-from mainloop.db.store import adopt_runs
+from mainloop.db.store import adopt_runs, ensure_installation
 from mainloop.doctor import Checks, examine
 from mainloop.durable.janitor import Janitor
 from mainloop.durable.phases import Phases
@@ -137,9 +138,12 @@ class Parts:
         """Everything that has to be true before the first request. Runs in a thread: it blocks."""
         refuse_broken(self.settings.database, self.settings.home)
         migrate(self.database.engine)
+        self.database.write(lambda unit: ensure_installation(unit.connection, uuid.uuid4().hex, unit.now))
         if self.single:
             # What is in the home is this machine's, whatever its name was.
             self.database.write(lambda unit: adopt_runs(unit.connection, HOST))
+        else:
+            self.database.write(lambda unit: claim(unit.connection, self.settings.home, HOST))
         self.phases.launch()
         self.database.write(self.conversation.ensure)
         self.open_messages.load()

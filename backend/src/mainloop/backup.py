@@ -229,6 +229,7 @@ def _adopt(url: str, home: Path, file: Path) -> None:
         with engine.begin() as connection:
             store.close_ways_in(connection)
             store.adopt_runs(connection, socket.gethostname())
+            store.claim_home(connection, None, "")
         engine.dispose()
     except DBAPIError as error:
         raise NotAnExport(path=file, why=str(error.orig)) from error

@@ -300,6 +300,14 @@ own with MAINLOOP_HOME."""
     code = "home_in_use"
 
 
+class OtherHome(MainloopError):
+    """The files of this database lie in another home, {place}; here, in {home}, its sessions would have none of them. \
+Start mainloop with that home, or give this one a database of its own. If that home is lost, write {ident} into \
+{file}: its sessions then go on without their files."""
+
+    code = "other_home"
+
+
 class PortTaken(MainloopError):
     """Port {port} on {host} is taken by another program. Stop it, or choose another with `--port`."""
 

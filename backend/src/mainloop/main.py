@@ -167,7 +167,9 @@ def _up(given: argparse.Namespace, settings: Settings, environment: Mapping[str,
         print(f"mainloop {VERSION} on {settings.base_url}, home {settings.home}", file=sys.stderr)
         if not given.no_link:
             print(_how_to_sign_in(settings), file=sys.stderr, flush=True)
-        server.run()
+        # uvicorn ends the program where the app does not start, before anybody has said why.
+        with contextlib.suppress(SystemExit):
+            server.run()
     if failure := getattr(app.state, "failure", None):
         raise failure
     return 0 if server.started else 1

@@ -73,8 +73,7 @@ class Conversation:
         return main_prompt(self._settings.person, ready)
 
     def ensure(self, unit: UnitOfWork) -> None:
-        """The installation and its main thread, made at the first start."""
-        store.ensure_installation(unit, uuid.uuid4().hex)
+        """The main thread, made at the first start."""
         if store.thread_exists(unit.connection, MAIN):
             self._adopt_settings(unit)
             return

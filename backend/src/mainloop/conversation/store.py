@@ -7,13 +7,7 @@ import sqlalchemy as sa
 
 from mainloop.conversation.schemas import Mark
 from mainloop.db import tables as t
-from mainloop.db.engine import upsert
 from mainloop.events.unit import UnitOfWork
-
-
-def ensure_installation(unit: UnitOfWork, ident: str) -> None:
-    row = upsert(unit.connection, t.installation).values(one=1, id=ident, cursor=0, created_at=unit.now)
-    unit.execute(row.on_conflict_do_nothing())
 
 
 def set_demo(unit: UnitOfWork, demo: bool) -> None:

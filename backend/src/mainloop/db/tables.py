@@ -27,6 +27,9 @@ installation = sa.Table(
     sa.Column("cursor", sa.BigInteger, nullable=False),
     # The person chose the demo agent on the page.
     sa.Column("demo", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The home its files lie in, and where that was when a server last started there, in words.
+    _id("home"),
+    sa.Column("home_place", Words, nullable=False, server_default=""),
     sa.Column("created_at", Instant, nullable=False),
 )
 
