@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from mainloop.db import store
 from mainloop.db.engine import make_engine, sqlite_file
 from mainloop.db.migrate import known_revisions, revision_of
-from mainloop.db.opening import looking, open_database, refuse_broken, shown
+from mainloop.db.opening import KEPT_SUFFIX, looking, open_database, refuse_broken, shown
 from mainloop.errors import DatabaseNewer, MainloopError
 from mainloop.settings import Settings
 
@@ -156,7 +156,8 @@ def _write(settings: Settings, archive: "_Archive", scratch: Path, version: str)
         # A workspace borrows from its mirror: what it needs is there when the mirror is copied after it.
         for name in _names(threads):
             archive.tree(threads / name / "workspace", f"threads/{name}/workspace")
-        for name in _names(settings.home / "mirrors"):
+        # And so does what was kept.
+        for name in sorted(_names(settings.home / "mirrors"), key=lambda name: not name.endswith(KEPT_SUFFIX)):
             _add_mirror(archive, settings.home / "mirrors" / name, f"mirrors/{name}")
         for name in _names(threads):
             archive.tree(threads / name, f"threads/{name}", without=("workspace", *_LEFT_OUT))

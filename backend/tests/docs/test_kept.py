@@ -299,7 +299,7 @@ def test_a_server_killed_while_it_keeps_a_workspace_loses_nothing(home: Path, po
             desk.me.post(f"/api/sessions/{session}/resume")
         desk.me.until_session(session, "idle")
         assert told(desk, session, STATE) == state
-        mirror = home / "home/mirrors" / f"{project['id']}.git"
+        mirror = home / "home/mirrors" / f"{project['id']}.kept.git"
         refs = git(mirror, "for-each-ref", "--format=%(refname)", f"refs/sessions/{session}/kept/").split()
         assert refs == [f"refs/sessions/{session}/kept/1"]
         assert git(mirror, "fsck", "--connectivity-only") == ""

@@ -3,19 +3,22 @@
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mainloop.git import git
 from mainloop.projects.mirror import Mirror
 from mainloop.testing.contracts.workspaces import scatter, seen
 from mainloop.testing.repositories import Repository
 from mainloop.workspaces.base import Kept, WorkspaceNotKept, WorkspaceSpec
 from mainloop.workspaces.local import LocalWorkspaces
 
-from .test_local import session
+from .test_local import acts, agent, session
 
 Mess = Callable[[Repository, Path], None]
 
@@ -207,7 +210,7 @@ def test_whatever_state_git_is_in_the_workspace_comes_back_as_it_was(
     assert after.keys() == before.keys()
     # Without its objects git can't tell any more whether a file that looks new is.
     assert told(work.path) == said or mess is broken_objects
-    checked = ["git", "--git-dir", mirror.path, "fsck", "--connectivity-only"]
+    checked = ["git", "--git-dir", mirror.kept("s1", 1).repository, "fsck", "--connectivity-only"]
     assert subprocess.run(checked, capture_output=True, check=False).returncode == 0
 
 
@@ -231,7 +234,7 @@ def test_what_is_kept_is_a_commit_over_the_sessions_last_one(
     }
     assert (kept.count().files, kept.count().added, kept.count().removed) == (3, 2, 3)
     ref = subprocess.check_output(
-        ["git", "--git-dir", mirror.path, "show", f"{kept.parents['staged']}:README.md"], text=True
+        ["git", "--git-dir", kept.repository, "show", f"{kept.parents['staged']}:README.md"], text=True
     )
     assert ref == "staged"
 
@@ -254,6 +257,65 @@ def test_ignored_files_are_kept_where_the_person_wants_it_and_named_where_not(
     assert (path / "cache/data/deep").read_text() == "cache/data/deep"
     assert not (path / "build").exists()
     assert not (path / "cache/other").exists()
+
+
+def every_object(repository: Path) -> str:
+    """All that a repository can read, its alternates included: what an agent would run that looks for secrets."""
+    listed = "cat-file --batch-all-objects --batch-check='%(objectname)'"
+    return f"git --git-dir={shlex.quote(str(repository))} {listed} | git --git-dir={shlex.quote(str(repository))} cat-file --batch | tr -cd '[:print:]'"
+
+
+@pytest.mark.spec("kept-17")
+def test_no_other_session_reads_what_was_kept(
+    confined: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path
+) -> None:
+    project.commit("rules", {".gitignore": "*.env\n"})
+    spec = session(mirror, project)
+    work = Repository(Path(confined.prepare(spec).path))
+    work.commit("made", {"made": "what was committed"})
+    (work.path / "local.env").write_text("TOKEN=hunter2")
+    (work.path / "draft").write_text("what was not committed")
+    confined.save("s1", "mainloop/s1", mirror)
+    confined.keep("s1", 1, mirror, ["*.env"])
+    confined.remove("s1", lambda: True)
+    # Another session starts, its agent reads all it can reach, and what it can't reach is all there.
+    other = confined.prepare(session(mirror, project, "s2"))
+    look = every_object(Path(other.path, ".git"))
+    place = shlex.quote(str(home / "mirrors"))
+    said = acts(confined, home, replace(agent(f"{look}; grep -ra TOKEN {place}/*kept*", mirror), thread_id="s2"))
+    assert "what was committed" in said
+    assert "hunter2" not in said
+    assert "what was not committed" not in said
+    confined.prepare(WorkspaceSpec("s1", spec.source, Kept(mirror, 1)))
+    assert (work.path / "local.env").read_text() == "TOKEN=hunter2"
+
+
+@pytest.mark.spec("kept-17")
+def test_what_an_older_mainloop_kept_in_the_mirror_itself_is_found(
+    confined: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path
+) -> None:
+    spec = session(mirror, project)
+    work = Path(confined.prepare(spec).path)
+    (work / "draft").write_text("not committed")
+    confined.keep("s1", 1, mirror)
+    beside, ref = home / "mirrors/project.kept.git", "refs/sessions/s1/kept/1"
+    git("fetch", "--quiet", "--", str(beside), f"{ref}:{ref}", repository=mirror.path)
+    shutil.rmtree(beside)
+    assert confined.keep("s1", 1, mirror)
+    assert confined.remove("s1", lambda: True)
+    assert not beside.exists()
+    confined.prepare(WorkspaceSpec("s1", spec.source, Kept(mirror, 1)))
+    assert (work / "draft").read_text() == "not committed"
+
+
+def test_the_work_of_a_session_of_a_shallow_checkout_is_kept(
+    confined: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path
+) -> None:
+    project.git("clone", "--quiet", "--depth=1", f"file://{project.path}", str(home / "shallow"))
+    work = Path(confined.prepare(session(mirror, Repository(home / "shallow"))).path)
+    (work / "draft").write_text("not committed")
+    confined.keep("s1", 1, mirror)
+    assert [change.path for change in mirror.kept("s1", 1).changes()] == ["draft"]
 
 
 @pytest.mark.spec("kept-4")

@@ -29,6 +29,8 @@ from mainloop.errors import (
 
 # The mirror of what sessions without a project left behind. No project has so short an id.
 OWN_MIRROR = "own"
+# What was kept of workspaces lies beside the mirror of the same project.
+KEPT_SUFFIX = ".kept.git"
 
 
 def open_database(url: str, home: Path, *, thorough: bool = False) -> sa.Engine:
@@ -144,7 +146,7 @@ def _refuse_behind(connection: sa.Connection, home: Path, where: object) -> None
     """A row is committed before its folder is made: a folder without one shows that commits were lost."""
     runs, mirrors = store.newest_runs(connection), {*store.project_ids(connection), OWN_MIRROR}
     unknown = [folder.name for folder in _folders(home / "threads") if folder.name not in runs]
-    unknown += [m.name for m in _folders(home / "mirrors") if m.name.removesuffix(".git") not in mirrors]
+    unknown += [m.name for m in _folders(home / "mirrors") if _project_of(m.name) not in mirrors]
     for thread_id, number in runs.items():
         with suppress(OSError, ValidationError):
             started = _Run.model_validate_json((home / "threads" / thread_id / "run.json").read_bytes())
@@ -153,6 +155,10 @@ def _refuse_behind(connection: sa.Connection, home: Path, where: object) -> None
     if unknown:
         named = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
         raise DatabaseBehind(path=where, home=home, unknown=named)
+
+
+def _project_of(mirror: str) -> str:
+    return mirror.removesuffix(KEPT_SUFFIX).removesuffix(".git")
 
 
 def _contents(home: Path) -> str:

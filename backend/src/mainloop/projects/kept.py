@@ -1,4 +1,4 @@
-"""What was kept of a workspace: a commit in a mirror, written by `workspaces/local/snapshot.py`, and its way back.
+"""What was kept of a workspace: a commit beside a mirror, written by `workspaces/local/snapshot.py`, and its way back.
 
 Nothing here runs a program that a repository names, converts a line ending or obeys an attribute: files come back
 byte by byte.
@@ -88,9 +88,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`ref`: the commit's name in the repository `mirror`."""
+    """`ref`: the commit's name in `repository`."""
 
-    mirror: Path
+    repository: Path
     ref: str
 
     @cached_property
@@ -208,7 +208,7 @@ class Snapshot:
 
     @contextmanager
     def _reader(self) -> Generator[tuple[IO[bytes], IO[bytes]]]:
-        command, environment = git_command("cat-file", "--batch", repository=self.mirror)
+        command, environment = git_command("cat-file", "--batch", repository=self.repository)
         with subprocess.Popen(
             command, cwd="/", env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
@@ -222,7 +222,7 @@ class Snapshot:
                 process.kill()
 
     def _git(self, *arguments: str) -> str:
-        return git(*arguments, repository=self.mirror, timeout=_SECONDS)
+        return git(*arguments, repository=self.repository, timeout=_SECONDS)
 
 
 def _is_of_git(path: str) -> bool:

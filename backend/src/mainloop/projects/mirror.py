@@ -1,8 +1,11 @@
 """A project's mirror: the bare repository of ours that its sessions borrow from and are kept in.
 
 Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/…` as the sessions left them (`base`,
-`head`, `heads/<branch>`, and `kept/<number>`, see `kept.py`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
+`head`, `heads/<branch>`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
 here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
+
+Every session of the project can read all of it. What was kept of a workspace (`refs/sessions/<id>/kept/<number>`, see
+`kept.py`) may be secret, so it lies in a repository beside it, which borrows from the mirror and is shown to none.
 """
 
 import errno
@@ -17,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainloop.db.opening import OWN_MIRROR
+from mainloop.db.opening import KEPT_SUFFIX, OWN_MIRROR
 from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, git
 from mainloop.projects.kept import Snapshot
@@ -123,13 +126,7 @@ class Mirror:
     def create(cls, path: Path) -> "Mirror":
         """The mirror at `path`; made where there is none, whole or not at all."""
         path = path.absolute()
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
-            git("init", "--quiet", "--bare", "--template=", "--", str(making))
-            for name, value in _SETTINGS.items():
-                git("config", name, value, repository=making)
-            _rename_unless_there(making, path)
+        _make(path)
         return cls(path)
 
     def fetch_upstream(self, source: str) -> Upstream:
@@ -233,24 +230,28 @@ class Mirror:
         with self._locked("sessions"):
             if self.has(session_id, number):
                 return
+            # By a path that is still right where the home has moved.
+            _make(self._beside, f"../../{self._path.name}/objects\n")
+            if (self._path / "shallow").exists():
+                shutil.copyfile(self._path / "shallow", self._beside / "shallow")
             git(
                 *_FETCH,
                 f"--upload-pack={shlex.join(inside(wrap, ['git-upload-pack']))}",
                 "--",
                 str(source),
                 f"refs/heads/kept:{kept_ref(session_id, number)}",
-                repository=self._path,
+                repository=self._beside,
                 config=_DURABLE,
                 timeout=_UPSTREAM_SECONDS,
             )
 
     def has(self, session_id: str, number: int) -> bool:
         """Whether this was taken over."""
-        return self._path.exists() and f"kept/{number}" in self.session_refs(session_id)
+        return self._holder(session_id, number) is not None
 
     def kept(self, session_id: str, number: int) -> Snapshot:
         """What was taken over, to look at."""
-        return Snapshot(self._path, kept_ref(session_id, number))
+        return Snapshot(self._holder(session_id, number) or self._beside, kept_ref(session_id, number))
 
     def put_back(self, session_id: str, number: int, folder: Path, instead: Mapping[str, bytes]) -> None:
         """Writes what was kept into an empty folder, data of git included; `instead` of some files other contents.
@@ -263,10 +264,20 @@ class Mirror:
         """The ids of all sessions something is kept of."""
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
 
+    @property
+    def _beside(self) -> Path:
+        """The repository with what was kept."""
+        return self._path.with_name(f"{self._path.name.removesuffix('.git')}{KEPT_SUFFIX}")
+
+    def _holder(self, session_id: str, number: int) -> Path | None:
+        """Where this was taken over: what an older mainloop kept lies in the mirror itself."""
+        name = f"kept/{number}"
+        below = _session_refs(session_id)
+        places = (place for place in (self._beside, self._path) if place.exists())
+        return next((place for place in places if name in _refs_of(place, below)), None)
+
     def _refs(self, below: str) -> dict[str, str]:
-        lines = git("for-each-ref", "--format=%(objectname) %(refname)", below, repository=self._path).splitlines()
-        pairs = (line.split(" ", 1) for line in lines)
-        return {ref.removeprefix(below): commit for commit, ref in pairs}
+        return _refs_of(self._path, below)
 
     def _make_way(self, below: str, coming: Mapping[str, str]) -> None:
         """`a` can't stand beside `a/b`: a branch that is gone and in the way moves to `refs/gone/`."""
@@ -287,6 +298,26 @@ class Mirror:
         with (self._path / f"mainloop-{what}").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _make(path: Path, borrows: str = "") -> None:
+    """A repository of ours, where there is none: whole or not at all."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
+    git("init", "--quiet", "--bare", "--template=", "--", str(making))
+    for name, value in _SETTINGS.items():
+        git("config", name, value, repository=making)
+    if borrows:
+        (making / "objects/info/alternates").write_text(borrows)
+    _rename_unless_there(making, path)
+
+
+def _refs_of(repository: Path, below: str) -> dict[str, str]:
+    lines = git("for-each-ref", "--format=%(objectname) %(refname)", below, repository=repository).splitlines()
+    pairs = (line.split(" ", 1) for line in lines)
+    return {ref.removeprefix(below): commit for commit, ref in pairs}
 
 
 def checked_source(source: str) -> str:
@@ -325,7 +356,7 @@ def mirror_of(mirrors: Path, project_id: str | None) -> Mirror:
 
 
 def kept_ref(session_id: str, number: int) -> str:
-    """Where a mirror keeps what was not committed when a session was closed."""
+    """The name of what was not committed when a session was closed, in the repository beside its mirror."""
     return f"{_session_refs(session_id)}kept/{number}"
 
 

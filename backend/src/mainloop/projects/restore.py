@@ -88,10 +88,11 @@ def _repository(
     if origin:
         git("config", "remote.origin.url", origin, repository=repository)
         git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*", repository=repository)
-    wanted = [f"+{session_ref(session_id, '*')}:refs/heads/*", f"+{snapshot.ref}:{KEPT}"]
+    wanted = [f"+{session_ref(session_id, '*')}:refs/heads/*"]
     wanted += [f"+refs/upstream/{name}:refs/remotes/origin/{name}" for name in mirror.branches() if name != "HEAD"]
     fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", "--refmap=")
     git(*fetch, "--", str(mirror.path), *wanted, repository=repository, timeout=3600)
+    git(*fetch, "--", str(snapshot.repository), f"+{snapshot.ref}:{KEPT}", repository=repository, timeout=3600)
     said = (snapshot.git_file(".git/HEAD") or "").strip()
     branch = said.removeprefix("ref: refs/heads/") if said.startswith("ref: refs/heads/") else None
     head = refs.get("head") or refs["base"]
