@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mainloop import plugins
-from mainloop.sandboxes.base import Policy, Sandbox
+from mainloop.sandboxes.base import Policy, Sandbox, inside
+from mainloop.sandboxes.none import ENDING
 from mainloop.testing.contracts.sandboxes import ConfinedSandboxContract, SandboxContract, folders, run
 
 
@@ -51,9 +54,15 @@ class TestBubblewrap(ConfinedSandboxContract):
 
 
 class TestNoSandbox(SandboxContract):
-    @pytest.fixture
-    def sandbox(self) -> Sandbox:
-        return plugins.load("sandboxes", "none")()
+    @pytest.fixture(params=["with namespaces", "without"])
+    def sandbox(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sandbox:
+        """Also as in a container that lets nobody make one."""
+        sandbox: Sandbox = plugins.load("sandboxes", "none")()
+        with monkeypatch.context() as patch:
+            if request.param == "without":
+                patch.setenv("PATH", str(tmp_path))
+            assert ("unshare" in sandbox.wrap(Policy(tmp_path))) == (request.param == "with namespaces")
+        return sandbox
 
     def test_it_says_that_it_does_not_confine(self, sandbox: Sandbox) -> None:
         assert not sandbox.confined
@@ -63,3 +72,18 @@ class TestNoSandbox(SandboxContract):
         (ground / "workspace").mkdir()
         (ground / "person").write_text("canary")
         assert run(sandbox, Policy(ground / "workspace"), f"cat {ground}/person").stdout == "canary"
+
+    def test_it_says_that_nothing_is_left(self, sandbox: Sandbox) -> None:
+        assert "What they start ends with them." in sandbox.probe().text
+
+
+def test_a_command_without_namespaces_that_is_asked_to_end_says_its_last_words(ground: Path) -> None:
+    script = "trap 'echo told >last-words; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    command = inside([sys.executable, "-I", "-S", str(ENDING)], ["sh", "-c", script])
+    with subprocess.Popen(command, cwd=ground, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        process.wait(timeout=60)
+    assert (ground / "last-words").read_text() == "told\n"
+    assert process.returncode == 0

@@ -17,7 +17,8 @@ import pytest
 from mainloop.environment import agent_environment
 from mainloop.git import git_identity
 from mainloop.projects.mirror import Mirror
-from mainloop.sandboxes.base import Sandbox
+from mainloop.sandboxes.base import Policy, Sandbox
+from mainloop.sandboxes.none import NoSandbox
 from mainloop.testing.contracts.sandboxes import sleeping
 from mainloop.testing.repositories import Repository
 from mainloop.testing.waiting import eventually
@@ -363,6 +364,23 @@ def test_what_an_unconfined_agent_detached_ends_with_the_kill(home: Path) -> Non
     eventually(lambda: len(sleeping(mark)) == 2)
     local.kill("s1", grace=0)
     assert not sleeping(mark)
+
+
+@pytest.mark.spec("kills-33")
+def test_what_hides_whose_it_is_ends_with_its_run_where_there_are_no_namespaces(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = NoSandbox()
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        assert "unshare" not in sandbox.wrap(Policy(home))
+    mark = f"4321.{secrets.randbelow(10**9):09}"
+    local = LocalWorkspaces(home, sandbox, STAND_IN)
+    local.prepare(WorkspaceSpec("s1"))
+    local.start_run(agent(f"sh -c 'env -i setsid nohup sleep {mark} >/dev/null 2>&1 &'; sleep {mark}"))
+    eventually(lambda: len(sleeping(mark)) == 2)
+    local.kill("s1", grace=0)
+    eventually(lambda: not sleeping(mark))
 
 
 def test_a_runner_killed_from_outside_takes_all_with_it(local: LocalWorkspaces) -> None:

@@ -99,9 +99,12 @@ class Watch:
         )
 
 
-def end_all() -> None:
-    """Nothing runs any more that this process has started; all are stopped first, so that none starts another."""
-    started = list(below(os.getpid()))
+def end_all(pid: int | None = None) -> None:
+    """Nothing runs any more that this process has started, or another one, which then ends with it.
+
+    All are stopped first, so that none starts another.
+    """
+    started = list(below(os.getpid())) if pid is None else [pid, *below(pid)]
     for step in (signal.SIGSTOP, signal.SIGKILL):
         for pid in started:
             with suppress(ProcessLookupError):

@@ -118,11 +118,13 @@ class Changes:
         looked = self._look(session, mirror)
         if looked is not None:
             return Repository(looked.repository, looked.behind), looked, looked.tree
-        repository = Repository(mirror.path)
-        refs = mirror.session_refs(session.id)
+        repository = Repository(mirror.with_kept)
         kept = self._database.read(lambda c: store.newest_kept(c, session.id))
-        name = f"kept/{kept.number}" if kept is not None else ""
-        commit = refs.get(name) or refs.get(f"heads/{session.branch}") or refs.get("head") or session.base
+        if kept is not None and mirror.has(session.id, kept.number):
+            snapshot = mirror.kept(session.id, kept.number)
+            return repository, None, Repository(snapshot.repository).tree(snapshot.ref)
+        refs = mirror.session_refs(session.id)
+        commit = refs.get(f"heads/{session.branch}") or refs.get("head") or session.base
         return repository, None, repository.tree(commit) if commit else EMPTY_TREE
 
     def _repository(self, session: Row) -> Repository:
@@ -130,7 +132,7 @@ class Changes:
         mirror = self._projects.keeps(session.project_id)
         looked = self._looked.get(session.id) or self._look(session, mirror)
         if looked is None or not looked.repository.is_dir():
-            return Repository(mirror.path)
+            return Repository(mirror.with_kept)
         return Repository(looked.repository, looked.behind)
 
     def _look(self, session: Row, mirror: Mirror) -> Looked | None:

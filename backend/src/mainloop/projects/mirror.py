@@ -265,6 +265,11 @@ class Mirror:
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
 
     @property
+    def with_kept(self) -> Path:
+        """A repository in which all of this and all that was kept can be read. It is shown to no session."""
+        return self._beside if self._beside.exists() else self._path
+
+    @property
     def _beside(self) -> Path:
         """The repository with what was kept."""
         return self._path.with_name(f"{self._path.name.removesuffix('.git')}{KEPT_SUFFIX}")

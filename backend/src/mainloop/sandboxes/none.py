@@ -1,13 +1,15 @@
-"""No sandbox, with a badge that says so. On Linux what an agent starts at least ends with it."""
+"""No sandbox, with a badge that says so. On Linux what an agent starts ends with it all the same."""
 
 import os
 import shutil
 import subprocess
 import sys
 from functools import cached_property
+from pathlib import Path
 
 from mainloop.sandboxes.base import Policy, Probe, inside
 
+ENDING = Path(__file__).with_name("ending.py")
 _UNCONFINED = "Agents are not confined: they can read and change whatever {who} can."
 _WHOLE = "What they start ends with them."
 _DETACHED = "A process they detach may outlive them."
@@ -23,7 +25,7 @@ class NoSandbox:
 
     def probe(self) -> Probe:
         who = "root" if os.geteuid() == 0 else "you"
-        ends = _WHOLE if "unshare" in self._ending else _DETACHED
+        ends = _WHOLE if self._ending else _DETACHED
         return Probe(True, f"{_UNCONFINED.format(who=who)} {ends}", _HINT)
 
     @cached_property
@@ -31,11 +33,12 @@ class NoSandbox:
         """What makes the agent's processes end with the runner, as far as this system has it."""
         if sys.platform != "linux":
             return ()
-        with_parent = ("setpriv", "--pdeathsig", "KILL")
+        with_parent = ("setpriv", "--pdeathsig", "KILL", "--")
         # An ordinary user makes a process namespace only inside a user namespace.
         user = () if os.geteuid() == 0 else ("--user", "--map-current-user")
         own_processes = ("unshare", *user, "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
-        for candidate in ((*with_parent, "--", *own_processes), with_parent):
+        # Most containers allow no namespace.
+        for candidate in ((*with_parent, *own_processes), (sys.executable, "-I", "-S", str(ENDING))):
             if _works(candidate):
                 return candidate
         return ()

@@ -10,10 +10,8 @@ import asyncio
 import base64
 import json
 import logging
-import os
 import shlex
 import shutil
-import signal
 import time
 import uuid
 from collections import deque
@@ -63,7 +61,7 @@ from mainloop_agent.agents.counters import Counters
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds, mend
 from mainloop_agent.agents.todos import todo_entries
-from mainloop_agent.bounds import OFFER
+from mainloop_agent.bounds import OFFER, end_all
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
 from mainloop_models.asks import Deny
@@ -317,10 +315,10 @@ class ClaudeAgent:
         self._put(AgentFailed(self._died()))
 
     def _kill(self) -> None:
-        """Ends the process and, by its sandbox, everything it has started."""
+        """Ends the process and everything it has started, whether a sandbox stands around them or not."""
         if self._client is not None:
             with suppress(OSError, ValueError):
-                os.kill(int(self._process_file.read_text()), signal.SIGKILL)
+                end_all(int(self._process_file.read_text()))
 
     async def _read(self, client: ClaudeSDKClient) -> None:
         try:

@@ -95,6 +95,21 @@ class SandboxContract:
         starter.wait()
         eventually(lambda: not sleeping(mark))
 
+    @pytest.mark.spec("kills-33")
+    def test_what_a_command_left_behind_is_counted_as_its_own_and_ends_with_it(
+        self, sandbox: Sandbox, ground: Path
+    ) -> None:
+        """In a session of its own, with an environment of its own, and the one that started it gone."""
+        mark = f"4321.{secrets.randbelow(10**9):09}"
+        script = f"sh -c 'env -i setsid nohup sleep {mark} >/dev/null 2>&1 &'; read wait; exit 7"
+        command = inside(sandbox.wrap(Policy(ground, (ground,))), ["sh", "-c", script])
+        with subprocess.Popen(command, cwd=ground, stdin=subprocess.PIPE) as process:
+            [left] = eventually(lambda: sleeping(mark))
+            assert process.pid in above(left)
+            process.communicate(b"go on\n", timeout=60)
+        assert process.returncode == 7
+        eventually(lambda: not sleeping(mark))
+
     def test_the_probe_says_what_it_found_in_words(self, sandbox: Sandbox) -> None:
         probe = sandbox.probe()
         assert probe.ok, f"{probe.text}\n{probe.hint}"
@@ -197,6 +212,15 @@ def folders(ground: Path, *names: str) -> list[Path]:
     for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
     return made
+
+
+def above(pid: int) -> list[int]:
+    """The processes that have started this one, from the nearest on."""
+    found: list[int] = []
+    while pid > 1:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        found.append(pid)
+    return found
 
 
 def sleeping(mark: str) -> list[int]:
