@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from mainloop.changes.changed_words import changed_words
 from mainloop.testing.inprocess import InProcessServer
 from mainloop.testing.repositories import Repository
 
@@ -161,6 +162,15 @@ def test_lines_come_with_their_numbers_what_they_stand_in_and_the_words_that_cha
     assert new["hunks"][0]["unended"] == [1]
     # As a browser counts: the face is two.
     assert app["hunks"][0]["words"]["2"] == [[0, 3], [8, 11]]
+
+
+@pytest.mark.spec("changes-2")
+def test_a_line_that_is_deeper_is_not_another_word() -> None:
+    removed, added = changed_words(["x = f(a)"], ["if a:", "    x = f(a, b)"])
+    assert removed == [[]]
+    assert added == [[(0, 5)], [(11, 14)]]
+    assert changed_words(["nothing alike"], ["return 42"]) == ([[]], [[]])
+    assert changed_words(["x " * 700], ["y " * 700]) == ([[]], [[]])
 
 
 @pytest.mark.spec("changes-3")

@@ -50,7 +50,7 @@ def _places(lines: list[str], words: list[str], ranges: list[tuple[int, int]]) -
                 _join(found[line], at, at + size)
             at += size
     # What begins a line is its depth, which is seen anyway.
-    return [[place for place in places if not _is_blank(lines[n], place)] for n, places in enumerate(found)]
+    return [_without_depth(lines[number], places) for number, places in enumerate(found)]
 
 
 def _join(places: Places, start: int, end: int) -> None:
@@ -60,9 +60,9 @@ def _join(places: Places, start: int, end: int) -> None:
         places.append((start, end))
 
 
-def _is_blank(line: str, place: tuple[int, int]) -> bool:
-    units = line.encode("utf-16-le")[place[0] * 2 : place[1] * 2]
-    return not units.decode("utf-16-le", "replace").strip() and place[0] == 0
+def _without_depth(line: str, places: Places) -> Places:
+    depth = len(line) - len(line.lstrip(" \t"))
+    return [(max(start, depth), end) for start, end in places if end > depth]
 
 
 def _utf16(text: str) -> int:

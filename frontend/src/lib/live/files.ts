@@ -38,10 +38,15 @@ export function keepFile(api: Api, data: Blob, onsent?: (part: number) => void):
 }
 
 /** A file that was given with a message. */
-export async function fetchFile(api: Api, id: string): Promise<Blob> {
+export function fetchFile(api: Api, id: string): Promise<Blob> {
+  return fetchAsIs(api, `/api/attachments/${encodeURIComponent(id)}`);
+}
+
+/** What the server has at an address, as it is. */
+export async function fetchAsIs(api: Api, path: string): Promise<Blob> {
   let response: Response;
   try {
-    response = await fetch(`/api/attachments/${encodeURIComponent(id)}`, {
+    response = await fetch(path, {
       headers: api.headers(),
       credentials: 'same-origin',
       // A device that is signed out keeps none of it.

@@ -1,6 +1,7 @@
-import type { Action } from '$lib/shared/keymap.svelte';
-
-/** Every word of the page. Another language is another object of this shape. */
+/**
+ * Every word of the page. Another language is another object of this shape. Words of what is loaded later stand beside
+ * it in this folder, so that the first screen does not carry them.
+ */
 
 function counted(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;
@@ -220,6 +221,7 @@ export const en = {
     openFull: 'Open full screen',
     tabChat: 'Chat',
     tabPlan: 'Plan',
+    tabChanges: 'Changes',
     tabLog: 'Log',
     tabDetails: 'Details',
     logEmpty: 'No steps yet.',
@@ -641,70 +643,6 @@ export const en = {
       keys: 'Keys',
       theme: { light: 'Light theme', dark: 'Dark theme', system: 'The theme of the system' },
     },
-  },
-  keys: {
-    title: 'Keys',
-    text: 'Kept in this browser. Numbers, Enter in a field and Escape stay what they are.',
-    change: 'Change keys',
-    hide: 'Done',
-    reset: 'All as they were',
-    press: 'press a key',
-    changeOf: (what: string, keys: string) => `${what}: ${keys}. Change`,
-    taken: (keys: string, what: string) => `${keys} is taken: ${what}.`,
-    isFixed: (key: string) => `${key} chooses an answer.`,
-    isUnfit: (keys: string) =>
-      `${keys} can’t decide a permission: it takes one key that presses nothing else.`,
-    whileNotTyping: 'Single keys work while you are not typing.',
-    actions: {
-      palette: 'search and commands',
-      compose: 'write a message',
-      composeToo: 'write a message, too',
-      nextNeeds: 'next that needs you',
-      previousNeeds: 'previous that needs you',
-      next: 'next item',
-      previous: 'previous item',
-      expand: 'expand or fold the item',
-      zoom: 'approve a plan, else open full screen',
-      allow: 'allow once, in a permission',
-      always: 'allow always…, in a permission',
-      deny: 'deny, in a permission',
-      revise: 'ask for changes, else reply',
-      done: 'close it, it is done, and go on',
-      snooze: 'snooze',
-      undo: 'undo an answer, within 3 seconds',
-      select: 'select, to answer several',
-      unread: 'unread from here, in a session',
-      chat: 'go to chat',
-      sessions: 'go to sessions',
-      newSession: 'new session',
-      help: 'this list',
-    } satisfies Record<Action, string>,
-    groups: [
-      {
-        title: 'Go',
-        actions: ['palette', 'nextNeeds', 'previousNeeds', 'next', 'previous', 'chat', 'sessions'],
-        fixed: [[['Escape'], 'fold, leave, close: one level']],
-      },
-      {
-        title: 'Answer',
-        actions: ['allow', 'always', 'deny', 'revise', 'snooze', 'undo', 'select'],
-        fixed: [[['1', '…', '9'], 'choose an answer']],
-      },
-      {
-        title: 'An item',
-        actions: ['expand', 'zoom', 'done', 'unread'],
-        fixed: [],
-      },
-      {
-        title: 'Write',
-        actions: ['compose', 'newSession', 'help'],
-        fixed: [
-          [['Enter'], 'send, or queue while it works'],
-          [['mod+Enter'], 'send into the running turn'],
-          [['Shift+Enter'], 'new line'],
-        ],
-      },
-    ] as { title: string; actions: Action[]; fixed: [string[], string][] }[],
   },
 };
 

@@ -87,6 +87,12 @@ export class Keys {
         return this.#select();
       case 'unread':
         return this.#unreadFromHere();
+      case 'nextFile':
+        return this.#press('next-file');
+      case 'previousFile':
+        return this.#press('previous-file');
+      case 'viewed':
+        return this.#press('viewed');
       case 'snooze':
         return this.#snooze();
       case 'undo':
@@ -281,6 +287,13 @@ export class Keys {
     const button = plan?.querySelector<HTMLButtonElement>(`[data-does=${what}]`);
     button?.click();
     return button !== null && button !== undefined;
+  }
+
+  /** A button of the page, where it is there. */
+  #press(does: string): boolean {
+    const button = document.querySelector<HTMLButtonElement>(`[data-does=${does}]`);
+    button?.click();
+    return button !== null;
   }
 
   /** A number chooses in the question that has the focus, or in the only one that is there. */

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { DiffHunk, FileDiff } from '$lib/live/types';
+import { pairsOf, partsOf, piecesOf, seen, type Line, type Part } from './rows';
+
+const NOTHING = () => false;
+
+function hunk(old_start: number, new_start: number, ...lines: string[]): DiffHunk {
+  return { old_start, new_start, heading: '', lines, words: {}, cut: {}, unended: [] };
+}
+
+function file(...hunks: DiffHunk[]): FileDiff {
+  return { id: 'x', hunks, more: 0 };
+}
+
+const shown = (parts: Part[]) =>
+  parts.map(({ gap, lines }) =>
+    gap
+      ? gap.count
+      : lines.map((line) => `${line.old ?? ''}|${line.new ?? ''}|${line.op}${line.text}`),
+  );
+
+function lineOf(text: string, more: Partial<Line> = {}): Line {
+  return {
+    key: text,
+    op: '+',
+    old: null,
+    new: 1,
+    text,
+    words: [],
+    cut: 0,
+    unended: false,
+    ...more,
+  };
+}
+
+describe('the rows of a file', () => {
+  const diff = file(hunk(3, 3, ' c', '-d', '+D', '+E', ' e'), hunk(9, 9, '-i'));
+
+  it('have the numbers of both sides, and gaps where lines are folded', () => {
+    expect(shown(partsOf(diff, NOTHING, null))).toEqual([
+      2,
+      ['3|3| c', '4||-d', '|4|+D', '|5|+E', '5|6| e'],
+      3,
+      ['9||-i'],
+      -1,
+    ]);
+  });
+
+  it('hold what is opened, in the place of the gap', () => {
+    const whole = ['a', 'b', 'c', 'D', 'E', 'e', 'f', 'g', 'h', 'j'];
+    expect(shown(partsOf(diff, (gap) => gap === 'gap1', whole))).toEqual([
+      2,
+      ['3|3| c', '4||-d', '|4|+D', '|5|+E', '5|6| e'],
+      ['6|7| f', '7|8| g', '8|9| h'],
+      ['9||-i'],
+      1,
+    ]);
+    expect(shown(partsOf(diff, (gap) => gap === 'end', whole)).at(-1)).toEqual(['10|10| j']);
+  });
+
+  it('begin at one in a file that is new or gone', () => {
+    expect(shown(partsOf(file(hunk(0, 1, '+a', '+b')), NOTHING, ['a', 'b']))).toEqual([
+      ['|1|+a', '|2|+b'],
+    ]);
+    expect(shown(partsOf(file(hunk(1, 0, '-a')), NOTHING, []))).toEqual([['1||-a']]);
+  });
+
+  it('keep their keys when lines come before them', () => {
+    const key = (diff: FileDiff, text: string) =>
+      partsOf(diff, NOTHING, null)
+        .flatMap(({ lines }) => lines ?? [])
+        .find((line) => line.text === text)?.key;
+    const later = file(hunk(3, 3, '+new', ' c', '-d', '+D', ' e'));
+    expect(key(later, 'D')).toBe(key(diff, 'D'));
+  });
+
+  it('stand side by side, what went beside what came', () => {
+    const [, part] = partsOf(diff, NOTHING, null);
+    const pairs = pairsOf(part?.lines ?? []);
+    expect(pairs.map(({ left, right }) => [left?.text, right?.text])).toEqual([
+      ['c', 'c'],
+      ['d', 'D'],
+      [undefined, 'E'],
+      ['e', 'e'],
+    ]);
+  });
+});
+
+// spec: changes-13
+describe('a line', () => {
+  it('shows what hides in it', () => {
+    expect(seen('a\u202eb\r')).toBe('a‹U+202E›b␍');
+    const pieces = piecesOf(lineOf('if (\u2066x\u2069)\r'), null);
+    expect(pieces.map(({ text }) => text).join('')).toBe('if (‹U+2066›x‹U+2069›)␍');
+    expect(pieces.filter(({ unseen }) => unseen)).toHaveLength(3);
+    expect(piecesOf(lineOf('\tplain ünïcode 🙂'), null)).toHaveLength(1);
+  });
+
+  it('has its colours and the words that changed, whatever they cut', () => {
+    const colours = [
+      { text: 'return', colour: 'k' },
+      { text: ' value', colour: '' },
+    ];
+    const pieces = piecesOf(lineOf('return value', { words: [[3, 9]] }), colours);
+    expect(pieces.map(({ text, colour, changed }) => [text, colour, changed])).toEqual([
+      ['ret', 'k', false],
+      ['urn va', 'k', true],
+      ['lue', '', false],
+    ]);
+  });
+});

@@ -1,0 +1,203 @@
+/** A file's hunks as the rows of a screen, one column or two, with what lies folded between them. */
+import type { DiffHunk, FileDiff } from '$lib/live/types';
+
+export interface Line {
+  /** The same for the same line, wherever it moves to. */
+  key: string;
+  op: ' ' | '+' | '-';
+  old: number | null;
+  new: number | null;
+  text: string;
+  /** What of it is another word, as places of the text. */
+  words: [number, number][];
+  /** How many signs of it are not here. */
+  cut: number;
+  /** It ends without a line break. */
+  unended: boolean;
+}
+
+export interface Gap {
+  key: string;
+  /** What the lines below it stand in. */
+  heading: string;
+  /** The first folded line on both sides, and how many there are; -1: to the end of the file. */
+  old: number;
+  new: number;
+  count: number;
+}
+
+export type Part = { gap: Gap; lines?: never } | { gap?: never; lines: Line[] };
+
+export interface Pair {
+  key: string;
+  left: Line | null;
+  right: Line | null;
+}
+
+/** The hunks of a file in order, and the gaps before, between and behind them. */
+export function partsOf(
+  diff: FileDiff,
+  isOpen: (gap: string) => boolean,
+  whole: readonly string[] | null,
+): Part[] {
+  const parts: Part[] = [];
+  const seen: Record<string, number> = {};
+  let old = 1;
+  let now = 1;
+  for (const [number, hunk] of diff.hunks.entries()) {
+    // Of an empty side the start is the line before it.
+    const oldStart = hunk.old_start + (oldCount(hunk) ? 0 : 1);
+    const newStart = hunk.new_start + (newCount(hunk) ? 0 : 1);
+    const gap = {
+      key: `gap${number}`,
+      heading: hunk.heading,
+      old,
+      new: now,
+      count: newStart - now,
+    };
+    parts.push(...gapParts(gap, isOpen, whole, seen));
+    const lines = linesOf(hunk, oldStart, newStart, seen);
+    parts.push({ lines });
+    old = oldStart + oldCount(hunk);
+    now = newStart + newCount(hunk);
+  }
+  if (diff.hunks.length > 0 && !diff.more) {
+    const left = whole ? whole.length - now + 1 : -1;
+    if (left)
+      parts.push(
+        ...gapParts({ key: 'end', heading: '', old, new: now, count: left }, isOpen, whole, seen),
+      );
+  }
+  return parts;
+}
+
+function gapParts(
+  gap: Gap,
+  isOpen: (gap: string) => boolean,
+  whole: readonly string[] | null,
+  seen: Record<string, number>,
+): Part[] {
+  if (gap.count === 0) return gap.heading || gap.key !== 'gap0' ? [{ gap }] : [];
+  if (!whole || !isOpen(gap.key)) return [{ gap }];
+  const texts = whole.slice(gap.new - 1, gap.new - 1 + gap.count);
+  const lines = texts.map((text, i) => line(' ', gap.old + i, gap.new + i, text, seen));
+  return lines.length > 0 ? [{ lines }] : [];
+}
+
+function linesOf(
+  hunk: DiffHunk,
+  oldStart: number,
+  newStart: number,
+  seen: Record<string, number>,
+): Line[] {
+  let old = oldStart;
+  let now = newStart;
+  return hunk.lines.map((raw, i) => {
+    const op = raw[0] as Line['op'];
+    const made = line(op, op === '+' ? null : old++, op === '-' ? null : now++, raw.slice(1), seen);
+    made.words = (hunk.words?.[i] ?? []) as [number, number][];
+    made.cut = hunk.cut?.[i] ?? 0;
+    made.unended = hunk.unended?.includes(i) ?? false;
+    return made;
+  });
+}
+
+function line(
+  op: Line['op'],
+  old: number | null,
+  now: number | null,
+  text: string,
+  seen: Record<string, number>,
+): Line {
+  const name = op + text;
+  const nth = (seen[name] = (seen[name] ?? 0) + 1);
+  return { key: `${name}#${nth}`, op, old, new: now, text, words: [], cut: 0, unended: false };
+}
+
+const oldCount = (hunk: DiffHunk) => hunk.lines.filter((raw) => raw[0] !== '+').length;
+const newCount = (hunk: DiffHunk) => hunk.lines.filter((raw) => raw[0] !== '-').length;
+
+/** Lines side by side: what was taken away beside what came for it. */
+export function pairsOf(lines: readonly Line[]): Pair[] {
+  const pairs: Pair[] = [];
+  let removed: Line[] = [];
+  let added: Line[] = [];
+  const flush = () => {
+    for (let i = 0; i < Math.max(removed.length, added.length); i++) {
+      const left = removed[i] ?? null;
+      const right = added[i] ?? null;
+      pairs.push({ key: `${left?.key ?? ''}|${right?.key ?? ''}`, left, right });
+    }
+    removed = [];
+    added = [];
+  };
+  for (const one of lines) {
+    if (one.op === '-') removed.push(one);
+    else if (one.op === '+') added.push(one);
+    else {
+      flush();
+      pairs.push({ key: one.key, left: one, right: one });
+    }
+  }
+  flush();
+  return pairs;
+}
+
+export interface Piece {
+  text: string;
+  colour: string;
+  changed: boolean;
+  /** A sign that no screen shows, by its name. */
+  unseen: boolean;
+}
+
+/** Signs that no screen shows, or that turn the direction of what follows: a text seems to be another one than it is. */
+const UNSEEN =
+  // eslint-disable-next-line no-control-regex
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/;
+const EACH = new RegExp(UNSEEN.source, 'g');
+
+/** A text without a sign that hides something. */
+export function seen(text: string): string {
+  return text.replace(EACH, nameOf);
+}
+
+function nameOf(sign: string): string {
+  if (sign === '\r') return '␍';
+  return `‹U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}›`;
+}
+
+/** A line in pieces of one look: its colours, the words that changed, and signs that can't be seen otherwise. */
+export function piecesOf(
+  one: Line,
+  colours: readonly { text: string; colour: string }[] | null,
+): Piece[] {
+  const { text, words } = one;
+  if (!colours && words.length === 0 && !UNSEEN.test(text))
+    return [{ text, colour: '', changed: false, unseen: false }];
+  const cuts = new Set([0, text.length, ...words.flat()]);
+  const colourAt: [number, string][] = [];
+  let at = 0;
+  for (const piece of colours ?? []) {
+    colourAt.push([at, piece.colour]);
+    cuts.add(at);
+    at += piece.text.length;
+  }
+  for (const { index } of text.matchAll(EACH)) cuts.add(index).add(index + 1);
+  const places = [...cuts].filter((place) => place <= text.length).sort((a, b) => a - b);
+  const pieces: Piece[] = [];
+  let next = 0;
+  let colour = '';
+  for (let i = 0; i + 1 < places.length; i++) {
+    const from = places[i] ?? 0;
+    const part = text.slice(from, places[i + 1]);
+    while ((colourAt[next]?.[0] ?? Infinity) <= from) colour = colourAt[next++]?.[1] ?? '';
+    const unseen = part.length === 1 && UNSEEN.test(part);
+    const changed = words.some(([start, end]) => start <= from && from < end);
+    const before = pieces.at(-1);
+    // What has changed has one colour.
+    if (before?.changed && changed && !unseen && !before.unseen) before.text += part;
+    else pieces.push({ text: unseen ? nameOf(part) : part, colour, changed, unseen });
+  }
+  return pieces;
+}
