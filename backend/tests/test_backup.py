@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mainloop.backup import MANIFEST, FileExists, HomeNotEmpty, NotAnExport, export_home, import_home
 from mainloop.db.engine import make_engine
 from mainloop.git import git
+from mainloop.projects.mirror import Mirror
 from mainloop.settings import Settings
 from mainloop.testing.inprocess import InProcessServer
 from mainloop.testing.repositories import Repository
@@ -87,6 +88,29 @@ def test_an_import_needs_an_empty_home_and_a_whole_export(
     import_home(of(home), exported)
     assert sorted(p.name for p in home.iterdir()) == ["mainloop.db", "threads"]
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.spec("home-4", "home-7")
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_what_was_kept_is_found_in_an_imported_and_in_a_renamed_home(
+    server: InProcessServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It lies beside the mirror and borrows from it, wherever both have come to lie."""
+    mirror = Mirror.create(tmp_path / "mirrors" / "own.git")
+    work = Repository.make(tmp_path_factory.mktemp("work") / "repository", branch="main")
+    mirror.save_session("s1", work.path, "main")
+    work.git("checkout", "--quiet", "-b", "kept")
+    commit = work.commit("not committed", {"draft": "draft"})
+    mirror.keep("s1", 1, work.path)
+    shutil.rmtree(work.path)
+    file = tmp_path_factory.mktemp("export") / "all.tar"
+    assert export_home(server.settings, file, "0") == []
+    import_home(of(tmp_path / "new"), file)
+    renamed = (tmp_path / "new").rename(tmp_path / "renamed")
+    kept = Mirror(renamed / "mirrors" / "own.git").kept("s1", 1)
+    assert git("rev-parse", kept.ref, repository=kept.repository).strip() == commit
+    assert git("fsck", "--connectivity-only", repository=kept.repository) == ""
+    assert kept.repository.is_relative_to(renamed)
 
 
 @pytest.mark.spec("home-4", "home-5")

@@ -29,10 +29,11 @@ _REACHING = ("GIT_SSH", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY", "GIT_CONFIG_")
 
 
 class GitFailed(Exception):
-    """git ended with an error. `line` is what it said about it, in one line."""
+    """git ended with an error. `line` is what it said about it, in one line; `out` what it answered all the same."""
 
-    def __init__(self, arguments: Sequence[str], code: int, stderr: str) -> None:
+    def __init__(self, arguments: Sequence[str], code: int, stderr: str, out: bytes = b"") -> None:
         self.code = code
+        self.out = out
         self.stderr = stderr
         self.line = _telling_line(stderr) or f"git ended with {code}."
         super().__init__(f"git {' '.join(arguments[:1])}: {self.line}")
@@ -99,7 +100,7 @@ def git_bytes(
             said = f"fatal: no end after {timeout:.0f} seconds"
             raise GitTimedOut(arguments, -signal.SIGKILL, said) from None
     if process.returncode:
-        raise GitFailed(arguments, process.returncode, err.decode(errors="replace"))
+        raise GitFailed(arguments, process.returncode, err.decode(errors="replace"), out)
     return out
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mainloop.errors import MainloopError
+from mainloop.forges.base import Forge, Place
 from mainloop.sandboxes.base import Probe, Sandbox
 from mainloop.workspaces.base import Workspaces
 
@@ -44,6 +45,11 @@ def load(slot: Slot, name: str) -> Any:
 def make_workspaces(name: str, home: Path, sandbox: Sandbox) -> Workspaces:
     """The workspaces of this name, below `home`."""
     return load("workspaces", name)(home, sandbox)
+
+
+def make_forge(name: str, place: Place) -> Forge:
+    """The forge of this name, for one project."""
+    return load("forges", name)(place)
 
 
 def choose_sandbox(wanted: str) -> tuple[Sandbox, Probe]:

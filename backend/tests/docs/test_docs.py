@@ -21,6 +21,7 @@ from mainloop_models.events import KINDS, ItemBody, MessageStatus, SessionState,
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDES = [ROOT / "backend/src/mainloop/workspaces", ROOT / "backend/src/mainloop/sandboxes"]
+GUIDES.append(ROOT / "backend/src/mainloop/forges")
 GUIDES.append(ROOT / "claude-agent/src/mainloop_agent/agents")
 DOCUMENTS = sorted(
     [

@@ -14,6 +14,7 @@ SPECS = (
     "sessions",
     "kept",
     "changes",
+    "forges",
     "inbox",
     "unread",
     "desk",

@@ -67,14 +67,15 @@ class ServerProcess:
         self.home.mkdir(parents=True, exist_ok=True)
         self.spawn()
         until = time.monotonic() + START_SECONDS
-        while True:
-            assert self.process is not None
-            assert self.process.poll() is None, f"the server ended: {self.log()[-3000:]}"
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/api/health", timeout=5).status_code == 200:
-                    return self
-            assert time.monotonic() < until, f"the server did not start: {self.log()[-3000:]}"
-            time.sleep(STEP)
+        with httpx.Client(timeout=5) as http:
+            while True:
+                assert self.process is not None
+                assert self.process.poll() is None, f"the server ended: {self.log()[-3000:]}"
+                with contextlib.suppress(httpx.TransportError):
+                    if http.get(f"{self.url}/api/health").status_code == 200:
+                        return self
+                assert time.monotonic() < until, f"the server did not start: {self.log()[-3000:]}"
+                time.sleep(STEP)
 
     def spawn(self) -> None:
         """Start it and don't wait."""
@@ -142,7 +143,7 @@ class Person:
 
     def __init__(self, url: str, code: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE)
         paired = self.http.post("/api/pair", json={"code": code, "name": "test"})
         assert paired.status_code == 200, paired.text
         self.device: dict[str, str] = paired.json()["device"]
@@ -255,7 +256,7 @@ class Follower:
     def __init__(self, person: Person, after: str, params: Mapping[str, str]) -> None:
         self._frames: queue.Queue[tuple[str, str, Any]] = queue.Queue()
         self._client = httpx.Client(
-            base_url=person.url, headers=person.http.headers, cookies=person.http.cookies, timeout=30
+            base_url=person.url, headers=person.http.headers, cookies=person.http.cookies, timeout=PATIENCE
         )
         self._params = {"after": after, **params}
         self._closed = False
