@@ -72,4 +72,5 @@ def _trouble(checkout: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return git("-C", str(folder), *arguments, as_person=True, timeout=_SECONDS)
+    # What a change brings along fetches no further repository.
+    return git("-C", str(folder), *arguments, as_person=True, config=("submodule.recurse=false",), timeout=_SECONDS)

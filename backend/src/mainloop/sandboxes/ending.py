@@ -95,9 +95,18 @@ def end_all() -> None:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, step)
         reaped(0)
-        if not list(below(os.getpid())):
+        if alone():
             return
         signal.sigtimedwait((signal.SIGCHLD,), 0.1)
+
+
+def alone() -> bool:
+    """Whether nothing is left below this process: what had lost its parent was its own."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def below(pid: int) -> Iterator[int]:
