@@ -10,6 +10,8 @@ const LONG = Boolean(process.env['E2E_LONG']);
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
+  // How components looked, for the gallery: the same on every machine of one distribution.
+  snapshotPathTemplate: '{testDir}/../looks/{arg}{ext}',
   // Every file has a server of its own and its tests share it, so files run side by side and tests in a row.
   fullyParallel: false,
   workers: process.env['E2E_WORKERS'] ? Number(process.env['E2E_WORKERS']) : 2,

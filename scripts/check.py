@@ -25,6 +25,7 @@ CHECKS = {
     "pyright": [NODE, "node_modules/pyright/index.js"],
     "lint-imports": [".venv/bin/lint-imports", "--no-logo"],
     "svelte-check": [".venv/bin/npm", "run", "--silent", "check", "-w", "frontend"],
+    "gallery": [".venv/bin/npm", "run", "--silent", "check", "-w", "packages/ui"],
     "e2e": [".venv/bin/npm", "run", "--silent", "check", "-w", "e2e"],
     "eslint": [NODE, "node_modules/eslint/bin/eslint.js", ".", "--max-warnings", "0"],
     "prettier": [NODE, "node_modules/prettier/bin/prettier.cjs", ".", "--check"],

@@ -64,7 +64,7 @@ test.beforeAll(async () => {
   );
 });
 
-// spec: chat-21, chat-22, chat-23, sessions-1, sessions-3, sessions-6, sessions-11, sessions-12, layout-8
+// spec: chat-21, chat-22, chat-23, sessions-1, sessions-3, sessions-6, sessions-11, sessions-12, layout-8, layout-16
 test(
   '“Research X and Y in parallel” starts two real sessions that are read, written to, steered and interrupted',
   {
@@ -143,6 +143,17 @@ test(
         .locator(`[data-notice="${teaId}"]`)
         .filter({ hasText: 'Tea grows on hills' });
       await expect(notices).toHaveCount(1);
+      // It stands whole where it spoke last, and one line where it began.
+      await expect(notices.locator(`[data-session="${teaId}"]`)).toBeVisible();
+      const began = page.locator(`[data-stub="${teaId}"]`).first();
+      await expect(began).toContainText('How tea is grown');
+      await began.click();
+      await expect(said(page, 'I take it all together.')).toHaveCount(1);
+      await expect(page.locator(`[data-session="${teaId}"]`)).toHaveCount(1);
+      await expect(notices.locator('[data-session]')).toHaveCount(0);
+      await page.keyboard.press('Escape');
+      await page.getByRole('region', { name: 'Conversation' }).focus();
+      await expect(notices.locator(`[data-session="${teaId}"]`)).toBeVisible();
       const heard = JSON.stringify((await server().model.heard()).map((request) => request.body));
       expect(heard).toContain('Only green tea, please');
       await say(page, 'What came out of the tea?');
@@ -156,7 +167,7 @@ test(
       const notice = page
         .locator(`[data-notice="${teaId}"]`)
         .filter({ hasText: 'Tea grows on hills' });
-      await notice.getByRole('button').first().click();
+      await notice.getByRole('button', { name: 'Show the conversation' }).click();
       await expect(said(notice, 'I take it all together.')).toBeVisible();
       await expect(said(notice, 'Only green tea, please')).toHaveCount(1);
       await expect(composer(page, teaHandle)).toBeVisible();

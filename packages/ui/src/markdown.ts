@@ -75,6 +75,10 @@ const marked = new Marked({
       const mark = kind && ` data-callout="${kind}"`;
       return `<blockquote${mark}>${head}${this.parser.parse(tokens)}</blockquote>`;
     },
+    // What is ticked has a sign of its own.
+    listitem(item: Tokens.ListItem) {
+      return `<li${item.task ? ' data-task' : ''}>${this.parser.parse(item.tokens)}</li>\n`;
+    },
     checkbox: ({ checked }: Tokens.Checkbox) => (checked ? '☑ ' : '☐ '),
     image({ href, text, title }: Tokens.Image) {
       const alt = escapeHtml(text);

@@ -336,6 +336,9 @@ export const en = {
     approvePlan: 'Approve plan',
     revise: 'Ask for changes',
     reviseWith: (n: number) => `Send back, ${counted(n, 'comment', 'comments')}`,
+    stepCount: (n: number) => counted(n, 'step', 'steps'),
+    final: 'cannot be undone',
+    finalCount: (n: number) => `${n} cannot be undone`,
     commentStep: 'Comment on this step',
     commentOn: (step: string) => `Comment on: ${step}`,
     noComment: (step: string) => `No comment on: ${step}`,
@@ -531,6 +534,7 @@ export const en = {
   },
   settings: {
     title: 'Settings',
+    pages: { '/settings': 'General', '/projects': 'Projects', '/cost': 'Cost and ceilings' },
     agents: 'Agents',
     available: 'available',
     unavailable: 'not available',

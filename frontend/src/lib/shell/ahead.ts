@@ -14,6 +14,10 @@ export async function fetchAhead(): Promise<void> {
     () => import('$lib/features/conversation/QueueList.svelte'),
     () => import('$lib/features/conversation/SessionInline.svelte'),
     () => import('$lib/features/conversation/WholeText.svelte'),
+    () => import('$lib/features/conversation/NoteRow.svelte'),
+    () => import('$lib/features/conversation/TodoRow.svelte'),
+    () => import('$lib/features/sessions/SessionMenu.svelte'),
+    () => import('$lib/features/sessions/menu'),
     () => import('$lib/features/palette/Palette.svelte'),
     () => import('$lib/live/files'),
   ]) {

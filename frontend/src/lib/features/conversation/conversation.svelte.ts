@@ -87,6 +87,7 @@ export class Conversation {
       newAfter: this.#newAfter,
       today: isoDay(Date.now()),
       complete: this.#loaded && !this.#older,
+      ended: !this.#newer,
     }),
   );
 

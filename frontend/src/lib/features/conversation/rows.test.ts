@@ -23,6 +23,7 @@ function rows(entries: Entry[], more: Partial<RowsOf & Tail> = {}): Row[] {
     newAfter: null,
     today: '2026-11-24',
     complete: true,
+    ended: true,
     ...more,
   };
   return withTail(rowsOf(whole), whole);
@@ -106,6 +107,24 @@ describe('rows', () => {
     );
   });
 
+  // spec: layout-16
+  test('a session is newest where it spoke last, where the end of the log is here', () => {
+    const log = [
+      entry('session_started', { session_id: 'a' }, 1),
+      entry('session_started', { session_id: 'b' }, 2),
+      entry('notice', { session_id: 'a', about: 'item', text: 'Which?' }, 3),
+      entry('notice', { session_id: 'a', about: 'result', text: 'Done.' }, 4),
+      entry('notice', { session_id: 'a', about: 'note', text: 'Look at it.' }, 5),
+    ];
+    const newest = (list: Row[]) =>
+      list.flatMap((row) => ('newest' in row && row.newest ? [row.place] : []));
+    expect(newest(rows(log))).toEqual([2, 4]);
+    expect(newest(rows(log, { ended: false }))).toEqual([]);
+    // What follows at once says it all.
+    const again = rows(log).flatMap((row) => ('again' in row && row.again ? [row.place] : []));
+    expect(again).toEqual([3]);
+  });
+
   test('a kind from a newer server is left out', () => {
     expect(kinds(rows([entry('hologram', {}, 1)]))).toEqual(['origin']);
   });
@@ -166,5 +185,26 @@ describe('tools', () => {
       tone: 'bad',
     });
     expect(resultOf(call('a', 'run', { output: 'x\ny\n' })).text).toBe('2 lines');
+  });
+
+  // spec: layout-17
+  test('say how tests went, what was committed and how much was changed', () => {
+    const ran = (output: string, status: ToolCallBody['status'] = 'ok') =>
+      resultOf(call('a', 'run', { input: { command: 'make' }, output, status }));
+    expect(ran('..\n38 passed in 2.10s\n')).toEqual({ text: '38 passed', tone: 'ok' });
+    expect(ran('Exit code 1\n3 failed, 47 passed in 4.2s', 'error')).toEqual({
+      text: '3 failed',
+      tone: 'bad',
+    });
+    // Some runners hide it in a pipe that ended well.
+    expect(ran(' Tests  1 failed | 11 passed (12)').tone).toBe('bad');
+    expect(ran('38 passed\nTraceback', 'error')).toEqual({ text: 'error', tone: 'bad' });
+    expect(ran('[main (root-commit) 1f2e3d4] Sort the rows\n 1 file changed').text).toBe(
+      'commit 1f2e3d4',
+    );
+    const wrote = (input: Record<string, unknown>) => resultOf(call('a', 'edit', { input })).text;
+    expect(wrote({ file_path: 'a', old_string: 'x\ny', new_string: 'x\nz\nw' })).toBe('+2 −1');
+    expect(wrote({ file_path: 'a', content: 'x\ny\n' })).toBe('+2');
+    expect(wrote({ file_path: 'a' })).toBe('');
   });
 });

@@ -21,6 +21,13 @@ interface Placed {
   place: number;
 }
 
+interface Told {
+  /** Here the session spoke last. */
+  newest: boolean;
+  /** It speaks again in the very next row, which says all there is to say. */
+  again: boolean;
+}
+
 export type Row = Placed &
   (
     | { kind: 'origin' }
@@ -32,8 +39,8 @@ export type Row = Placed &
     | { kind: 'reasoning'; body: ReasoningBody }
     | { kind: 'tools'; calls: ToolCallBody[]; running: boolean }
     | { kind: 'todo'; body: TodoBody }
-    | { kind: 'session'; sessionId: string; at: string }
-    | { kind: 'notice'; body: NoticeBody; at: string }
+    | ({ kind: 'session'; sessionId: string; at: string } & Told)
+    | ({ kind: 'notice'; body: NoticeBody; at: string } & Told)
     | { kind: 'item'; body: Item; at: string }
     | { kind: 'result'; body: ResultBody; at: string }
     | { kind: 'ended'; body: TurnEndedBody; at: string }
@@ -52,6 +59,8 @@ export interface RowsOf {
   today: string;
   /** The first page is loaded. */
   complete: boolean;
+  /** The last page is loaded: what is newest here is newest of all. */
+  ended: boolean;
 }
 
 /** What is not in the log yet, and stands behind it. */
@@ -107,7 +116,27 @@ export function rowsOf(source: RowsOf): Row[] {
     tools = row.kind === 'tools' ? row : null;
     rows.push(row);
   }
+  markPlaces(rows, source.ended);
   return rows;
+}
+
+/** The session that begins or speaks in a row; a line of the main agent about it is none of its words. */
+function speakerOf(row: Row | undefined): string | null {
+  if (row?.kind === 'session') return row.sessionId;
+  return row?.kind === 'notice' && row.body.about !== 'note' ? row.body.session_id : null;
+}
+
+/** A session stands whole where it spoke last. */
+function markPlaces(rows: Row[], ended: boolean): void {
+  const told = new Set<string>();
+  for (let i = rows.length - 1; i >= 0; i--) {
+    const row = rows[i] as Row;
+    const id = speakerOf(row);
+    if (id === null || !('newest' in row)) continue;
+    row.newest = ended && !told.has(id);
+    row.again = speakerOf(rows[i + 1]) === id;
+    told.add(id);
+  }
 }
 
 /** The rows of the log, then what comes next. */
@@ -162,6 +191,8 @@ function lastTextOfTurns(entries: Entry[]): Map<number, string> {
   return texts;
 }
 
+const UNTOLD: Told = { newest: false, again: false };
+
 function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>): Row | null {
   const { key, place, at, event } = entry;
   switch (event.kind) {
@@ -177,9 +208,9 @@ function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>)
     case 'todo':
       return { kind: 'todo', key, place, body: event.body };
     case 'session_started':
-      return { kind: 'session', key, place, at, sessionId: event.body.session_id };
+      return { kind: 'session', key, place, at, ...UNTOLD, sessionId: event.body.session_id };
     case 'notice':
-      return { kind: 'notice', key, place, at, body: event.body };
+      return { kind: 'notice', key, place, at, ...UNTOLD, body: event.body };
     case 'item':
       return { kind: 'item', key, place, at, body: event.body };
     case 'result':
@@ -217,13 +248,13 @@ export function turnOf(row: Row): number | null {
   }
 }
 
-/** A first guess of a row's height in pixels, from the length of its text: fewer corrections later. */
 /** Pictures stand side by side and are as high as each other. */
 function filesHigh(files: { type: string }[] | undefined): number {
   if (!files?.length) return 0;
   return files.some((file) => file.type.startsWith('image/')) ? 168 : 44;
 }
 
+/** A first guess of a row's height in pixels, from the length of its text: fewer corrections later. */
 export function estimate(row: Row | undefined, width: number): number {
   const lines = (text: string) =>
     Math.max(1, Math.ceil((text.length * 8) / Math.max(240, Math.min(608, width))));
@@ -235,7 +266,8 @@ export function estimate(row: Row | undefined, width: number): number {
     case 'result':
       return 60 + Math.min(lines(row.body.text), 400) * 24;
     case 'session':
-      return 150;
+    case 'notice':
+      return row.newest ? 150 : row.again ? 0 : 34;
     case 'tools':
       return 8 + Math.min(row.calls.length, 4) * 26;
     case 'item':

@@ -1,6 +1,4 @@
 /** What a call would change in a file, as lines, where its input says so. */
-import type { PermissionAsk } from '$lib/live/types';
-
 export interface Change {
   path: string;
   lines: { kind: 'add' | 'del' | 'same'; text: string }[];
@@ -10,16 +8,21 @@ function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-export function changeOf(ask: PermissionAsk): Change | null {
-  const path = text(ask.input['file_path']) ?? text(ask.input['path']);
+export function changeOf(input: Record<string, unknown>): Change | null {
+  const path = text(input['file_path']) ?? text(input['path']);
   if (path === null) return null;
-  const before = text(ask.input['old_string']);
-  const after = text(ask.input['new_string']) ?? text(ask.input['content']);
+  const before = text(input['old_string']);
+  const after = text(input['new_string']) ?? text(input['content']);
   if (after === null) return null;
   return {
     path,
-    lines: linesBetween(before === null ? [] : before.split('\n'), after.split('\n')),
+    lines: linesBetween(linesOf(before ?? ''), linesOf(after)),
   };
+}
+
+/** A line ends with its break; what is behind the last one is a line where it is something. */
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 /** Equal heads and tails stay; what is between them was taken out and put in. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { messageOf, partsOf } from './plan';
+import { isFinal, messageOf, partsOf, stepOf } from './plan';
 
 const PLAN = `# Move to 17
 
@@ -31,6 +31,19 @@ describe('a plan', () => {
     ]);
     expect(parts.map((part) => part.text).join('\n')).toBe(PLAN);
     expect(partsOf('Just do it.').some((part) => part.step)).toBe(false);
+  });
+
+  // spec: layout-18
+  it('tells the number of a step from its text, and whether it says that there is no way back', () => {
+    const [dump, , look] = partsOf(PLAN).filter((part) => part.step);
+    expect(dump && stepOf(dump)).toEqual({
+      number: '1',
+      text: 'Dump\n- all of it\n- and check\n\nThe dump is kept.',
+    });
+    expect(look && stepOf(look).number).toBeNull();
+    const final = ['Drop it. This cannot be undone.', 'It can’t be undone', 'irreversible: drop'];
+    for (const text of final) expect(isFinal({ text, step: true })).toBe(true);
+    expect(isFinal({ text: 'Undo what was done', step: true })).toBe(false);
   });
 
   // spec: inbox-26

@@ -32,6 +32,25 @@ export function partsOf(plan: string): Part[] {
   return parts;
 }
 
+/** A step without the sign of its list: that number, or null where the list has none. */
+export function stepOf(part: Part): { number: string | null; text: string } {
+  const sign = /^(?:(\d+)[.)]|[-*+])\s+/.exec(part.text);
+  if (!sign) return { number: null, text: part.text };
+  const [first = '', ...more] = part.text.slice(sign[0].length).split('\n');
+  const indent = new RegExp(`^ {0,${sign[0].length}}`);
+  return {
+    number: sign[1] ?? null,
+    text: [first, ...more.map((line) => line.replace(indent, ''))].join('\n'),
+  };
+}
+
+/** Its own words say that there is no way back. */
+export function isFinal(part: Part): boolean {
+  return /\b(?:cannot|can['’]?t|can not) be (?:undone|reversed)\b|\birreversibl[ey]\b/i.test(
+    part.text,
+  );
+}
+
 /** One message for the agent: each step as it stands in the plan, and what is said to it. */
 export function messageOf(
   parts: Part[],

@@ -15,6 +15,11 @@ export class Sessions {
   readonly #asked: Record<string, boolean> = {};
   readonly #byId = $derived(indexBy(this.#all, (session) => session.id));
 
+  /** Where in the main line a session is kept whole: the row in which it was opened, or has the focus. */
+  readonly heldAt = $state<Record<string, string | undefined>>({});
+  /** Sessions whose conversation is open in the main line. */
+  readonly opened = new SvelteSet<string>();
+
   /** Newest change first. */
   readonly working = $derived(this.#all.filter((session) => groupOf(session) === 'working'));
   readonly toReview = $derived(this.#all.filter((session) => groupOf(session) === 'to_review'));

@@ -1,0 +1,86 @@
+import AlarmClock from '@lucide/svelte/icons/alarm-clock';
+import AlarmClockOff from '@lucide/svelte/icons/alarm-clock-off';
+import CircleDot from '@lucide/svelte/icons/circle-dot';
+import Check from '@lucide/svelte/icons/check';
+import CircleCheck from '@lucide/svelte/icons/circle-check';
+import CircleStop from '@lucide/svelte/icons/circle-stop';
+import Maximize2 from '@lucide/svelte/icons/maximize-2';
+import Moon from '@lucide/svelte/icons/moon';
+import Play from '@lucide/svelte/icons/play';
+import Square from '@lucide/svelte/icons/square';
+import type { MenuEntry } from '@mainloop/ui';
+import { goto } from '$app/navigation';
+import { resolve } from '$app/paths';
+import { takes } from '$lib/features/inbox/inbox.svelte';
+import type { Item, Session } from '$lib/live/types';
+import { en } from '$lib/messages/en';
+import type { App } from '$lib/shared/app.svelte';
+import { actsOf } from './state';
+
+const words = en.sessions;
+
+/** What can be done to a session now. `item`: the one ask of it that is meant; else all of them. */
+export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item): MenuEntry[] {
+  const may = actsOf(session);
+  const items = item ? [item] : app.inbox.of(session.id);
+  const awake = items.filter((one) => !one.snoozed_at);
+  const asleep = items.filter((one) => one.snoozed_at);
+  const dismissed = awake.filter((one) => takes(one, 'dismiss'));
+  const act = (name: 'cancel' | 'close' | 'park' | 'resume') => () =>
+    void app.attempt(() => app.sessions.act(session.id, name));
+  const all: (MenuEntry | false)[] = [
+    zoom && {
+      id: 'open',
+      label: words.openFull,
+      icon: Maximize2,
+      act: () => void goto(resolve('/s/[id]', { id: session.id }), { state: { inside: true } }),
+    },
+    awake.length > 0 && {
+      id: 'snooze',
+      label: en.snooze.open,
+      icon: AlarmClock,
+      act: () => (app.inbox.snoozing = awake),
+    },
+    dismissed.length > 0 && {
+      id: 'dismiss',
+      label: en.asks.dismiss,
+      icon: Check,
+      act: () => void app.inbox.answerSeveral(dismissed, 'dismiss'),
+    },
+    asleep.length > 0 && {
+      id: 'wake',
+      label: en.snooze.wake,
+      icon: AlarmClockOff,
+      act: () => void app.inbox.wake(asleep),
+    },
+    (app.marks.of(session.id)?.told ?? 0) > 0 &&
+      !app.marks.isUnread(session.id) && {
+        id: 'unread',
+        label: en.chat.markUnread,
+        icon: CircleDot,
+        act: () => void app.attempt(() => app.conversations.of(session.id).unreadFrom()),
+      },
+    may.stop && {
+      id: 'stop',
+      label: words.stop,
+      icon: Square,
+      act: () => void app.attempt(() => app.conversations.of(session.id).stop()),
+    },
+    may.resume && {
+      id: 'resume',
+      label: session.state === 'done' ? words.reopen : words.resume,
+      icon: Play,
+      act: act('resume'),
+    },
+    may.park && { id: 'park', label: words.park, icon: Moon, act: act('park') },
+    may.close && { id: 'close', label: words.close, icon: CircleCheck, act: act('close') },
+    may.cancel && {
+      id: 'cancel',
+      label: words.cancel,
+      icon: CircleStop,
+      danger: true,
+      act: act('cancel'),
+    },
+  ];
+  return all.filter((entry): entry is MenuEntry => entry !== false);
+}
