@@ -20,6 +20,7 @@ from typing import Final
 import browser
 import inbox
 import lasting
+import search
 from measured import (
     HERE,
     Baseline,
@@ -316,6 +317,7 @@ ROWS: Final = {
     "waiting": many_wait,
     **inbox.ROWS,
     **browser.ROWS,
+    **search.ROWS,
     **lasting.ROWS,
 }
 

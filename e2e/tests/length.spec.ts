@@ -1,6 +1,7 @@
 /** A thread of any length: it opens at the right place, is read in any direction, and never moves under the eye. */
+import { examine } from '../src/examine.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
-import { said, say } from '../src/ui.ts';
+import { isPhone, said, say } from '../src/ui.ts';
 
 const EVENTS = 100_000;
 const server = useServer({ events: EVENTS });
@@ -188,5 +189,65 @@ test(
     await expect.poll(() => asked.some((query) => !/before|after/.test(query))).toBe(true);
     const last = (await events('limit=100')).findLast(({ kind }) => kind === 'message');
     await expect(said(page, last?.body.text?.split('.')[0] ?? '').last()).toBeInViewport();
+  },
+);
+
+const search = (page: Page) => page.getByRole('textbox', { name: 'Search in this conversation' });
+
+/** What the page marks, as it stands there. */
+const marks = (page: Page) =>
+  page.evaluate(() => [...(CSS.highlights.get('mainloop-found') ?? [])].map(String));
+
+// spec: page-17, page-18
+test(
+  'what was said is found in the palette and in the conversation, however far away',
+  { tag: '@wide' },
+  async ({ visit }) => {
+    const page = await visit(server());
+    const old = await replyAt(33_000);
+    const words = old.body.text?.split('.')[0] ?? '';
+    const last = (await events('limit=100')).findLast(({ kind }) => kind === 'message');
+    await expect(said(page, last?.body.text?.split('.')[0] ?? '').last()).toBeInViewport();
+    if (isPhone(page)) await page.getByRole('button', { name: 'Search and commands' }).tap();
+    else await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill(words);
+    const found = page.getByRole('group', { name: 'Said' }).getByRole('option').first();
+    await expect(found).toContainText(words);
+    await expect(found.locator('b').first()).toHaveText('Answer');
+    await examine(page, 'palette-said');
+    await found.click();
+    await expect(row(page, old.seq)).toContainText(words);
+    await expectAtTop(page, old.seq);
+
+    // In the conversation itself: the newest first, then the next older one.
+    if (isPhone(page)) {
+      await page.getByRole('button', { name: 'Search and commands' }).tap();
+      await page.getByRole('option', { name: 'Search in this conversation' }).tap();
+    } else await page.keyboard.press('/');
+    await expect(search(page)).toBeFocused();
+    await search(page).fill('"copy volume" OR (');
+    await expect(page.getByRole('status').filter({ hasText: 'nothing' })).toBeVisible();
+    await search(page).fill('copy vol');
+    const place = page.getByRole('status').filter({ hasText: '1 of 50 or more' });
+    await expect(place).toBeVisible();
+    const { hits } = await server().api<{ hits: { seq: number }[] }>(
+      'GET',
+      '/api/search?text=copy%20vol&thread=main&limit=50',
+    );
+    await expectAtTop(page, hits[0]?.seq ?? 0);
+    await expect.poll(() => marks(page)).toEqual(expect.arrayContaining(['Copy', 'volume']));
+    await examine(page, 'find');
+    if (isPhone(page)) await page.getByRole('button', { name: 'Older', exact: true }).tap();
+    else await page.keyboard.press('Enter');
+    await expect(page.getByRole('status').filter({ hasText: '2 of 50' })).toBeVisible();
+    await expectAtTop(page, hits[1]?.seq ?? 0);
+    if (isPhone(page)) await page.getByRole('button', { name: 'Newer', exact: true }).tap();
+    else await page.keyboard.press('Shift+Enter');
+    await expectAtTop(page, hits[0]?.seq ?? 0);
+    if (isPhone(page)) await page.getByRole('button', { name: 'Close', exact: true }).tap();
+    else await page.keyboard.press('Escape');
+    await expect(search(page)).toHaveCount(0);
+    expect(await marks(page)).toEqual([]);
+    await expect(line(page)).toBeFocused();
   },
 );

@@ -20,6 +20,7 @@ from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
 from mainloop.changes.routes import router as changes_routes
 from mainloop.changes.service import Changes
+from mainloop.conversation import search
 from mainloop.conversation.inbox_tools import InboxTools
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.routes import router as conversation_routes
@@ -112,6 +113,7 @@ class Parts:
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
+        self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)

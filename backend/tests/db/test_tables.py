@@ -19,7 +19,8 @@ def test_migrations_and_tables_are_the_same(database: Database) -> None:
         known = t.metadata.tables
 
         def ours(name: str | None, kind: str, _: Any) -> bool:
-            return kind != "table" or name in known
+            # What both databases can't make is made by the migrations alone.
+            return name != "said_by_words" if kind == "index" else kind != "table" or name in known
 
         context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
         return compare_metadata(context, t.metadata)

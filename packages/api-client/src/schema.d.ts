@@ -496,6 +496,26 @@ export interface paths {
         patch: operations["change_project"];
         trace?: never;
     };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Messages, results, notices and asks that have these words, the newest first.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions": {
         parameters: {
             query?: never;
@@ -1937,6 +1957,64 @@ export interface components {
             thread_id: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Hit
+         * @description Something that was said, and where it stands: the page's `?at=` leads there by `seq`.
+         */
+        Hit: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Cursor */
+            cursor: string;
+            /** Excerpt */
+            excerpt: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "message" | "result" | "notice" | "item";
+            /** Marks */
+            marks: number[][];
+            /** Seq */
+            seq: number;
+            session: components["schemas"]["HitSession"] | null;
+            /** Thread Id */
+            thread_id: string;
+            /**
+             * Who
+             * @enum {string}
+             */
+            who: "person" | "agent" | "mainloop";
+        };
+        /**
+         * HitSession
+         * @description A session as it is known by its looks, however old it is.
+         */
+        HitSession: {
+            /** Creature */
+            creature: string;
+            /** Handle */
+            handle: string;
+            /** Hue */
+            hue: number;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Hits
+         * @description The newest first. `more`: there are older ones.
+         */
+        Hits: {
+            /** Hits */
+            hits: components["schemas"]["Hit"][];
+            /** More */
+            more: boolean;
         };
         /**
          * Hunk
@@ -5340,6 +5418,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query?: {
+                /** @description words, or beginnings of words; there is no syntax */
+                text?: string;
+                /** @description the id of a thread; in all of them without one */
+                thread?: string | null;
+                /** @description the cursor of the last hit of the page before */
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -14,6 +14,7 @@ from mainloop.conversation.presence import Presence
 from mainloop.conversation.schemas import (
     ChangeMessage,
     ChooseAgent,
+    Hits,
     Interrupt,
     KeptAttachment,
     LiveEvent,
@@ -149,6 +150,23 @@ def interrupt(
 ) -> None:
     """Stop this turn, no other."""
     database.write(lambda unit: runs.interrupt(unit, thread_id, given.turn))
+
+
+@router.get("/search", name="search")
+def search(
+    database: CurrentDatabase,
+    conversation: CurrentConversation,
+    me: CurrentDevice,
+    text: Annotated[str, Query(description="words, or beginnings of words; there is no syntax")] = "",
+    thread: Annotated[str | None, Query(description="the id of a thread; in all of them without one")] = None,
+    before: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,18}$", description="the cursor of the last hit of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=50)] = 20,
+) -> Hits:
+    """Messages, results, notices and asks that have these words, the newest first."""
+    place = int(before) if before else None
+    return database.read(lambda c: conversation.search(c, text, thread_id=thread, before=place, limit=limit))
 
 
 @router.get("/blobs/{blob_id}", name="get_blob", response_class=PlainTextResponse)

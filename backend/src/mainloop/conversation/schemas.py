@@ -1,10 +1,12 @@
 """What the browser sends and sees of conversations, and the first screen's state."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from mainloop.access.schemas import DeviceName
+from mainloop.conversation.search import SaidKind, Who
 from mainloop.events.deltas import OpenMessage
 from mainloop.events.log import Event, Page
 from mainloop.inbox.schemas import Item
@@ -89,6 +91,41 @@ class MainThread(BaseModel):
 class QueuedMessage(BaseModel):
     thread_id: str
     message: Message
+
+
+class HitSession(BaseModel):
+    """A session as it is known by its looks, however old it is."""
+
+    id: str
+    handle: str
+    title: str
+    hue: int
+    creature: str
+
+
+class Hit(BaseModel):
+    """Something that was said, and where it stands: the page's `?at=` leads there by `seq`."""
+
+    cursor: str
+    thread_id: str
+    seq: int
+    at: datetime
+    kind: SaidKind
+    # `mainloop`: it was told into the thread from elsewhere.
+    who: Who
+    # Whose thread it is, or of which a notice speaks.
+    session: HitSession | None
+    # One line of it, around the first place that was found.
+    excerpt: str
+    # Those places in the excerpt: begin and end of each, in code points.
+    marks: list[list[int]]
+
+
+class Hits(BaseModel):
+    """The newest first. `more`: there are older ones."""
+
+    hits: list[Hit]
+    more: bool
 
 
 class Read(BaseModel):

@@ -7,9 +7,12 @@ import sqlalchemy as sa
 
 from mainloop.access.schemas import DeviceName
 from mainloop.access.service import SignedIn
-from mainloop.conversation import store
+from mainloop.conversation import search, store
 from mainloop.conversation.prompts import main_prompt
 from mainloop.conversation.schemas import (
+    Hit,
+    Hits,
+    HitSession,
     MainThread,
     Mark,
     Message,
@@ -162,6 +165,24 @@ class Conversation:
         else:
             self._sessions.said_to(unit, thread_id)
         self._runs.take_up(unit, thread_id)
+
+    def search(
+        self, connection: sa.Connection, text: str, *, thread_id: str | None, before: int | None, limit: int
+    ) -> Hits:
+        """Where something was said, the newest first. Raises UnknownThread."""
+        if thread_id is not None:
+            known_thread(connection, thread_id)
+        found = search.find(connection, text, thread_id=thread_id, before=before, limit=limit + 1)
+        of = {hit.about or hit.thread_id for hit in found}
+        sessions = {row.id: row for row in sessions_store.some(connection, of)}
+
+        def shown(hit: search.Found) -> Hit:
+            row = sessions.get(hit.about or hit.thread_id)
+            session = HitSession.model_validate(row, from_attributes=True) if row is not None else None
+            said = {name: getattr(hit, name) for name in ("thread_id", "seq", "at", "kind", "who", "excerpt", "marks")}
+            return Hit(cursor=str(hit.cursor), session=session, **said)
+
+        return Hits(hits=[shown(hit) for hit in found[:limit]], more=len(found) > limit)
 
     # -- the first screen --------------------------------------------------------------------------------------
     def state(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from mainloop.db.engine import Instant, Words
 
@@ -56,6 +57,21 @@ event = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("body", Words, nullable=False),
     sa.UniqueConstraint("thread_id", "seq"),
+)
+
+# What can be searched for, once for each message, result, notice and ask.
+said = sa.Table(
+    "said",
+    metadata,
+    # Where it stands, by the cursor of its first event that counts, and the event that has its newest form.
+    sa.Column("cursor", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("newest", sa.BigInteger, nullable=False),
+    _id("thread_id", nullable=False),
+    sa.Column("object", Words(200), nullable=False),
+    # Its words, one after the other. On SQLite triggers keep the index `said_words` beside it, on PostgreSQL they are
+    # indexed where they stand.
+    sa.Column("words", sa.Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+    sa.UniqueConstraint("thread_id", "object"),
 )
 
 # Pieces of messages that are still being written.

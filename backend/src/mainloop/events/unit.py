@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -75,17 +75,22 @@ class Written(NamedTuple):
     body: str
 
 
+# Writes what goes with events into their own transaction.
+Along: TypeAlias = Callable[[sa.Connection, list[tuple[Written, Model]]], None]
+
+
 class UnitOfWork:
     """A write transaction. Events are collected and written at the very end, under the locks that number them."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, along: Sequence[Along] = ()) -> None:
         self.connection = connection
+        self._along = along
         self.now = now()
         # Open messages that become events with this commit.
         self.landed: set[str] = set()
         # Its events as they are stored, once they are.
         self.written: list[Written] = []
-        self._events: list[tuple[str, str, str, bool]] = []
+        self._events: list[tuple[str, str, str, Model]] = []
         self._topics: set[str] = set()
         self._after: list[Callable[[], None]] = []
 
@@ -94,7 +99,7 @@ class UnitOfWork:
 
     def append(self, thread_id: str, kind: str, body: Model) -> None:
         """Say that something happened in a thread. It becomes an event if and when the transaction commits."""
-        self._events.append((thread_id, kind, body.model_dump_json(exclude_defaults=False), is_news(kind, body)))
+        self._events.append((thread_id, kind, body.model_dump_json(exclude_defaults=False), body))
 
     def ring(self, topic: str) -> None:
         """Wake whoever listens to `topic`, after the commit."""
@@ -160,9 +165,9 @@ class UnitOfWork:
     def _number_and_insert(self) -> None:
         count: dict[str, int] = defaultdict(int)
         told: dict[str, int] = {}
-        for thread_id, _, _, news in self._events:
+        for thread_id, kind, _, body in self._events:
             count[thread_id] += 1
-            if news:
+            if is_news(kind, body):
                 told[thread_id] = count[thread_id]
         next_seq: dict[str, int] = {}
         for thread_id in sorted(count):
@@ -173,11 +178,13 @@ class UnitOfWork:
         cursor = last - len(self._events)
         # A clock that was set back must not put times out of the order of the numbers.
         at = max(self.now, last_at or self.now)
-        for thread_id, kind, body, _ in self._events:
+        for thread_id, kind, text, _ in self._events:
             cursor += 1
             next_seq[thread_id] += 1
-            self.written.append(Written(cursor, thread_id, next_seq[thread_id], kind, at, body))
+            self.written.append(Written(cursor, thread_id, next_seq[thread_id], kind, at, text))
         self.connection.execute(_INSERT_EVENTS, [row._asdict() for row in self.written])
+        for act in self._along:
+            act(self.connection, [(row, body) for row, (_, _, _, body) in zip(self.written, self._events, strict=True)])
 
     def committed(self, bell: Bell) -> None:
         bell.ring(self._topics)
@@ -198,11 +205,16 @@ class Database:
         self.bell = bell
         self._file = DatabaseFile(engine)
         self._listeners: list[Callable[[list[Written]], None]] = []
+        self._along: list[Along] = []
 
     def close(self) -> None:
         """Let go of every connection. (Were the engine asked to tell, it would do so at every statement, too.)"""
         self.engine.dispose()
         self._file.close()
+
+    def along_with_events(self, act: Along) -> None:
+        """Call `act` with the events of each transaction before it is committed, to write what belongs to them."""
+        self._along.append(act)
 
     def on_events(self, listen: Callable[[list[Written]], None]) -> None:
         """Call `listen` with the events of each commit of this process, in the thread that committed them."""
@@ -219,7 +231,7 @@ class Database:
             try:
                 with self.engine.connect() as connection:
                     begin(connection, write=True)
-                    unit = UnitOfWork(connection)
+                    unit = UnitOfWork(connection, self._along)
                     answer = act(unit)
                     unit.write_events()
                     self._file.refuse_gone()

@@ -1,5 +1,6 @@
 """Rows of sessions, and a session as the world sees it."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ def add(unit: UnitOfWork, **values: Any) -> None:
 
 def find(connection: sa.Connection, session_id: str) -> Row | None:
     return connection.execute(sa.select(t.session).where(t.session.c.id == session_id)).first()
+
+
+def some(connection: sa.Connection, ids: Collection[str]) -> list[Row]:
+    return list(connection.execute(sa.select(t.session).where(t.session.c.id.in_(ids))))
 
 
 def find_by_name(connection: sa.Connection, name: str) -> Row | None:

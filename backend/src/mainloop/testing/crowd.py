@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mainloop.conversation import search
 from mainloop.db import tables as t
 from mainloop.db.engine import make_engine
 from mainloop.sessions.names import handle_for, looks_for
@@ -41,6 +42,7 @@ def crowd(home: Path, count: int) -> None:
     engine = make_engine(url)
     with engine.begin() as connection:
         _copy(connection, FIRST, [str(uuid.uuid4()) for _ in range(1, count)])
+        search.fill(connection)
     engine.dispose()
 
 
@@ -122,6 +124,7 @@ def fill(home: Path, megabytes: int) -> None:
         connection.execute(t.event.insert(), copies)
         connection.execute(sa.update(t.thread).where(t.thread.c.id == "main").values(last_seq=seq))
         connection.execute(sa.update(t.installation).values(cursor=cursor))
+        search.fill(connection)
     engine.dispose()
 
 
@@ -206,6 +209,7 @@ def busy(
         connection.execute(of_main.values(last_seq=events, last_told=told, last_read=told))
         connection.execute(sa.update(t.installation).values(cursor=cursor + len(written)))
         connection.execute(sa.update(t.agent).where(t.agent.c.thread_id == "main").values(turn=last))
+        search.fill(connection)
     engine.dispose()
 
 

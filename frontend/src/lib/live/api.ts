@@ -11,6 +11,7 @@ import type {
   Check,
   Device,
   Event,
+  Hits,
   Item,
   KeptFiles,
   Mark,
@@ -113,6 +114,11 @@ export class Api {
   async findSessions(text: string): Promise<Session[]> {
     const params = { query: { text } };
     return (await dataOf(this.#client.GET('/api/sessions', { params }))).sessions;
+  }
+
+  /** What was said, newest first: in a thread or in all, before a hit of the page before. */
+  search(query: { text: string; thread?: string; before?: string; limit?: number }): Promise<Hits> {
+    return dataOf(this.#client.GET('/api/search', { params: { query } }));
   }
 
   startSession(session: Schemas['StartSession']): Promise<Session> {

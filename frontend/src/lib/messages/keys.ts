@@ -16,6 +16,7 @@ export const keys = {
   whileNotTyping: 'Single keys work while you are not typing.',
   actions: {
     palette: 'search and commands',
+    find: 'search in this conversation',
     compose: 'write a message',
     composeToo: 'write a message, too',
     nextNeeds: 'next that needs you',
@@ -44,7 +45,16 @@ export const keys = {
   groups: [
     {
       title: 'Go',
-      actions: ['palette', 'nextNeeds', 'previousNeeds', 'next', 'previous', 'chat', 'sessions'],
+      actions: [
+        'palette',
+        'find',
+        'nextNeeds',
+        'previousNeeds',
+        'next',
+        'previous',
+        'chat',
+        'sessions',
+      ],
       fixed: [[['Escape'], 'fold, leave, close: one level']],
     },
     {

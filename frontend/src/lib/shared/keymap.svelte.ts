@@ -7,6 +7,7 @@ const STORED = 'mainloop.keys';
  */
 export const DEFAULTS = {
   palette: 'mod+k',
+  find: '/',
   compose: 'c',
   composeToo: 'i',
   nextNeeds: 'n',

@@ -11,6 +11,8 @@ export async function fetchAhead(): Promise<void> {
     () => import('$lib/features/conversation/attach'),
     () => import('$lib/features/conversation/DraftFiles.svelte'),
     () => import('$lib/features/conversation/AttachedFiles.svelte'),
+    () => import('$lib/features/conversation/ToLatest.svelte'),
+    () => import('$lib/features/conversation/FindBar.svelte'),
     () => import('$lib/features/conversation/QueueList.svelte'),
     () => import('$lib/features/conversation/SessionInline.svelte'),
     () => import('$lib/features/conversation/WholeText.svelte'),

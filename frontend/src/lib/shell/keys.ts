@@ -63,6 +63,8 @@ export class Keys {
       case 'palette':
         shell.palette = { query: '' };
         return true;
+      case 'find':
+        return this.#find();
       case 'compose':
       case 'composeToo':
         this.focusComposer();
@@ -202,6 +204,15 @@ export class Keys {
         if (this.#app.inbox.items.length > 0) this.#toItem(1);
       });
     return true;
+  }
+
+  /** Search in the conversation that is on the page. */
+  #find(): boolean {
+    const timeline = document.querySelector<HTMLElement>('[data-timeline]');
+    shell.finding = timeline?.dataset['timeline'] ?? '';
+    const field = document.querySelector<HTMLInputElement>('[data-find] input');
+    field?.select();
+    return timeline !== null;
   }
 
   #go(path: '/' | '/sessions'): boolean {

@@ -112,6 +112,10 @@ class Ask(Model):
         """What the main thread's agent reads of it, by name."""
         return {}
 
+    def text(self) -> str:
+        """What the person reads of it beside its title, and may look for later."""
+        return ""
+
 
 def refusal(what: str, reason: str) -> str:
     return f"{what}: {reason}" if reason else f"{what}."

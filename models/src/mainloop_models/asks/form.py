@@ -124,6 +124,9 @@ class FormAsk(Ask):
     message: str
     fields: list[Field]
 
+    def text(self) -> str:
+        return "\n".join((self.message, *(field.label for field in self.fields)))
+
     def misfit(self, answer: Answer) -> str | None:
         if answer.decision is not Decision.ANSWER:
             return super().misfit(answer)

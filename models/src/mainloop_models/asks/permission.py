@@ -40,3 +40,6 @@ class PermissionAsk(Ask):
         if self.command:
             return {"command": self.command}
         return {"call": f"{self.tool} {json.dumps(self.input, ensure_ascii=False)}"}
+
+    def text(self) -> str:
+        return "\n".join(filter(None, (self.command or self.path, self.effect)))

@@ -25,3 +25,6 @@ class PlanAsk(Ask):
 
     def shown(self) -> dict[str, object]:
         return {"plan": self.plan}
+
+    def text(self) -> str:
+        return self.plan

@@ -67,3 +67,9 @@ class QuestionAsk(Ask):
         return {
             "questions": [{"question": q.question, "options": [o.label for o in q.options]} for q in self.questions]
         }
+
+    def text(self) -> str:
+        options = ([f"{o.label} {o.description}" for o in q.options] for q in self.questions)
+        return "\n".join(
+            line for q, lines in zip(self.questions, options, strict=True) for line in (q.question, *lines)
+        )

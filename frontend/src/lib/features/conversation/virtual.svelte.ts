@@ -15,6 +15,8 @@ import { flushSync, untrack } from 'svelte';
 const AT_END_PX = 80;
 /** A row that is gone to stands this far below the edge, where it is not faded. */
 const BELOW_EDGE_PX = 8;
+/** For so many frames a row that is gone to is where it should be, before it counts as resting. */
+const RESTS = 12;
 /** A scroll this soon after the reader's hand moved is theirs. */
 const REACH_MS = 600;
 
@@ -34,6 +36,9 @@ export class VirtualRows {
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
   #settling = 0;
+  /** The key of the row that is gone to, until it rests in its place. */
+  #goal: string | null = null;
+  #going = 0;
   #reached = -REACH_MS;
   /** Inside an effect Svelte flushes by itself, and must not be asked to. */
   #inEffect = false;
@@ -115,6 +120,7 @@ export class VirtualRows {
 
   /** The reader reaches for something above: a wheel, a finger, a key, the scroll bar. */
   reachUp(): void {
+    this.letGo();
     this.#reached = performance.now();
   }
 
@@ -137,6 +143,7 @@ export class VirtualRows {
   }
 
   scrollToEnd(): void {
+    this.letGo();
     this.#setFollowing(true);
     this.#virtualizer.scrollToEnd({ behavior: 'auto' });
   }
@@ -144,6 +151,33 @@ export class VirtualRows {
   scrollToIndex(index: number): void {
     this.#setFollowing(false);
     this.#virtualizer.scrollToIndex(index, { align: 'start' });
+    this.#goal = this.#options.key(index);
+    this.#toGoal(0);
+  }
+
+  /**
+   * Stay with the row that is gone to until it rests: rows above it get their heights, and a page may come before it,
+   * after which another row has its number.
+   */
+  #toGoal(rested: number): void {
+    cancelAnimationFrame(this.#going);
+    this.#going = requestAnimationFrame(() => {
+      const scroller = this.#scroller;
+      const { count, key } = this.#options;
+      if (!scroller || this.#goal === null) return;
+      let index = untrack(count) - 1;
+      while (index >= 0 && key(index) !== this.#goal) index--;
+      const [offset] = this.#virtualizer.getOffsetForIndex(index, 'start') ?? [scroller.scrollTop];
+      const there = Math.abs(offset - scroller.scrollTop) <= 1;
+      if (!there) this.#virtualizer.scrollToIndex(index, { align: 'start' });
+      if (there && rested === RESTS) this.#goal = null;
+      else this.#toGoal(there ? rested + 1 : 0);
+    });
+  }
+
+  /** The reader's hand is on it. */
+  letGo(): void {
+    this.#goal = null;
   }
 
   /** Begin with a row at the top; where all that follows fits below it, at the end. */

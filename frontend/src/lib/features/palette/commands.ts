@@ -13,6 +13,7 @@ import Rows3 from '@lucide/svelte/icons/rows-3';
 import SettingsIcon from '@lucide/svelte/icons/settings';
 import Square from '@lucide/svelte/icons/square';
 import SunMoon from '@lucide/svelte/icons/sun-moon';
+import TextSearch from '@lucide/svelte/icons/text-search';
 import type { Component } from 'svelte';
 import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
@@ -79,6 +80,13 @@ export function commandsOf(app: App, at: string, query: string): Command[] {
       text: words.needs(app.inbox.items.length),
       icon: BellRing,
       act: open('/sessions'),
+    },
+    {
+      id: 'find',
+      text: words.find,
+      icon: TextSearch,
+      key: 'find',
+      act: () => (shell.finding = at),
     },
     { id: 'chat', text: words.chat, icon: MessageSquareText, key: 'chat', act: open('/') },
     { id: 'sessions', text: words.sessions, icon: Rows3, key: 'sessions', act: open('/sessions') },

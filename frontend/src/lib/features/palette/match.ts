@@ -37,6 +37,23 @@ export function parts(text: string, query: string): Part[] {
   return pieces.flatMap((piece, i) => (piece ? [{ text: piece, hit: i % 2 === 1 }] : []));
 }
 
+/** A text with its marks set apart: begin and end of each, in code points. */
+export function markedParts(text: string, marks: number[][]): Part[] {
+  const points = [...text];
+  const made: Part[] = [];
+  const add = (from: number, to: number, hit: boolean) => {
+    if (from < to) made.push({ text: points.slice(from, to).join(''), hit });
+  };
+  let at = 0;
+  for (const [start = 0, end = 0] of marks) {
+    add(at, start, false);
+    add(start, end, true);
+    at = end;
+  }
+  add(at, points.length, false);
+  return made;
+}
+
 function escaped(word: string): string {
   return word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
