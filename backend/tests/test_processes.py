@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from mainloop.access.service import new_code
 from mainloop.db.engine import make_engine
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
+from mainloop.testing.contracts.sandboxes import sleeping
 from mainloop.testing.server import Person, ServerProcess, script
 from mainloop.testing.waiting import eventually
 
@@ -281,3 +283,35 @@ def test_a_machine_that_was_renamed_still_knows_the_agents_that_work_on_it(
     os.kill(runner, signal.SIGKILL)
     # Its death is noticed by nobody but a server that counts it as its own.
     assert person.until_turn_ended(1)["body"]["outcome"] == "cut_off"
+
+
+@pytest.mark.long
+@pytest.mark.spec("kills-33")
+@pytest.mark.parametrize("end", ["cancelled", "killed"])
+def test_without_a_sandbox_and_without_namespaces_nothing_of_a_session_works_on(
+    home: Path, tmp_path: Path, end: str
+) -> None:
+    """As in a container: its agent has detached a process that hides whose it is, and is gone."""
+    programs = {p.name: p for folder in ("/bin", "/usr/bin") for p in Path(folder).iterdir() if p.name != "unshare"}
+    for name, program in programs.items():
+        (tmp_path / name).symlink_to(program)
+    settings = {"MAINLOOP_COMMANDS": "allow", "MAINLOOP_SANDBOX": "none", "PATH": str(tmp_path)}
+    process = ServerProcess(home, settings)
+    mark = f"4321.{secrets.randbelow(10**9):09}"
+    hide = f"sh -c 'env -i setsid nohup sleep {mark} >/dev/null 2>&1 &'; sleep {mark}"
+    detach = {"name": "Bash", "input": {"command": hide}}
+    try:
+        person = process.start().person()
+        session = start(person, 1, {"tools": [detach]})
+        # Where nothing confines it, it has to ask.
+        person.answer(person.until_item()["id"], "allow")
+        person.until("both to run", lambda: len(sleeping(mark)) == 2)
+        if end == "cancelled":
+            person.post(f"/api/sessions/{session}/cancel")
+        else:
+            for runner in process.runners():
+                os.kill(runner, signal.SIGKILL)
+        person.until("both to end", lambda: not sleeping(mark))
+        person.http.close()
+    finally:
+        process.stop()

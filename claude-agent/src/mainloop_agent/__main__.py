@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from mainloop_agent.bounds import adopt, end_all
 from mainloop_agent.lock import Lock, LockHeldError
 from mainloop_agent.runner import live
 from mainloop_agent.server import Refused, Server
@@ -93,7 +94,10 @@ def run_of(path: Path) -> int:
         log.warning("another runner of thread %s lives", run.thread_id)
         return LOCK_HELD
     log.info("run %s of thread %s begins", run.run, run.thread_id)
+    adopt()
     code = asyncio.run(run_to_its_end(run, read_token(Path(run.token_file)), lock))
+    # What its agent left behind, where no sandbox has ended that, ends before anybody else holds the lock.
+    end_all()
     log.info("run %s ends", run.run)
     return code
 

@@ -5,9 +5,11 @@ it before anybody else (`OFFER`).
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ MB = 1 << 20
 OFFER = "echo 500 2>/dev/null >/proc/self/oom_score_adj"
 
 _PROC = Path("/proc")
+# Of <linux/prctl.h>.
+_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -97,6 +101,12 @@ class Watch:
             hint="Look at its workspace and free some space, then try again. mainloop keeps "
             f"{self._bounds.keep_free_mb} MB free (MAINLOOP_KEEP_FREE_MB).",
         )
+
+
+def adopt() -> None:
+    """From now on, whatever runs below this process and loses its parent is a child of this one, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_all(pid: int | None = None) -> None:

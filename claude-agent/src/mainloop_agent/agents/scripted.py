@@ -34,6 +34,7 @@ from mainloop_agent.agents import demo
 from mainloop_agent.agents.base import Capabilities, Defer, Host, Prompt, ResumeRefused, Setup, TurnEnd
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.todos import todo_entries
+from mainloop_agent.bounds import end_all
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.spending import TOKENS
 from mainloop_models.asks import Deny
@@ -339,6 +340,7 @@ class ScriptedAgent:
             output, _ = await process.communicate(stdin.encode())
         finally:
             if process.returncode is None:
+                end_all(process.pid)
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
