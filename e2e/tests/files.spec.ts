@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { deflateSync } from 'node:zlib';
 import { examine } from '../src/examine.ts';
@@ -8,8 +9,8 @@ import { composer, said } from '../src/ui.ts';
 
 const server = useServer({ agent: 'claude' });
 
-/** A picture of one colour, as a PNG. */
-function picture(width = 320, height = 200): Buffer {
+/** A picture of one colour, or of noise, as a PNG. */
+function picture(width = 320, height = 200, noise = false): Buffer {
   const crcs = Array.from({ length: 256 }, (_, n) => {
     let c = n;
     for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
@@ -31,8 +32,11 @@ function picture(width = 320, height = 200): Buffer {
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
   head.set([8, 2, 0, 0, 0], 8);
-  const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, 0x88)]);
-  const pixels = deflateSync(Buffer.concat(Array.from({ length: height }, () => row)));
+  const row = () => [
+    Buffer.from([0]),
+    noise ? randomBytes(width * 3) : Buffer.alloc(width * 3, 0x88),
+  ];
+  const pixels = deflateSync(Buffer.concat(Array.from({ length: height }, row).flat()));
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     chunk('IHDR', head),
@@ -321,4 +325,34 @@ test('a file that hangs holds up nothing in another place, and its message stays
   await send(page).click();
   await expect(page.locator('[data-message]', { hasText: after }).first()).toBeVisible();
   await expect(page.locator('[data-message], [data-pending]', { hasText: words })).toHaveCount(0);
+});
+
+// spec: writing-3
+test('a picture that is too large for a model is made smaller, and the page says so', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  const large = picture(1500, 1200, true);
+  expect(large.length).toBeGreaterThan(3_750_000);
+  const data = large.toString('base64');
+  await bring(page, 'paste', [{ name: 'noise.png', type: 'image/png', data }]);
+  const draft = page.getByRole('list', { name: 'Attached' });
+  await expect(draft).toContainText('noise.webp');
+  await expect(page.getByRole('note')).toHaveText(/noise\.webp: made smaller \(5\.\d MB before\)/);
+  await composer(page).fill('Look at this');
+  await page.keyboard.press('Enter');
+  await expect(
+    said(page, 'Look at this').getByRole('button', { name: /noise\.webp/ }),
+  ).toBeVisible();
+  const { events } = await server().api<{
+    events: {
+      kind: string;
+      body: { attachments?: { name: string; type: string; size: number }[] };
+    }[];
+  }>('GET', '/api/threads/main/events?limit=500');
+  const given = events
+    .flatMap(({ body }) => body.attachments ?? [])
+    .filter(({ name }) => /^noise/.test(name));
+  expect(given[0]).toMatchObject({ name: 'noise.webp', type: 'image/webp' });
+  expect(given[0]?.size).toBeLessThanOrEqual(3_750_000);
 });

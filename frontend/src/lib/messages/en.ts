@@ -614,6 +614,8 @@ export const en = {
     sessionCould: 'A session could read it as a file.',
     getsTheFile: 'It gets the file.',
     cantSee: (who: string, then: string) => `${who} can’t see pictures. ${then}`,
+    madeSmaller: (name: string, was: string) =>
+      `${name}: made smaller (${was} before), so that it can be seen.`,
     tooLargeToSee: (who: string, then: string) =>
       `The picture is too large to be seen by ${who} (3.7 MB at most). ${then}`,
     cantRead: (who: string, then: string) =>

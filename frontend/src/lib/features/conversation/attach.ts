@@ -74,7 +74,8 @@ export async function attach(
     const name = file.name || words.pasted;
     const key = `${Date.now()}-${i}-${Math.random().toString(36).slice(2)}`;
     const { size, type } = file;
-    return [{ key, name, size, type, id: null, data: file, sent: 0, sound: isSound(file) }];
+    const sound = prepare(conversation, key, file);
+    return [{ key, name, size, type, id: null, data: file, sent: 0, sound }];
   });
   conversation.files = [...conversation.files, ...fresh];
   const said = await Promise.all(fresh.map((file) => sendAhead(app, conversation, file)));
@@ -95,7 +96,8 @@ async function sendAhead(app: App, conversation: Conversation, file: DraftFile):
   }
   try {
     const { api, live } = app.connection;
-    const data = file.data;
+    // It may have been made smaller.
+    const data = conversation.files.find((one) => one.key === file.key)?.data ?? file.data;
     const kept = await live.call(() => keepFile(api, data, (sent) => change({ sent })));
     change({ id: kept.id, type: kept.type, sent: null });
     return '';
@@ -107,6 +109,47 @@ async function sendAhead(app: App, conversation: Conversation, file: DraftFile):
     }
     change({ sent: null });
     return '';
+  }
+}
+
+/** Whether a file can be used. A picture that is too large for a model is made smaller before that is known. */
+async function prepare(conversation: Conversation, key: string, file: File): Promise<boolean> {
+  if (!(await isSound(file))) return false;
+  if (file.size <= LARGEST_PICTURE || !(await startsAsPicture(file))) return true;
+  const data = await smaller(file).catch(() => null);
+  if (data) {
+    const { size, type } = data;
+    const name = `${file.name.replace(/\.[^.]*$/, '') || words.pasted}.${type.slice(6)}`;
+    const made = { data, size, type, name, was: file.size };
+    conversation.files = conversation.files.map((one) =>
+      one.key === key ? { ...one, ...made } : one,
+    );
+  }
+  return true;
+}
+
+/** Longest sides that are tried, in pixels: a model sees no more than the first. */
+const SIDES = [2576, 1568, 1024];
+
+/** A picture small enough for a model; nothing where this browser can't make one. */
+async function smaller(file: Blob): Promise<Blob | null> {
+  const picture = await createImageBitmap(file);
+  try {
+    for (const side of SIDES) {
+      const scale = Math.min(1, side / Math.max(picture.width, picture.height));
+      const canvas = document.createElement('canvas');
+      canvas.width = Math.max(1, Math.round(picture.width * scale));
+      canvas.height = Math.max(1, Math.round(picture.height * scale));
+      canvas.getContext('2d')?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+      // What is seen through stays so; a browser that can't write this kind writes another.
+      const made = await new Promise<Blob | null>((resolve) =>
+        canvas.toBlob(resolve, 'image/webp', 0.9),
+      );
+      if (made && made.size <= LARGEST_PICTURE) return made;
+    }
+    return null;
+  } finally {
+    picture.close();
   }
 }
 

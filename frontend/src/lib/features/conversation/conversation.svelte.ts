@@ -20,6 +20,8 @@ export interface DraftFile extends WaitingFile {
   key: string;
   sent: number | null;
   sound?: Promise<boolean>;
+  /** How large it was before it was made smaller, so that a model takes it. */
+  was?: number;
 }
 
 function keptFiles(draft: string): DraftFile[] {
@@ -187,8 +189,8 @@ export class Conversation {
   set files(files: DraftFile[]) {
     this.#files = files;
     // What the server keeps already survives a reload as well.
-    const kept = files.flatMap(({ key, name, size, type, id }) =>
-      id ? [{ key, name, size, type, id }] : [],
+    const kept = files.flatMap(({ key, name, size, type, id, was }) =>
+      id ? [{ key, name, size, type, id, was }] : [],
     );
     this.#drafts.write(this.#filesDraft, kept.length > 0 ? JSON.stringify(kept) : '');
   }
