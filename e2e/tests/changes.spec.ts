@@ -93,7 +93,7 @@ const lines = (page: Page) => page.locator('[data-lines]');
 const line = (page: Page, text: string) =>
   lines(page).locator('[data-key]').filter({ hasText: text }).first();
 
-// spec: changes-11, changes-12, changes-13, changes-14, changes-15
+// spec: changes-11, changes-12, changes-13, changes-14, changes-15, changes-16, changes-17, changes-18
 test(
   'the change of a session is seen while its agent works, file by file',
   { tag: '@both' },
@@ -177,5 +177,72 @@ test(
     await page.getByRole('tab', { name: /^Changes/ }).click();
     await page.getByRole('button', { name: /^Files of this change/ }).click();
     await expect(page.getByRole('dialog')).toContainText('1 of 5 viewed');
+    await tree.locator('[data-file="exports/csv_writer.py"]').click();
+
+    // Comments: on a line by its number, on the next one by keys, on the file.
+    const comments = page.locator('[data-comment]');
+    const write = async (text: string, button = 'Add to review') => {
+      await page.locator('[data-comment=writing] textarea').fill(text);
+      if (button) await comments.getByRole('button', { name: button }).click();
+    };
+    await line(page, 'order_by').locator('.no').last().click();
+    await write('Is there an index on (created_at, id)?');
+    await page.locator('[data-diff]').focus();
+    const here = page.locator('[data-key]:focus');
+    await expect(async () => {
+      await page.keyboard.press('j');
+      await expect(here).toContainText('query.iterator()', { timeout: 50 });
+    }).toPass({ intervals: [0] });
+    await page.keyboard.press('Enter');
+    await write('Why an iterator?');
+    await examine(page, 'changes-comments');
+    await page.getByRole('button', { name: 'Comment on the file' }).click();
+    await write('Not finished yet', '');
+    await page.reload();
+    await page.getByRole('tab', { name: /^Changes/ }).click();
+    await page.getByRole('button', { name: /^Files of this change/ }).click();
+    await tree.locator('[data-file="exports/csv_writer.py"]').click();
+    await expect(comments).toHaveCount(3);
+    await expect(page.locator('[data-comment=writing] textarea')).toHaveValue('Not finished yet');
+
+    // The agent goes on: a line moves with its comment, a line that is gone leaves its comment.
+    await server().api('POST', `/api/threads/${id}/messages`, {
+      id: crypto.randomUUID(),
+      text: script(
+        edit(writer, 'for order in query.iterator():', 'for order in query:'),
+        edit(writer, 'class CsvWriter:', '# Rows, in order.\n\nclass CsvWriter:'),
+        { text: 'Changed.' },
+      ),
+      mode: 'queue',
+    });
+    await expect(comments.filter({ hasText: 'index' })).toContainText('on line 18');
+    await expect(comments.filter({ hasText: 'Why an iterator?' })).toContainText(
+      'the line has changed',
+    );
+    await expect(page.locator('[data-comment=writing] textarea')).toHaveValue('Not finished yet');
+
+    // All that was added goes as one message, and the agent has it once.
+    await page.getByRole('button', { name: /^Send 2 comments/ }).click();
+    await expect(page.locator('[data-comment=sent]')).toHaveCount(2);
+    await expect(page.getByRole('button', { name: /^Send \d/ })).toHaveCount(0);
+    const heard = async () =>
+      (await server().model.heard()).filter(({ user }) =>
+        user.includes('2 comments on your change'),
+      );
+    await expect.poll(async () => (await heard()).length).toBeGreaterThan(0);
+    const { events } = await server().api<{
+      events: { kind: string; body: { id?: string; text?: string; role?: string } }[];
+    }>('GET', `/api/threads/${id}/events?limit=500`);
+    const said = events.flatMap(({ kind, body }) =>
+      kind === 'message' && body.role === 'user' && body.text?.includes('2 comments on')
+        ? [body]
+        : [],
+    );
+    expect(new Set(said.map((body) => body.id)).size).toBe(1);
+    const text = said[0]?.text;
+    expect(text).toContain('`exports/csv_writer.py`, line 18**');
+    expect(text).toContain('.order_by(Order.created_at, Order.id)');
+    expect(text).toContain('line 18 (you have changed this line since)');
+    expect(text).not.toContain('Not finished yet');
   },
 );

@@ -82,7 +82,7 @@ export class Keys {
       case 'zoom':
         return this.#inPlan('approve') || this.#zoom();
       case 'revise':
-        return this.#inPlan('revise') || this.#reply();
+        return this.#inPlan('revise') || this.#press('send-comments') || this.#reply();
       case 'done':
         return this.#done();
       case 'select':
@@ -121,13 +121,22 @@ export class Keys {
 
   /** To the item after or before the one that has the focus, as far as there is one. */
   #step(by: 1 | -1): boolean {
-    const all = [...document.querySelectorAll<HTMLElement>(ITEMS)].filter(
-      (item) => item.checkVisibility() && !item.parentElement?.closest(ITEMS),
-    );
     const { activeElement } = document;
+    // In a change one goes along its lines.
+    const change = activeElement?.closest<HTMLElement>('[data-diff]');
+    const all = change
+      ? [...change.querySelectorAll<HTMLElement>('[data-key]')]
+      : [...document.querySelectorAll<HTMLElement>(ITEMS)].filter(
+          (item) => item.checkVisibility() && !item.parentElement?.closest(ITEMS),
+        );
     const at = all.findIndex((item) => item.contains(activeElement));
     // In the list one begins at its top, in a conversation at its end.
-    const first = document.querySelector('[data-timeline]') ? all.length - 1 : 0;
+    const edge = change?.getBoundingClientRect().top ?? 0;
+    const first = change
+      ? all.findIndex((line) => line.getBoundingClientRect().bottom > edge)
+      : document.querySelector('[data-timeline]')
+        ? all.length - 1
+        : 0;
     const item = at < 0 ? all[first] : all[at + by];
     if (!item) return true;
     const own = item.matches('[tabindex], a[href]') ? item : null;

@@ -1,0 +1,81 @@
+/** Comments on lines: where they stand now, and as a message to the agent. */
+import { seen, type Line, type Part } from './rows';
+
+export interface LineComment {
+  id: string;
+  /** Its file, by the change's own name of it, and by its path. */
+  file: string;
+  path: string;
+  side: 'old' | 'new';
+  /** 0: the file. */
+  line: number;
+  /** The line as it was when this was written. */
+  quote: string;
+  text: string;
+  state: 'writing' | 'kept' | 'sent';
+  /** The line is not there any more. */
+  outdated: boolean;
+}
+
+export type Place = { at: Line } | 'folded' | 'outdated';
+
+/** Where the line of a comment is now: where it was, or wherever the same line has gone to. */
+export function placeOf(comment: LineComment, parts: readonly Part[]): Place {
+  const numberOf = (line: Line) => (comment.side === 'old' ? line.old : line.new);
+  let best: Line | null = null;
+  let folded = false;
+  for (const { gap, lines } of parts) {
+    if (gap) {
+      const from = comment.side === 'old' ? gap.old : gap.new;
+      if (comment.line >= from && (gap.count < 0 || comment.line < from + gap.count)) folded = true;
+      continue;
+    }
+    for (const line of lines) {
+      const number = numberOf(line);
+      if (number === null || line.text !== comment.quote) continue;
+      if (number === comment.line) return { at: line };
+      const nearer =
+        !best || Math.abs(number - comment.line) < Math.abs((numberOf(best) ?? 0) - comment.line);
+      // Empty lines are all alike.
+      if (comment.quote.trim() && nearer) best = line;
+    }
+  }
+  if (best) return { at: best };
+  return folded ? 'folded' : 'outdated';
+}
+
+/** One message with all comments and their exact places. */
+export function messageOf(comments: readonly LineComment[]): string {
+  const inOrder = [...comments].sort(
+    (a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0) || a.line - b.line,
+  );
+  const told = inOrder.map((comment) => {
+    const quote = comment.line && comment.quote.trim() ? `\n${fenced(comment.quote)}` : '';
+    return `**${where(comment)}**${quote}\n\n${comment.text.trim()}`;
+  });
+  const many = comments.length === 1 ? 'A comment' : `${comments.length} comments`;
+  return `${many} on your change:\n\n${told.join('\n\n')}`;
+}
+
+function where({ path, line, side, outdated }: LineComment): string {
+  const shown = code(seen(path.replaceAll('\n', '‹U+000A›')));
+  if (!line) return shown;
+  const was = side === 'old' ? ' as it was before your change' : '';
+  return `${shown}, line ${line}${was}${outdated ? ' (you have changed this line since)' : ''}`;
+}
+
+/** As it stands, whatever signs of Markdown are in it. */
+function code(text: string): string {
+  const ticks = '`'.repeat(longestRun(text) + 1);
+  const room = text.startsWith('`') || text.endsWith('`') ? ' ' : '';
+  return `${ticks}${room}${text}${room}${ticks}`;
+}
+
+function fenced(text: string): string {
+  const ticks = '`'.repeat(Math.max(3, longestRun(text) + 1));
+  return `${ticks}\n${text.replaceAll('\r', '')}\n${ticks}`;
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+}
