@@ -590,8 +590,10 @@ async def test_what_is_said_while_files_are_fetched_does_not_overtake_the_messag
     assert started[0] == [first]
     if thread.kind == "claude":
         (asked, *_) = [r for r in await thread.model.requests() if r["path"] == "/v1/messages"]
-        assert "Read this." in str(asked["body"])
-        assert "BANANA" not in str(asked["body"])
+        # On a slow machine the program has both by the time of its first request.
+        before, read, _ = str(asked["body"]).partition("Read this.")
+        assert read
+        assert "BANANA" not in before
 
 
 async def test_data_put_before_a_message_cannot_end_its_own_frame(thread: Any) -> None:
