@@ -1,8 +1,9 @@
 /** A browser whose server is gone: the page opens, is read and written, and catches up when it is back. */
-import { chromium } from '@playwright/test';
+import { chromium, type Route } from '@playwright/test';
 import { script } from '../src/model.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
-import { composer, said, say } from '../src/ui.ts';
+import { ask } from '../src/steps.ts';
+import { asks, composer, said, say } from '../src/ui.ts';
 import config from '../playwright.config.ts';
 
 const server = useServer({ settings: { MAINLOOP_ALLOWED_HOSTS: 'phone.test' } });
@@ -211,4 +212,36 @@ test('a newer version is offered once nothing would be lost, and is there after 
   await bar.getByRole('button', { name: 'Load it' }).click();
   await expect(bar).toHaveCount(0);
   await expect(said(page, /ok: .*Is there something new\?/)).toHaveCount(1);
+});
+
+// spec: writing-15
+test('a message that is edited while it is on its way is there once, as it was edited', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  // A turn that goes on, so that messages wait behind it.
+  await say(page, script(ask('Go on?', 'yes', 'no'), { text: 'Done.' }));
+  await expect(asks(page, 'Go on?')).toBeVisible();
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const held = async (route: Route) => {
+    await gate;
+    await route.continue();
+  };
+  await page.route('**/api/threads/main/messages', held, { times: 1 });
+  await say(page, 'As it was at first');
+  await page.getByRole('button', { name: 'edit', exact: true }).click();
+  await expect(composer(page)).toHaveValue('As it was at first');
+  await say(page, 'As it is now');
+  release();
+  const queued = async () => {
+    const state = await server().api<{ queued: { message: { text: string } }[] }>(
+      'GET',
+      '/api/state',
+    );
+    return state.queued.map(({ message }) => message.text);
+  };
+  await expect.poll(queued).toEqual(['As it is now']);
+  await expect(page.locator('[data-pending]')).toHaveCount(0);
+  expect(await queued()).toEqual(['As it is now']);
 });

@@ -304,3 +304,55 @@ test('an answer that is still held when the page goes away is sent on the way ou
   window.dispatchEvent(new Event('pagehide'));
   expect(server.api.answerOnTheWayOut).toHaveBeenCalledOnce();
 });
+
+/** A server that has messages by their ids, as the real one does: those in `delivered` can't be taken back. */
+function keeps(server: FakeServer, delivered: string[] = []) {
+  const has = new Map<string, string>();
+  const refuse = (code: string, status: number) => {
+    throw new Problem(status, code, code);
+  };
+  Object.assign(server.api, {
+    sendMessage: async (_: string, { id, text }: { id: string; text: string }) => {
+      if (server.refusal) throw server.refusal;
+      if (has.has(id) && has.get(id) !== text) refuse('message_exists', 409);
+      has.set(id, text);
+      return { id, text, status: 'queued' } as MessageBody;
+    },
+    withdrawMessage: async (_: string, id: string) => {
+      if (!has.get(id)) refuse('unknown_message', 404);
+      if (delivered.includes(id)) refuse('message_delivered', 409);
+      has.set(id, '');
+    },
+  });
+  return { has, texts: () => [...has.values()].filter(Boolean) };
+}
+
+// spec: writing-15
+test('a message that was edited while its request was under way is there once, as it was edited', async () => {
+  for (const arrived of [true, false]) {
+    const server = new FakeServer();
+    const { has, texts } = keeps(server);
+    const { live } = await follow(server);
+    if (arrived) has.set('first', 'as it was');
+    await live.sendMessage(MAIN, 'as it was edited', 'queue', [], ['first']);
+    await settle();
+    expect(texts()).toEqual(['as it was edited']);
+    expect(live.outbox.entries).toEqual([]);
+    // Once more: its own request may have been under way as well.
+    await live.sendMessage(MAIN, 'once more', 'queue', [], ['first', ...[...has.keys()].slice(1)]);
+    await settle();
+    expect(texts()).toEqual(['once more']);
+  }
+});
+
+// spec: writing-15
+test('what the agent has already stays as it was, and the edited message waits with the reason', async () => {
+  const server = new FakeServer();
+  const { has, texts } = keeps(server, ['first']);
+  has.set('first', 'as it was');
+  const { live } = await follow(server);
+  await live.sendMessage(MAIN, 'as it was edited', 'queue', [], ['first']);
+  await settle();
+  expect(texts()).toEqual(['as it was']);
+  expect(live.outbox.entries).toMatchObject([{ state: 'rejected', reason: 'message_delivered' }]);
+});

@@ -313,6 +313,7 @@ export class Live {
     text: string,
     mode: 'queue' | 'steer',
     files: WaitingFile[] = [],
+    edits: string[] = [],
   ): Promise<void> {
     await this.#putInOutbox({
       kind: 'message',
@@ -321,6 +322,7 @@ export class Live {
       text,
       mode,
       ...(files.length > 0 && { files }),
+      ...(edits.length > 0 && { edits }),
       at: Date.now(),
       state: 'waiting',
       reason: '',
@@ -393,7 +395,7 @@ export class Live {
         const attachments = await this.#keepFiles(entry);
         if (!attachments) return { outcome: 'gone' };
         const said = { id, text, mode, attachments };
-        const message = await this.call(() => api.sendMessage(entry.thread_id, said));
+        const message = await this.call(() => this.#post(entry, said));
         this.#changed(takeQueued(this.world, entry.thread_id, message));
       } else {
         const item = await this.call(() => api.answer(entry.item_id, entry.answer));
@@ -419,6 +421,25 @@ export class Live {
     } finally {
       this.#say({ type: 'outbox' });
     }
+  }
+
+  /** Say it in the place of what it was made of: under the same name, unless that has arrived and is taken back now. */
+  async #post(entry: WaitingMessage, said: Parameters<Api['sendMessage']>[1]) {
+    const { api } = this.#options;
+    const { thread_id: thread, edits: [first, ...others] = [] } = entry;
+    const takeBack = (id: string) =>
+      api.withdrawMessage(thread, id).catch((error: unknown) => {
+        if (!isProblem(error, 'unknown_message')) throw error;
+      });
+    if (!first) return api.sendMessage(thread, said);
+    for (const id of others) await takeBack(id);
+    try {
+      return await api.sendMessage(thread, { ...said, id: first });
+    } catch (error) {
+      if (!isProblem(error, 'message_exists')) throw error;
+    }
+    await takeBack(first);
+    return api.sendMessage(thread, said);
   }
 
   /**
@@ -710,4 +731,8 @@ function randomId(): string {
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+function isProblem(error: unknown, code: string): boolean {
+  return error instanceof Problem && error.code === code;
 }

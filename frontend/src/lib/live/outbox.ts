@@ -28,6 +28,8 @@ export interface WaitingMessage extends Kept {
   text: string;
   mode: 'queue' | 'steer';
   files?: WaitingFile[];
+  /** Messages whose place it takes: they were taken back while a request of them may have been under way. */
+  edits?: string[];
 }
 
 export interface WaitingAnswer extends Kept {

@@ -179,6 +179,7 @@ export class Conversation {
   set draft(text: string) {
     this.#draft = text;
     this.#drafts.write(this.id, text);
+    if (!text && this.#files.length === 0) this.#edits = [];
   }
 
   /** What the next message takes along. */
@@ -193,6 +194,15 @@ export class Conversation {
       id ? [{ key, name, size, type, id, was }] : [],
     );
     this.#drafts.write(this.#filesDraft, kept.length > 0 ? JSON.stringify(kept) : '');
+  }
+
+  /** Messages that were taken back into the draft. */
+  get #edits(): string[] {
+    return this.#drafts.read(`${this.id}:edits`).split(' ').filter(Boolean);
+  }
+
+  set #edits(ids: string[]) {
+    this.#drafts.write(`${this.id}:edits`, ids.join(' '));
   }
 
   get #filesDraft(): string {
@@ -338,9 +348,10 @@ export class Conversation {
       data: id ? null : data,
     }));
     if (!text && files.length === 0) return;
-    this.draft = '';
+    const edits = this.#edits;
     this.files = [];
-    await this.#connection.live.sendMessage(this.id, text, mode, files);
+    this.draft = '';
+    await this.#connection.live.sendMessage(this.id, text, mode, files, edits);
     // Only now: what was typed is kept in one place or the other.
     this.#drafts.flush();
   }
@@ -359,6 +370,8 @@ export class Conversation {
       sent: null,
     }));
     this.files = [...back, ...this.#files];
+    // Its request may be under way: what is made of it takes its place, wherever it has come to.
+    if (entry.state === 'waiting') this.#edits = [...this.#edits, ...(entry.edits ?? []), entry.id];
     await this.#connection.live.discard(entry.id);
   }
 
