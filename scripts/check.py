@@ -19,6 +19,9 @@ ENVIRONMENT = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PA
 # No check takes this long; one that hangs is named.
 LIMIT = 600
 
+# Files that have not changed are not read again.
+CACHED = ("--cache", "--cache-strategy=content", "--cache-location")
+
 CHECKS = {
     "ruff": [".venv/bin/ruff", "check", "."],
     "ruff format": [".venv/bin/ruff", "format", "--check", "."],
@@ -27,8 +30,8 @@ CHECKS = {
     "svelte-check": [".venv/bin/npm", "run", "--silent", "check", "-w", "frontend"],
     "gallery": [".venv/bin/npm", "run", "--silent", "check", "-w", "packages/ui"],
     "e2e": [".venv/bin/npm", "run", "--silent", "check", "-w", "e2e"],
-    "eslint": [NODE, "node_modules/eslint/bin/eslint.js", ".", "--max-warnings", "0"],
-    "prettier": [NODE, "node_modules/prettier/bin/prettier.cjs", ".", "--check"],
+    "eslint": [NODE, "node_modules/eslint/bin/eslint.js", ".", "--max-warnings", "0", *CACHED, "node_modules/.cache/eslint"],
+    "prettier": [NODE, "node_modules/prettier/bin/prettier.cjs", ".", "--check", *CACHED, "node_modules/.cache/prettier"],
     "api": ["scripts/api", "--check"],
 }
 

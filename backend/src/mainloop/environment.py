@@ -77,6 +77,15 @@ def agent_environment(environ: Mapping[str, str], agent: str) -> dict[str, str]:
     return {**_tool_chains(environ), **given, "PATH": _path(environ)}
 
 
+def project_may_set(name: str) -> bool:
+    """Whether a project may give this variable to what runs in its workspaces.
+
+    Not what an agent signs in with or is found by, nor what makes the loader run other code.
+    """
+    own = _CLAUDE | _BEDROCK | _BEDROCK_PATHS | _VERTEX | _VERTEX_PATHS | _SCRIPTED | {"HOME", "PATH"}
+    return name not in own and not name.startswith(("ANTHROPIC_", "CLAUDE_", "MAINLOOP_", "LD_", "DYLD_", "GIT_CONFIG"))
+
+
 def sign_ins(environ: Mapping[str, str]) -> list[str]:
     """The names of the variables by which Claude would sign in, strongest first; empty where there is none."""
     return [name for name in _SIGN_INS if environ.get(name)]

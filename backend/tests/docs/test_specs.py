@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SPECS = (
     "chat",
     "sessions",
+    "projects",
     "kept",
     "changes",
     "forges",

@@ -1,6 +1,7 @@
 """Local workspaces with real git, real sandboxes and real processes."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -506,6 +507,23 @@ def test_a_program_in_a_workspaces_configuration_does_not_run_on_the_host(
         )
     assert local.save("s1", "mainloop/s1", mirror) == commit
     assert not ran.exists()
+
+
+@pytest.mark.spec("projects-9")
+def test_files_that_came_along_are_ignored_by_git_there(
+    local: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in (".env", "a [b] c", "README"):
+        (mine / name).write_text("mine")
+    spec = dataclasses.replace(session(mirror, project), beside=mine, files=(".env", "a [b] c"))
+    workspace = Path(local.prepare(spec).path)
+    assert (workspace / "a [b] c").read_text() == "mine"
+    seen = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=workspace, check=True, capture_output=True, text=True
+    )
+    assert seen.stdout == ""
 
 
 def test_a_session_is_saved_while_its_agent_works(

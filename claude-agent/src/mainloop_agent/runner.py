@@ -34,6 +34,9 @@ from mainloop_agent.calls import Calls, in_words
 from mainloop_agent.policy import Rules, ToolCall
 from mainloop_agent.reporter import Reporter, deliver_spool
 from mainloop_agent.server import Refused, Server
+from mainloop_agent.set_up import TOOL as SET_UP
+from mainloop_agent.set_up import Outcome as SetUpOutcome
+from mainloop_agent.set_up import SetUp
 from mainloop_agent.spending import Counter
 from mainloop_agent.spool import Spool, older_runs
 from mainloop_agent.titles import title_of
@@ -59,6 +62,7 @@ from mainloop_models.runner import (
     Welcome,
     Work,
     WorkMessage,
+    WorkspaceSetUp,
 )
 
 log = logging.getLogger(__name__)
@@ -75,6 +79,14 @@ STIR_SECONDS = 10.0
 IDLE_PAUSE = 0.1
 
 
+# Characters of a failed set-up's output that the agent is told.
+SET_UP_EXCERPT = 4000
+
+NOT_SET_UP = AgentError(
+    code="other",
+    message="The set-up of its workspace was stopped.",
+    hint="Try again to run it anew, or change it in the settings of the project.",
+)
 PAUSED = AgentError(code="ceiling", message="A spending ceiling was reached.")
 
 MakeAgent = Callable[[Setup, Host], Agent]
@@ -176,6 +188,8 @@ class Runner:
         self._before = welcome.before
         # The agent can be talked to.
         self._started = False
+        # Still to be run in this workspace.
+        self._set_up = SetUp(run, welcome.set_up) if welcome.set_up else None
         # Messages that need no further turn; the newest attempt at each; those handed into a running turn.
         self._finished: set[str] = set()
         self._tried: dict[str, int] = {}
@@ -252,7 +266,7 @@ class Runner:
             if (ending := self._ending()) is not None:
                 return RunEnded(reason=ending)
             if (turn := await self._next_turn()) is not None:
-                end = await self._agent.prompt(turn)
+                end = await self._take_up(turn)
             elif await self._agent_stirs():
                 self._start_turn([])
                 end = await self._agent.carry_on()
@@ -260,6 +274,37 @@ class Runner:
                 continue
             if (ended := self._finish(end)) is not None:
                 return ended
+
+    async def _take_up(self, prompt: Prompt) -> TurnEnd:
+        """One turn of the agent; the first one in a new workspace begins with the project's set-up."""
+        if self._set_up is not None:
+            words = await self._run_set_up(self._set_up)
+            if words is None:
+                return TurnEnd("interrupted") if self._ending() == "stopped" else TurnEnd("failed", error=NOT_SET_UP)
+            self._set_up = None
+            prompt = replace(prompt, text="\n\n".join([*framed([words]), prompt.text]))
+        return await self._agent.prompt(prompt)
+
+    async def _run_set_up(self, set_up: SetUp) -> str | None:
+        """Runs it as a call that is seen like the agent's own. What the agent is told of it, or None: it was stopped."""
+        call = ToolCall(f"set-up-{uuid.uuid4()}", SET_UP, {"command": set_up.command})
+        self.tool_called(call)
+        try:
+            outcome = await set_up.run()
+        except OSError as error:
+            outcome = SetUpOutcome(False, f"It could not be started: {error}")
+        self.tool_ended(call.id, outcome.ok, outcome.output)
+        if set_up.stopped:
+            self._set_up = SetUp(self._run, set_up.command)
+            return None
+        self._reporter.report(WorkspaceSetUp(turn=self._number, ok=outcome.ok))
+        if outcome.ok:
+            return f"This workspace was set up for you: `{set_up.command}` ended well."
+        excerpt = outcome.output[-SET_UP_EXCERPT:]
+        return (
+            f"The project's set-up failed in this workspace: `{set_up.command}`. Mend what you need of it. Its last output:"
+            f"\n\n{excerpt}"
+        )
 
     async def _start_agent(self) -> None:
         await self._agent.start()
@@ -325,7 +370,7 @@ class Runner:
         if (stop or pause) and not turn.interrupted:
             turn.interrupted, turn.paused = True, not stop
             self._do_beside(self._interrupt(turn))
-        if self._agent.capabilities.can_steer and self._started:
+        if self._agent.capabilities.can_steer and self._started and self._set_up is None:
             for message in self._work.messages:
                 # What was given before is told with the turn that it was in.
                 fresh = message.mode == "steer" and not message.again and message.id not in self._steered
@@ -340,6 +385,8 @@ class Runner:
 
     async def _interrupt(self, turn: "_Turn") -> None:
         """Stops this turn and no other. An agent that does not heed is asked again, then ended."""
+        if self._set_up is not None:
+            return self._set_up.stop()
         for _ in range(3):
             with suppress(AgentFailed, TimeoutError):
                 async with asyncio.timeout(INTERRUPT_SECONDS):

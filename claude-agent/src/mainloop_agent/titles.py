@@ -19,6 +19,8 @@ def _words(tool: str, given: Mapping[str, object], workspace: str) -> str:
         return relative(text(name), workspace)
 
     match tool:
+        case "SetUp":
+            return f"set up: {text('command')}"
         case "Bash":
             return f"run {text('command')}"
         case "Read" | "NotebookRead":

@@ -30,6 +30,8 @@ class RunFile(Model):
     confined: bool = False
     # The agent's whole environment besides HOME and what its kind sets: credentials, PATH, certificates.
     environment: dict[str, str] = {}
+    # What the project sets for everything that runs in its workspaces; nothing in `environment` is replaced by it.
+    variables: dict[str, str] = {}
 
 
 # ---- hello ----------------------------------------------------------------------------------------------------
@@ -104,6 +106,8 @@ class Welcome(Model):
     deferred_call: str | None = None
     # What was said so far, for an agent that has no record of it: put before the first thing it is told.
     before: str = ""
+    # A command that makes a new workspace fit to work in, run before the first turn; empty: none, or it has run.
+    set_up: str = ""
     demo: bool = False
 
 
@@ -171,6 +175,14 @@ class ToolEnded(Model):
     turn: int
     status: Literal["ok", "error", "denied", "unknown"]
     output: str = ""
+
+
+class WorkspaceSetUp(Model):
+    """The project's set-up has run to its end in this workspace; it is not run again there."""
+
+    kind: Literal["workspace_set_up"] = "workspace_set_up"
+    turn: int
+    ok: bool
 
 
 class Todo(Model):
@@ -283,6 +295,7 @@ ReportBody = Annotated[
     | ToolCalled
     | ToolEnded
     | Todo
+    | WorkspaceSetUp
     | Released
     | AskOpened
     | AnswerTaken

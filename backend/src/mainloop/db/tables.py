@@ -256,6 +256,8 @@ session = sa.Table(
     sa.Column("prompt_hash", Words(64), nullable=False),
     sa.Column("parked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("confined", sa.Boolean, nullable=False, server_default=sa.true()),
+    # The project's set-up has run in the workspace it has.
+    sa.Column("set_up", sa.Boolean, nullable=False, server_default=sa.false()),
     # Since when it waits for a slot.
     sa.Column("queued_at", Instant),
     sa.Column("result", JSON),
@@ -430,6 +432,10 @@ project = sa.Table(
     sa.Column("error", Words, nullable=False, server_default=""),
     # Ignored files that are kept all the same: patterns as of a .gitignore.
     sa.Column("keep_ignored", JSON, nullable=False, server_default="[]"),
+    # `projects.schemas.ProjectSettings`.
+    sa.Column("settings", JSON, nullable=False, server_default="{}"),
+    # How far a fetch is, in git's words, while one runs.
+    sa.Column("progress", Words, nullable=False, server_default=""),
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -170,6 +170,17 @@ class Mirror:
             raise BranchMissing(name=branch, known=_few(branches))
         return branches[branch]
 
+    def files_at(self, commit: str) -> list[str]:
+        """The names at the top of a commit."""
+        return git("ls-tree", "--name-only", "-z", commit, repository=self._path).rstrip("\0").split("\0")
+
+    def text_at(self, commit: str, path: str) -> str:
+        """A file of a commit as text, at most a megabyte of it; nothing where it has no such file."""
+        try:
+            return git("cat-file", "blob", f"{commit}:{path}", repository=self._path)[:1_000_000]
+        except GitFailed:
+            return ""
+
     def start_session(self, session_id: str, commit: str) -> str:
         """Remembers where a session begins, once; the commit it began at, also when asked again."""
         ref = f"{_session_refs(session_id)}base"

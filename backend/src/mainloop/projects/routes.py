@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from mainloop.access.service import CurrentDevice
 from mainloop.http.context import CurrentDatabase
 from mainloop.projects import store
-from mainloop.projects.schemas import AddProject, ChangeProject, Project
+from mainloop.projects.schemas import AddProject, ChangeProject, Found, Project
 from mainloop.projects.schemas import Projects as ProjectList
 from mainloop.projects.service import Projects, as_project
 
@@ -46,5 +46,11 @@ def change_project(
     projects: Annotated[Projects, Depends(_projects)],
     me: CurrentDevice,
 ) -> Project:
-    """Change its settings, from the next session that is closed on."""
+    """Change its settings. They hold for what begins from now on: a workspace, a run, a close."""
     return database.write(lambda unit: projects.change(unit, project_id, given))
+
+
+@router.get("/{project_id}/found", name="look_into_project")
+def look_into_project(project_id: str, projects: Annotated[Projects, Depends(_projects)], me: CurrentDevice) -> Found:
+    """What a look into the project finds that its settings could say: its branches, set-up and test commands."""
+    return projects.found(project_id)

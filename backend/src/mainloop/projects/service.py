@@ -3,7 +3,7 @@
 import re
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -14,7 +14,8 @@ from mainloop.errors import BadInput, MainloopError, ProjectExists, UnknownProje
 from mainloop.events.unit import Database, UnitOfWork
 from mainloop.projects import store
 from mainloop.projects.mirror import Mirror, checked_source, mirror_of
-from mainloop.projects.schemas import AddProject, ChangeProject, Project
+from mainloop.projects.proposals import proposals
+from mainloop.projects.schemas import AddProject, ChangeProject, Found, Project, ProjectSettings
 
 FETCH: Final = "fetch_project"
 # Projects are added one after the other, or two would get one name.
@@ -43,11 +44,43 @@ class Projects:
     def change(self, unit: UnitOfWork, id_or_name: str, given: ChangeProject) -> Project:
         """Change a project's settings. Raises UnknownProject, BadInput."""
         row = self.named(unit.connection, id_or_name)
-        patterns = [pattern.strip() for pattern in given.keep_ignored]
-        if any(ord(character) < 32 for pattern in patterns for character in pattern):
-            raise BadInput(what="A pattern is one line, as in a .gitignore.")
-        store.update(unit, row.id, keep_ignored=[pattern for pattern in patterns if pattern])
+        changes: dict[str, Any] = {}
+        if given.keep_ignored is not None:
+            changes["keep_ignored"] = [pattern for pattern in given.keep_ignored if pattern]
+        if given.settings is not None:
+            if given.settings.branch is not None:
+                self.mirror(row.id).resolve(given.settings.branch)
+            if given.settings.files and not _is_folder(row.source):
+                raise BadInput(
+                    what="Files can be copied where the project is a folder of this machine, not an address."
+                )
+            changes["settings"] = given.settings.model_dump()
+        if changes:
+            store.update(unit, row.id, **changes)
         return as_project(self.named(unit.connection, row.id))
+
+    def settings(self, project_id: str) -> ProjectSettings:
+        """What the person has set for it. Raises UnknownProject."""
+        row = self._database.read(lambda c: self.named(c, project_id))
+        return ProjectSettings.model_validate(row.settings)
+
+    def files(self, project_id: str) -> tuple[Path | None, tuple[str, ...]]:
+        """The person's checkout, and what of it each new workspace gets."""
+        row = self._database.read(lambda c: self.named(c, project_id))
+        files = ProjectSettings.model_validate(row.settings).files
+        return (Path(row.source), tuple(files)) if files else (None, ())
+
+    def found(self, project_id: str) -> Found:
+        """What a look into the project finds that its settings could say. Raises UnknownProject."""
+        row = self._database.read(lambda c: self.named(c, project_id))
+        if row.default_branch is None:
+            return Found(branches=[], set_up=[], test=[])
+        mirror = self.mirror(row.id)
+        branches = mirror.branches()
+        wanted = ProjectSettings.model_validate(row.settings).branch or row.default_branch
+        commit = branches.get(wanted) or branches.get(row.default_branch)
+        set_up, test = proposals(mirror, commit) if commit else ([], [])
+        return Found(branches=sorted(name for name in branches if name != "HEAD"), set_up=set_up, test=test)
 
     def add(self, unit: UnitOfWork, given: AddProject) -> tuple[Project, bool]:
         """Remember a project and start fetching it; answers it and whether it is new. Raises BadInput, ProjectExists."""
@@ -134,6 +167,10 @@ def _source(given: str) -> str:
     if text and looks_local:
         raise BadInput(what=f"{text} is not a whole path. Give it from the root, like /home/you/{text}.")
     return checked_source(text)
+
+
+def _is_folder(source: str) -> bool:
+    return Path(source).is_absolute()
 
 
 def _name_of(source: str) -> str:

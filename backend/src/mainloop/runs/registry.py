@@ -74,6 +74,8 @@ class Registry:
     )
     cut_off: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
     admission: Callable[[UnitOfWork, Row], AgentError | None] | None = None
+    # The command that is still to be run in a thread's workspace before its first turn; empty: none.
+    set_up: Callable[[sa.Connection, Row], str] = lambda connection, row: ""
     work: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
     overdue: list[Callable[[UnitOfWork, str], None]] = field(default_factory=list[Callable[[UnitOfWork, str], None]])
     unreachable: list[Callable[[UnitOfWork, str, int, datetime], None]] = field(

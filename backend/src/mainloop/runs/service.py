@@ -218,6 +218,7 @@ class Runs:
             approved=approved,
             deferred_call=row.deferred_call,
             before=history.so_far(unit.connection, caller.thread_id) if row.record_lost else "",
+            set_up=self.registry.set_up(unit.connection, row),
             demo=row.demo,
         )
 

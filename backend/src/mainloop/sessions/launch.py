@@ -31,17 +31,18 @@ class Launcher:
         self._environment = environment
 
     def start(self, run: NewRun) -> int | None:
-        mirror = None
+        mirror, variables = None, dict[str, str]()
         kind = self._database.read(lambda c: runs_store.agent(c, run.thread_id)).kind
         if run.role == "session":
             session = self._database.read(lambda c: store.find(c, run.thread_id))
             if session is not None and session.project_id:
                 mirror = self._projects.mirror(session.project_id).path
+                variables = self._projects.settings(session.project_id).environment
         else:
             self._workspaces.prepare(WorkspaceSpec(run.thread_id))
         environment = {**agent_environment(self._environment, kind), **git_identity()}
         return self._workspaces.start_run(
-            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror)
+            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror, variables)
         )
 
     def has_room(self) -> bool:

@@ -30,7 +30,8 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             return
         try:
             source = _source(session_id, row) if row.project_id else None
-            prepared = workspaces.prepare(WorkspaceSpec(session_id, source, _kept(session_id, row)))
+            beside, files = projects.files(row.project_id) if row.project_id else (None, ())
+            prepared = workspaces.prepare(WorkspaceSpec(session_id, source, _kept(session_id, row), beside, files))
         except MainloopError as error:
             sentence = error.sentence
             database.write(lambda unit: sessions.fail(unit, session_id, sentence))
@@ -47,7 +48,8 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
 
     def _source(session_id: str, row: Row) -> Source:
         mirror = projects.mirror(row.project_id)
-        upstream = str(projects.refresh(row.project_id).default_branch)
+        project = projects.refresh(row.project_id)
+        upstream = projects.settings(row.project_id).branch or str(project.default_branch)
         return Source(
             mirror=mirror.path,
             commit=mirror.start_session(session_id, row.base or mirror.resolve(upstream)),

@@ -2,10 +2,14 @@
 
 from typing import Any, Final
 
+import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
+from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
+from mainloop.projects import store as projects_store
+from mainloop.projects.schemas import ProjectSettings
 from mainloop.runs import mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Call, Registry, Said
@@ -80,7 +84,9 @@ class Progress:
 
     def register(self, registry: Registry) -> None:
         """Take part in what runners report and in what happens to asks."""
-        registry.prompt("session", lambda c, row: session_prompt(self._moves.body(c, row.thread_id)))
+        registry.prompt("session", self._prompt)
+        registry.set_up = self._set_up_command
+        registry.on(r.WorkspaceSetUp, self._set_up)
         registry.tool("report", REPORT, ReportArguments, self._report, roles={"session"})
         registry.ask_tool("ask", ASK, AskArguments, roles={"session"})
         registry.ask_tool("form", FORM, FormArguments, roles={"session"})
@@ -95,6 +101,22 @@ class Progress:
         self._spending.on_stopped(self._no_longer_paused)
         self._inbox.on_opened(self._item_opened)
         self._inbox.on_done(self._item_done)
+
+    def _prompt(self, connection: sa.Connection, row: Row) -> str:
+        session = self._moves.body(connection, row.thread_id)
+        return session_prompt(session, self._settings(connection, session.project_id))
+
+    def _set_up_command(self, connection: sa.Connection, row: Row) -> str:
+        session = store.find(connection, row.thread_id)
+        settings = self._settings(connection, session.project_id) if session and not session.set_up else None
+        return settings.set_up if settings else ""
+
+    def _settings(self, connection: sa.Connection, project_id: str | None) -> ProjectSettings | None:
+        project = projects_store.find(connection, project_id) if project_id else None
+        return ProjectSettings.model_validate(project.settings) if project else None
+
+    def _set_up(self, unit: UnitOfWork, said: Said, body: r.WorkspaceSetUp) -> None:
+        store.update(unit, said.thread_id, set_up=True)
 
     def _turn_started(self, unit: UnitOfWork, said: Said, body: r.TurnStarted) -> None:
         if said.thread.role != "session":

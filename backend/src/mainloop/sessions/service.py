@@ -235,6 +235,8 @@ class Sessions:
 
     def _keep(self, unit: UnitOfWork, session_id: str) -> None:
         number = store.add_kept(unit, session_id)
+        # The next workspace is another one.
+        store.update(unit, session_id, set_up=False)
         self._runs.phases.enqueue(unit, KEEP, session_id, str(number))
 
     def became_of_work(self, unit: UnitOfWork, session_id: str, number: int, **values: Any) -> None:

@@ -163,6 +163,7 @@ class ProtocolServer:
         environment: Mapping[str, str] | None = None,
         wrap: list[str] | None = None,
         confined: bool = False,
+        variables: Mapping[str, str] | None = None,
         **welcome: Any,
     ) -> Path:
         """Numbers a run and writes its run file, as a phase does. `welcome` holds for later runs too, over what the log says."""
@@ -194,6 +195,7 @@ class ProtocolServer:
             wrap=wrap or [],
             confined=confined,
             environment={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **(environment or {})},
+            variables=dict(variables or {}),
         )
         path = self.home / "run.json"
         path.write_text(run.model_dump_json())

@@ -16,6 +16,7 @@ from mainloop.workspaces.base import (
     WorkspaceBusy,
     WorkspaceSpec,
 )
+from mainloop.workspaces.local.along import bring_along
 from mainloop.workspaces.local.keeping import keep_all, take_away
 from mainloop.workspaces.local.looking import look_at
 
@@ -52,8 +53,11 @@ class MemoryWorkspaces:
         with self._lock:
             put_back = spec.kept is not None and not (path.is_dir() and any(path.iterdir()))
             path.mkdir(parents=True, exist_ok=True)
+            empty = not any(path.iterdir())
             if put_back and spec.kept is not None:
                 spec.kept.keep.put_back(spec.thread_id, spec.kept.number, path, {})
+            if empty and spec.beside is not None:
+                bring_along(spec.beside, spec.files, path)
             if spec.source is None:
                 return Prepared(str(path), put_back=put_back)
             self.commits.setdefault(spec.thread_id, spec.source.commit)

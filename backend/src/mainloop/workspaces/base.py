@@ -74,11 +74,15 @@ class WorkspaceSpec:
     """`source` is None for a thread without a project: its workspace is an empty folder.
 
     `kept`: what was kept of its workspace when that was removed, see `Workspaces.keep`.
+    `beside` is only read, and git is told to ignore what came from there.
     """
 
     thread_id: str
     source: Source | None = None
     kept: "Kept | None" = None
+    # A folder of the person's, and what of it a new workspace gets besides: files and folders by their path inside.
+    beside: Path | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class RunSpec:
     environment: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     # The mirror of the session's project, which its clone borrows objects from.
     mirror: Path | None = None
+    # What the project sets for everything that runs in its workspaces.
+    variables: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

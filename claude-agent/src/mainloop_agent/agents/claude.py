@@ -283,7 +283,7 @@ class ClaudeAgent:
 
     def _environment(self) -> dict[str, str]:
         home = self._run.agent_home
-        environment = {**DEFAULTS, **self._run.environment, **FIXED}
+        environment = {**DEFAULTS, **self._run.variables, **self._run.environment, **FIXED}
         environment.update({"HOME": home, "CLAUDE_CONFIG_DIR": f"{home}/.claude"})
         if self._welcome.deferred_call is None:
             # A call that was never reported as deferred is over. Else it would be taken up now, in a turn of its own.

@@ -333,7 +333,7 @@ class ScriptedAgent:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._run.workspace,
-            env={**os.environ, **self._run.environment, "HOME": self._run.agent_home},
+            env={**os.environ, **self._run.variables, **self._run.environment, "HOME": self._run.agent_home},
             start_new_session=True,
         )
         try:

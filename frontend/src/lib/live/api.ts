@@ -19,7 +19,9 @@ import type {
   Offer,
   Permission,
   Preview,
+  FoundInProject,
   Project,
+  ProjectChanges,
   Session,
   State,
   Usage,
@@ -178,6 +180,16 @@ export class Api {
 
   addProject(project: { source: string; name?: string }): Promise<Project> {
     return dataOf(this.#client.POST('/api/projects', { body: project }));
+  }
+
+  changeProject(id: string, changes: ProjectChanges): Promise<Project> {
+    const params = { path: { project_id: id } };
+    return dataOf(this.#client.PATCH('/api/projects/{project_id}', { params, body: changes }));
+  }
+
+  lookIntoProject(id: string): Promise<FoundInProject> {
+    const params = { path: { project_id: id } };
+    return dataOf(this.#client.GET('/api/projects/{project_id}/found', { params }));
   }
 
   async projects(): Promise<Project[]> {

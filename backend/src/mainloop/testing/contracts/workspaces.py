@@ -9,7 +9,7 @@ import pytest
 from mainloop.git import git_bytes
 from mainloop.projects.mirror import Mirror
 from mainloop.testing.waiting import eventually
-from mainloop.workspaces.base import Kept, RunSpec, WorkspaceBusy, Workspaces, WorkspaceSpec
+from mainloop.workspaces.base import Kept, RunSpec, WorkspaceBusy, WorkspaceRefused, Workspaces, WorkspaceSpec
 
 
 class WorkspacesContract:
@@ -23,6 +23,28 @@ class WorkspacesContract:
         (Path(first.path) / "notes").write_text("mine")
         assert workspaces.prepare(WorkspaceSpec("s1")) == first
         assert (Path(first.path) / "notes").read_text() == "mine"
+
+    @pytest.mark.spec("projects-9")
+    def test_files_of_the_person_come_along_once_and_links_out_of_their_folder_do_not(
+        self, workspaces: Workspaces, tmp_path: Path
+    ) -> None:
+        mine = tmp_path / "mine"
+        (mine / "local").mkdir(parents=True)
+        (mine / ".env").write_text("KEY=local")
+        (mine / "local/settings").write_text("mine")
+        (tmp_path / "secret").write_text("secret")
+        (mine / "local/out").symlink_to(tmp_path / "secret")
+        spec = WorkspaceSpec("s1", beside=mine, files=(".env", "local"))
+        path = Path(workspaces.prepare(spec).path)
+        assert {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()} == {".env", "local/settings"}
+        (path / ".env").write_text("KEY=other")
+        workspaces.prepare(spec)
+        assert (path / ".env").read_text() == "KEY=other"
+        assert (mine / ".env").read_text() == "KEY=local"
+        (mine / "away").symlink_to(tmp_path / "secret")
+        for missing in ("nowhere", "away"):
+            with pytest.raises(WorkspaceRefused, match=f"{missing} is to be copied"):
+                workspaces.prepare(WorkspaceSpec(f"s-{missing}", beside=mine, files=(missing,)))
 
     def test_many_may_prepare_the_same_workspace_at_once(self, workspaces: Workspaces) -> None:
         with ThreadPoolExecutor(8) as pool:

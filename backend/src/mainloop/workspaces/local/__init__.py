@@ -34,6 +34,7 @@ from mainloop.workspaces.base import (
     WorkspaceRefused,
     WorkspaceSpec,
 )
+from mainloop.workspaces.local.along import bring_along
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
 from mainloop.workspaces.local.looking import look_at
@@ -247,6 +248,7 @@ class LocalWorkspaces:
             wrap=self._sandbox.wrap(policy),
             confined=self._sandbox.confined,
             environment=dict(spec.environment),
+            variables=dict(spec.variables),
         )
 
     def _spawn(self, at: _Places) -> int:
@@ -270,7 +272,7 @@ class LocalWorkspaces:
 
 def _make(at: _Places, spec: WorkspaceSpec) -> None:
     """In a folder beside it, then by one rename: what stands at its place is whole."""
-    if spec.source is None and spec.kept is None:
+    if spec.source is None and spec.kept is None and spec.beside is None:
         at.workspace.mkdir(mode=0o700, exist_ok=True)
         return
     for unfinished in at.folder.glob("making-*"):
@@ -283,6 +285,8 @@ def _make(at: _Places, spec: WorkspaceSpec) -> None:
         spec.kept.keep.put_back(spec.thread_id, spec.kept.number, making, objects)
     elif spec.source is not None:
         _clone(making, spec.source)
+    if spec.beside is not None:
+        bring_along(spec.beside, spec.files, making)
     making.rename(at.workspace)
 
 

@@ -1,4 +1,4 @@
-import type { Project } from '$lib/live/types';
+import type { FoundInProject, Project, ProjectChanges } from '$lib/live/types';
 import type { Connection } from '$lib/shared/connection.svelte';
 
 /** Repositories that mainloop knows. */
@@ -22,6 +22,17 @@ export class Projects {
     const project = await live.call(() => api.addProject(name ? { source, name } : { source }));
     live.takeProject(project);
     return project;
+  }
+
+  async change(id: string, changes: ProjectChanges): Promise<void> {
+    const { api, live } = this.#connection;
+    live.takeProject(await live.call(() => api.changeProject(id, changes)));
+  }
+
+  /** What a look into it finds that its settings could say. */
+  look(id: string): Promise<FoundInProject> {
+    const { api, live } = this.#connection;
+    return live.call(() => api.lookIntoProject(id));
   }
 
   /** Read them again: no event tells when a fetch has ended. */
