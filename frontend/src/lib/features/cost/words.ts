@@ -1,15 +1,15 @@
 import type { Ceiling, Sum } from '$lib/live/types';
-import { en } from '$lib/messages/en';
+import { cost as costWords } from '$lib/messages/cost';
 import { dollars, whole } from '$lib/shared/time';
 
 /** Money as far as it is known: what is unknown is said, never shown as nothing. */
 export function costOf(sum: Sum): string {
-  if (typeof sum.cost_usd !== 'number') return sum.tokens ? en.cost.unknown : '–';
-  return sum.unpriced_tokens ? en.cost.atLeast(dollars(sum.cost_usd)) : dollars(sum.cost_usd);
+  if (typeof sum.cost_usd !== 'number') return sum.tokens ? costWords.unknown : '–';
+  return sum.unpriced_tokens ? costWords.atLeast(dollars(sum.cost_usd)) : dollars(sum.cost_usd);
 }
 
 export function amountOf(ceiling: Ceiling, amount: number | null | undefined): string {
-  if (typeof amount !== 'number') return en.cost.none;
+  if (typeof amount !== 'number') return costWords.none;
   return ceiling.unit === 'usd' ? dollars(amount) : whole(amount);
 }
 

@@ -1,0 +1,38 @@
+/** The words of the projects, loaded with what shows them. */
+
+export const projects = {
+  title: 'Projects',
+  text: 'Repositories that sessions can work on. mainloop keeps its own copy; yours is written to only when you say so.',
+  none: 'No projects yet',
+  noneText: 'Add a repository by its path on the server or by its address.',
+  add: 'Add a project',
+  source: 'Path or address',
+  sourceHint: '/home/you/code/shop, or git@host:you/shop.git',
+  name: 'Name (optional)',
+  submit: 'Add',
+  fetching: 'fetching',
+  ready: 'ready',
+  failed: 'failed',
+  branch: 'main branch',
+  settings: {
+    title: 'Settings',
+    branch: 'Sessions start from',
+    ownBranch: (name: string) => `its own default branch (${name})`,
+    setUp: 'Set-up',
+    setUpNote:
+      'Runs once in each new workspace, in the sandbox, before the agent begins. It may run twice where it was cut off.',
+    because: (file: string) => `because of ${file}`,
+    test: 'Tests: work counts as done when this ends well',
+    instructions: 'What every agent here should know',
+    environment: 'Variables',
+    environmentNote: 'For everything that runs in a workspace. Agents can read them: no secrets.',
+    files: 'Files of your checkout to copy',
+    filesNote:
+      'What git does not have and agents need, a path a line. Agents can read them; git ignores them there.',
+    keepIgnored: 'Ignored files to keep',
+    keepIgnoredNote:
+      'Patterns as in a .gitignore: kept with the rest when a session is closed, though git ignores them.',
+    save: 'Save',
+    saved: 'Saved. It holds for sessions that begin from now on.',
+  },
+};
