@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { bash } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
@@ -19,6 +20,7 @@ test.beforeAll(() => {
   const shop = `${folder}/shop`;
   git('init', '-q', '-b', 'main', shop);
   writeFileSync(`${shop}/README.md`, '# Shop\n');
+  writeFileSync(`${shop}/package.json`, '{"scripts": {"test": "vitest"}}');
   git('-C', shop, 'add', '.');
   git('-C', shop, 'commit', '-q', '-m', 'Begin');
   mkdirSync(`${folder}/notes`);
@@ -56,7 +58,7 @@ test(
   },
 );
 
-// spec: sessions-22, sessions-23
+// spec: sessions-22, sessions-23, projects-1, projects-3, projects-6
 test(
   'a session of a project commits on a branch of its own, and the checkout stays as it was',
   {
@@ -67,7 +69,19 @@ test(
       source: `${folder}/shop`,
     });
     const page = await visit(server(), { path: '/projects' });
-    await expect(page.locator(`[data-project="${project}"]`)).toContainText('ready');
+    const shop = page.locator(`[data-project="${project}"]`);
+    await expect(shop).toContainText('ready');
+    await shop.getByText('Settings', { exact: true }).click();
+    await shop.getByRole('button', { name: 'npm test because of package.json' }).click();
+    await expect(shop.getByRole('textbox', { name: /^Tests/ })).toHaveValue('npm test');
+    await shop.getByRole('textbox', { name: 'Variables' }).fill('PATH=/tmp');
+    await shop.getByRole('button', { name: 'Save' }).click();
+    await expect(shop.getByRole('alert')).toContainText("PATH can't be set for a project");
+    await shop.getByRole('textbox', { name: 'Variables' }).fill('SHOP=corner');
+    await shop.getByRole('textbox', { name: 'Set-up' }).fill('echo "the $SHOP shop is ready"');
+    await examine(page, 'project-settings');
+    await shop.getByRole('button', { name: 'Save' }).click();
+    await expect(shop.getByRole('status')).toContainText('Saved');
 
     await page.goto(`${server().url}/sessions`);
     await page.getByRole('button', { name: 'New session' }).first().click();
@@ -82,6 +96,9 @@ test(
     await dialog.getByRole('combobox', { name: 'Project' }).selectOption({ label: 'shop' });
     await dialog.getByRole('button', { name: 'Start' }).click();
     await expect(said(page, 'Committed:').last()).toContainText('Say when it is open');
+
+    await page.getByRole('button', { name: /set up: echo/ }).click();
+    await expect(page.getByText('the corner shop is ready', { exact: true })).toBeVisible();
 
     await page.getByRole('tab', { name: 'Details' }).click();
     const details = page.getByRole('region', { name: 'Details' });

@@ -491,9 +491,29 @@ export interface paths {
         head?: never;
         /**
          * Change Project
-         * @description Change its settings, from the next session that is closed on.
+         * @description Change its settings. They hold for what begins from now on: a workspace, a run, a close.
          */
         patch: operations["change_project"];
+        trace?: never;
+    };
+    "/api/projects/{project_id}/found": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look Into Project
+         * @description What a look into the project finds that its settings could say: its branches, set-up and test commands.
+         */
+        get: operations["look_into_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/search": {
@@ -1370,10 +1390,14 @@ export interface components {
             /** Text */
             text?: string | null;
         };
-        /** ChangeProject */
+        /**
+         * ChangeProject
+         * @description What is left out stays as it is.
+         */
         ChangeProject: {
             /** Keep Ignored */
-            keep_ignored: string[];
+            keep_ignored?: string[] | null;
+            settings?: components["schemas"]["ProjectSettings"] | null;
         };
         /**
          * ChangedFile
@@ -1807,6 +1831,18 @@ export interface components {
             kind: "form";
             /** Message */
             message: string;
+        };
+        /**
+         * Found
+         * @description What a look into the project found that its settings could say.
+         */
+        Found: {
+            /** Branches */
+            branches: string[];
+            /** Set Up */
+            set_up: components["schemas"]["Proposal"][];
+            /** Test */
+            test: components["schemas"]["Proposal"][];
         };
         /** GiveAnswer */
         GiveAnswer: {
@@ -2902,6 +2938,9 @@ export interface components {
             keep_ignored: string[];
             /** Name */
             name: string;
+            /** Progress */
+            progress: string;
+            settings: components["schemas"]["ProjectSettings"];
             /** Source */
             source: string;
             /**
@@ -2909,6 +2948,41 @@ export interface components {
              * @enum {string}
              */
             state: "fetching" | "ready" | "failed";
+        };
+        /**
+         * ProjectSettings
+         * @description What holds for every session of a project; each has a value that changes nothing.
+         */
+        ProjectSettings: {
+            /** Branch */
+            branch?: string | null;
+            /**
+             * Environment
+             * @default {}
+             */
+            environment: {
+                [key: string]: string;
+            };
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Instructions
+             * @default
+             */
+            instructions: string;
+            /**
+             * Set Up
+             * @default
+             */
+            set_up: string;
+            /**
+             * Test
+             * @default
+             */
+            test: string;
         };
         /** ProjectSum */
         ProjectSum: {
@@ -2958,6 +3032,13 @@ export interface components {
         Projects: {
             /** Projects */
             projects: components["schemas"]["Project"][];
+        };
+        /** Proposal */
+        Proposal: {
+            /** Because */
+            because: string;
+            /** Command */
+            command: string;
         };
         /**
          * Question
@@ -3167,7 +3248,7 @@ export interface components {
              */
             at: string;
             /** Body */
-            body: components["schemas"]["AgentSession"] | components["schemas"]["TurnStarted"] | components["schemas"]["MessageTaken"] | components["schemas"]["Said"] | components["schemas"]["Reasoned"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolEnded"] | components["schemas"]["Todo"] | components["schemas"]["Released"] | components["schemas"]["AskOpened"] | components["schemas"]["AnswerTaken"] | components["schemas"]["AskWithdrawn"] | components["schemas"]["ToolRequest"] | components["schemas"]["Spent"] | components["schemas"]["TurnEnded"] | components["schemas"]["Retrying"] | components["schemas"]["RunEnded"];
+            body: components["schemas"]["AgentSession"] | components["schemas"]["TurnStarted"] | components["schemas"]["MessageTaken"] | components["schemas"]["Said"] | components["schemas"]["Reasoned"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolEnded"] | components["schemas"]["Todo"] | components["schemas"]["WorkspaceSetUp"] | components["schemas"]["Released"] | components["schemas"]["AskOpened"] | components["schemas"]["AnswerTaken"] | components["schemas"]["AskWithdrawn"] | components["schemas"]["ToolRequest"] | components["schemas"]["Spent"] | components["schemas"]["TurnEnded"] | components["schemas"]["Retrying"] | components["schemas"]["RunEnded"];
             /** Number */
             number: number;
             /** Run */
@@ -4233,6 +4314,11 @@ export interface components {
              */
             role: "main" | "session" | "chore";
             /**
+             * Set Up
+             * @default
+             */
+            set_up: string;
+            /**
              * Tools
              * @default []
              */
@@ -4339,6 +4425,21 @@ export interface components {
             mode: "queue" | "steer";
             /** Text */
             text: string;
+        };
+        /**
+         * WorkspaceSetUp
+         * @description The project's set-up has run to its end in this workspace; it is not run again there.
+         */
+        WorkspaceSetUp: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "workspace_set_up";
+            /** Ok */
+            ok: boolean;
+            /** Turn */
+            turn: number;
         };
     };
     responses: never;
@@ -5418,6 +5519,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_into_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
                 };
             };
             /** @description What is wrong and what to do */
