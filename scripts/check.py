@@ -19,8 +19,11 @@ ENVIRONMENT = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PA
 # No check takes this long; one that hangs is named.
 LIMIT = 600
 
-# Files that have not changed are not read again.
-CACHED = ("--cache", "--cache-strategy=content", "--cache-location")
+
+def cached(name: str) -> list[str]:
+    """Options of a program of Node's that reads only what has changed since it last looked."""
+    return ["--cache", "--cache-strategy=content", f"--cache-location=node_modules/.cache/{name}"]
+
 
 CHECKS = {
     "ruff": [".venv/bin/ruff", "check", "."],
@@ -30,8 +33,8 @@ CHECKS = {
     "svelte-check": [".venv/bin/npm", "run", "--silent", "check", "-w", "frontend"],
     "gallery": [".venv/bin/npm", "run", "--silent", "check", "-w", "packages/ui"],
     "e2e": [".venv/bin/npm", "run", "--silent", "check", "-w", "e2e"],
-    "eslint": [NODE, "node_modules/eslint/bin/eslint.js", ".", "--max-warnings", "0", *CACHED, "node_modules/.cache/eslint"],
-    "prettier": [NODE, "node_modules/prettier/bin/prettier.cjs", ".", "--check", *CACHED, "node_modules/.cache/prettier"],
+    "eslint": [NODE, "node_modules/eslint/bin/eslint.js", ".", "--max-warnings", "0", *cached("eslint")],
+    "prettier": [NODE, "node_modules/prettier/bin/prettier.cjs", ".", "--check", *cached("prettier")],
     "api": ["scripts/api", "--check"],
 }
 

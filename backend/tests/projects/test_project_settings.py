@@ -49,7 +49,12 @@ def patch(server: InProcessServer, project: str, body: dict[str, Any], expect: i
 
 @pytest.mark.spec("projects-1")
 def test_settings_are_kept_and_what_is_not_named_stays(server: InProcessServer, project: str) -> None:
-    given: dict[str, Any] = {"set_up": " npm ci ", "test": "npm test", "environment": {"CI": "1"}, "instructions": "Be brief."}
+    given: dict[str, Any] = {
+        "set_up": " npm ci ",
+        "test": "npm test",
+        "environment": {"CI": "1"},
+        "instructions": "Be brief.",
+    }
     changed = change(server, project, **given)
     assert changed["settings"] == {**given, "set_up": "npm ci", "branch": None, "files": []}
     patch(server, project, {"keep_ignored": ["*.log"]})
