@@ -107,6 +107,7 @@ test(
   },
 );
 
+// spec: layout-23
 test(
   'without credentials the page says what is missing and lets the demo agent answer',
   {
@@ -122,6 +123,10 @@ test(
 
       await page.getByRole('button', { name: 'Let the demo agent answer meanwhile' }).click();
       await expect(page.getByText('a scripted demo agent answers')).toBeVisible();
+      await expect(page.getByRole('link', { name: 'Add a project' })).toBeVisible();
+      await expect(page.getByText('What takes longer becomes a session')).toBeVisible();
+      await page.getByRole('button', { name: /^Find out why the tests/ }).click();
+      await expect(composer(page)).toHaveValue(/^Find out why the tests/);
       await say(page, 'Hello');
       await expect(said(page, 'This is the demo: no model is running')).toBeVisible();
     } finally {

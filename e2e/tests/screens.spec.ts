@@ -157,13 +157,37 @@ const SCREENS: Screen[] = [
   },
 ];
 
-for (const { name, on = () => full, path = () => '/', device, act, ready } of SCREENS) {
+// One visit shows several screens: a page that is open already has only its new state to load.
+const VISITS: Record<string, string[]> = {
+  'the chat': SCREENS.filter(({ name }) => /^(chat|keys)/.test(name)).map(({ name }) => name),
+  'the sessions': ['sessions', 'start', 'session-working', 'session-log', 'session-question'],
+  'sessions that ask or are over': SCREENS.filter(({ name }) =>
+    /^session-(permission|plan|done|details|failed|cancelled)/.test(name),
+  ).map(({ name }) => name),
+  'the other pages': ['unknown', 'settings', 'projects', 'add-project', 'no-page'],
+  'a page with nothing yet': ['welcome', 'no-sessions', 'offline'],
+  'a browser that is not signed in': ['signed-out', 'bad-link'],
+};
+
+test('every screen is looked at', () => {
+  expect(Object.values(VISITS).flat().sort()).toEqual(SCREENS.map(({ name }) => name).sort());
+});
+
+for (const [what, names] of Object.entries(VISITS)) {
   // spec: layout-5, layout-6, layout-15
-  test(`${name} is readable in both themes and fits`, { tag: '@both' }, async ({ visit }) => {
-    const page = await visit(on(), { path: path(), ...(device === null && { device }) });
-    if (on() === full && device !== null) await expect(page).toHaveTitle('(4) mainloop');
-    if (act) await act(page);
-    await ready(page);
-    await examine(page, name);
+  test(`${what}: readable in both themes, and fits`, { tag: '@both' }, async ({ visit }) => {
+    let page: Page | undefined;
+    for (const name of names) {
+      const screen = SCREENS.find((one) => one.name === name) as Screen;
+      const { on = () => full, path = () => '/', device, act, ready } = screen;
+      await test.step(name, async () => {
+        if (page) await page.goto(on().url + path());
+        else page = await visit(on(), { path: path(), ...(device === null && { device }) });
+        if (on() === full && device !== null) await expect(page).toHaveTitle('(4) mainloop');
+        if (act) await act(page);
+        await ready(page);
+        await examine(page, name);
+      });
+    }
   });
 }

@@ -152,8 +152,15 @@ export const en = {
     ],
     demo: 'No key was found, so a scripted demo agent answers. Everything else is real.',
     noKey: 'No agent can answer yet.',
+    ready: 'An agent is ready to answer.',
     useDemo: 'Let the demo agent answer meanwhile',
-    addProject: 'Add a project, so that sessions can work on its code',
+    noProject: 'Which code is it about?',
+    whyProject:
+      'Add a project, so that sessions can work on its code, each on a branch of its own. Without one they can still read up on things and write.',
+    projects: (n: number) => `${counted(n, 'project is', 'projects are')} here to work on.`,
+    say: 'Say it below, or begin with one of these.',
+    session:
+      'What takes longer becomes a session: an agent with a workspace of its own, beside this conversation. Its results and its questions come back here.',
   },
   kept: {
     title: 'Kept work',
