@@ -45,7 +45,7 @@ test.afterAll(() => {
 });
 
 // Glyphs of other scripts come from the machine; a colour, a line or a place that changed is more than that.
-const ALIKE = { threshold: 0.2, maxDiffPixels: 600, animations: 'disabled' } as const;
+const ALIKE = { threshold: 0.2, maxDiffPixels: 200, animations: 'disabled' } as const;
 
 // spec: layout-15
 test('every component looks as it did, in both themes, and can be used by everybody', async ({

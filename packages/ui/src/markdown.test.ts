@@ -87,7 +87,7 @@ test('lists, tables, tasks and links come out', () => {
     ),
   );
   expect(page.querySelectorAll('li')).toHaveLength(2);
-  expect(page.querySelector('li')?.textContent).toContain('☑');
+  expect(page.querySelector('li[data-task]')?.textContent).toContain('☑');
   expect(page.querySelector('td')?.textContent).toBe('1');
   expect(page.querySelector('a')?.getAttribute('href')).toBe('/s/1');
   expect(page.querySelectorAll('a')[1]?.target).toBe('_blank');

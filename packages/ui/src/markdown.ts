@@ -23,7 +23,17 @@ const ALLOWED: Config = {
     ...['em', 'del', 'a', 'ul', 'ol', 'li', 'img', 'table', 'thead', 'tbody', 'tr', 'th', 'td'],
   ],
   // Neither class, id nor style: a text must not borrow our looks, cover the page or shadow a name.
-  ALLOWED_ATTR: ['href', 'src', 'alt', 'title', 'start', 'align', 'data-picture', 'data-callout'],
+  ALLOWED_ATTR: [
+    'href',
+    'src',
+    'alt',
+    'title',
+    'start',
+    'align',
+    'data-picture',
+    'data-callout',
+    'data-task',
+  ],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };
