@@ -1,9 +1,11 @@
 """Runs git for the server: with an argument list, hardened, without a prompt, and with an end."""
 
+import io
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Nothing that a repository or its remote configures runs a program here.
@@ -50,6 +52,7 @@ def git(
     timeout: float = 120,
     stdin: str | None = None,
     config: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> str:
     """The output of one git command, as text: what is none comes as Python's surrogates. See `git_bytes`."""
     out = git_bytes(
@@ -59,6 +62,7 @@ def git(
         timeout=timeout,
         stdin=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
         config=config,
+        tell=tell,
     )
     return out.decode("utf-8", "surrogateescape")
 
@@ -71,11 +75,13 @@ def git_bytes(
     stdin: bytes | None = None,
     config: Sequence[str] = (),
     behind: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> bytes:
     """The output of one git command. `repository` is a git directory, never a work tree.
 
     `as_person` reads the person's own configuration, for the credentials of private addresses; without it no
     configuration but the repository's own is read. `behind`: what stands before the command, a sandbox.
+    `tell` is called with each line that git says meanwhile, its progress included, from a thread of its own.
     Raises GitFailed.
     """
     command, environment = git_command(*arguments, repository=repository, as_person=as_person, config=config)
@@ -90,8 +96,10 @@ def git_bytes(
         # No terminal to ask at, and one group to end it by.
         start_new_session=True,
     ) as process:
+        followed = _follow(process, tell) if tell else None
         try:
             out, err = process.communicate(stdin, timeout)
+            err = followed() if followed else err
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -102,6 +110,30 @@ def git_bytes(
     if process.returncode:
         raise GitFailed(arguments, process.returncode, err.decode(errors="replace"), out)
     return out
+
+
+def _follow(process: subprocess.Popen[bytes], tell: Callable[[str], None]) -> Callable[[], bytes]:
+    """Takes over what a command says beside its output; what was said, once it has ended."""
+    assert process.stderr is not None
+    # A line that is written over the last one ends with a carriage return, which counts as the end of a line.
+    lines = io.TextIOWrapper(process.stderr, encoding="utf-8", errors="replace")
+    process.stderr = None
+    said: list[str] = []
+
+    def follow() -> None:
+        with lines:
+            for line in lines:
+                said.append(line)
+                tell(line.strip())
+
+    following = threading.Thread(target=follow, daemon=True, name=f"git-{process.pid}")
+    following.start()
+
+    def ended() -> bytes:
+        following.join()
+        return "".join(said).encode()
+
+    return ended
 
 
 def git_command(

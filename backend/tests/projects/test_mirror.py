@@ -1,6 +1,7 @@
 """A project's mirror: what it takes from where, in which words it refuses, and that it loses nothing."""
 
 import os
+import re
 import stat
 import subprocess
 import threading
@@ -53,6 +54,16 @@ def test_a_folder_is_fetched_with_its_branches(mirror: Mirror, project: Reposito
     found = mirror.fetch_upstream(str(project.path))
     assert (found.default_branch, found.branches) == ("main", ("feature/one", "main"))
     assert mirror.resolve("feature/one") == project.commit_at("HEAD")
+
+
+@pytest.mark.spec("projects-10")
+def test_a_fetch_tells_how_far_it_is(mirror: Mirror, project: Repository) -> None:
+    told: list[str] = []
+    mirror.fetch_upstream(project.path.as_uri(), told.append)
+    assert told
+    assert all(re.fullmatch(r"[A-Z][a-z ]+, \d+ %(, [\d.]+ \w+)?", words) for words in told), told
+    with pytest.raises(Unreachable, match="nowhere"):
+        mirror.fetch_upstream(f"{project.path.as_uri()}/nowhere", told.append)
 
 
 def test_a_fetch_again_brings_what_is_new(mirror: Mirror, project: Repository) -> None:

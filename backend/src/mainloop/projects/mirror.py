@@ -15,7 +15,8 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,8 @@ _NO_HEAD_BRANCH = "^refs/heads/HEAD"
 _UPSTREAM_SECONDS = 3600
 _SESSION_SECONDS = 600
 
+_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z ]+): +(\d+)% \(\d+/\d+\)(?:, ([\d.]+ \w+))?")
+
 _SCHEMES = ("https://", "http://", "ssh://", "git://", "file://")
 # host:path or user@host:path, as ssh takes it.
 _SCP_LIKE = re.compile(r"^(?:[\w.+-]+@)?[\w.-]+:(?![:/]{2}).+$")
@@ -129,8 +132,8 @@ class Mirror:
         _make(path)
         return cls(path)
 
-    def fetch_upstream(self, source: str) -> Upstream:
-        """Brings the branches of a folder or an address into `refs/upstream/*`.
+    def fetch_upstream(self, source: str, tell: Callable[[str], None] | None = None) -> Upstream:
+        """Brings the branches of a folder or an address into `refs/upstream/*`; `tell` hears how far that is, in words.
 
         Uses the person's own git configuration and credential helpers, and never prompts.
         Raises UnsafeSource, NotARepository, EmptyRepository or Unreachable.
@@ -147,6 +150,7 @@ class Mirror:
                     refspecs.append("+HEAD:refs/upstream/HEAD")
                 git(
                     *_FETCH,
+                    *(["--progress"] if tell else []),
                     "--update-shallow",
                     "--",
                     address,
@@ -154,6 +158,7 @@ class Mirror:
                     repository=self._path,
                     as_person=True,
                     timeout=_UPSTREAM_SECONDS,
+                    tell=_in_words(tell) if tell else None,
                 )
             except GitFailed as error:
                 raise _reading_failed(source, error) from error
@@ -359,6 +364,21 @@ def checked_source(source: str) -> str:
     if _SCP_LIKE.match(source):
         return source
     raise NotARepository(source=source)
+
+
+def _in_words(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Hands on what git says of its progress, at most once a second: "Receiving objects, 43 %, 210.20 MiB"."""
+    told_at = 0.0
+
+    def hear(line: str) -> None:
+        nonlocal told_at
+        found = _PROGRESS.match(line)
+        if found and time.monotonic() >= told_at + 1:
+            told_at = time.monotonic()
+            what, percent, size = found.groups()
+            tell(f"{what}, {percent} %" + (f", {size}" if size else ""))
+
+    return hear
 
 
 def session_ref(session_id: str, branch: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -118,16 +119,19 @@ class Projects:
         if row is None:
             return
         try:
-            branch = self._fetch_mirror(project_id, row.source)
+            branch = self._fetch_mirror(project_id, row.source, lambda words: self._tell(project_id, words))
         except MainloopError as error:
             self._failed(project_id, error)
             return
         self._database.write(
-            lambda unit: store.update(unit, project_id, state="ready", error="", default_branch=branch)
+            lambda unit: store.update(unit, project_id, state="ready", error="", progress="", default_branch=branch)
         )
 
-    def _fetch_mirror(self, project_id: str, source: str) -> str:
-        return Mirror.create(self.mirror(project_id).path).fetch_upstream(source).default_branch
+    def _fetch_mirror(self, project_id: str, source: str, tell: Callable[[str], None] | None = None) -> str:
+        return Mirror.create(self.mirror(project_id).path).fetch_upstream(source, tell).default_branch
+
+    def _tell(self, project_id: str, progress: str) -> None:
+        self._database.write(lambda unit: store.update(unit, project_id, progress=progress))
 
     def refresh(self, project_id: str) -> Row:
         """The project with its newest commits; with those it has, where the source can't be reached right now.
@@ -142,13 +146,13 @@ class Projects:
                 raise
             return row
         self._database.write(
-            lambda unit: store.update(unit, project_id, state="ready", error="", default_branch=branch)
+            lambda unit: store.update(unit, project_id, state="ready", error="", progress="", default_branch=branch)
         )
         return self._database.read(lambda c: self.named(c, project_id))
 
     def _failed(self, project_id: str, error: Exception) -> None:
         words = error.sentence if isinstance(error, MainloopError) else f"It could not be fetched: {error}"
-        self._database.write(lambda unit: store.update(unit, project_id, state="failed", error=words))
+        self._database.write(lambda unit: store.update(unit, project_id, state="failed", error=words, progress=""))
 
 
 def as_project(row: Row) -> Project:
