@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import browser
+import changes
 import inbox
 import lasting
 import search
@@ -317,6 +318,7 @@ ROWS: Final = {
     "waiting": many_wait,
     **inbox.ROWS,
     **browser.ROWS,
+    **changes.ROWS,
     **search.ROWS,
     **lasting.ROWS,
 }
