@@ -22,7 +22,7 @@ LIMIT = 600
 
 def cached(name: str) -> list[str]:
     """Options of a program of Node's that reads only what has changed since it last looked."""
-    return ["--cache", "--cache-strategy=content", f"--cache-location=node_modules/.cache/{name}"]
+    return ["--cache", "--cache-strategy=content", f"--cache-location=node_modules/.cache/checked-{name}"]
 
 
 CHECKS = {
