@@ -97,8 +97,11 @@ test(
     await dialog.getByRole('button', { name: 'Start' }).click();
     await expect(said(page, 'Committed:').last()).toContainText('Say when it is open');
 
-    await page.getByRole('button', { name: /set up: echo/ }).click();
-    await expect(page.getByText('the corner shop is ready', { exact: true })).toBeVisible();
+    await page
+      .getByRole('button', { name: /^set up: echo/ })
+      .first()
+      .click();
+    await expect(page.getByText('the corner shop is ready', { exact: true }).first()).toBeVisible();
 
     await page.getByRole('tab', { name: 'Details' }).click();
     const details = page.getByRole('region', { name: 'Details' });
