@@ -47,7 +47,11 @@ const SCREENS: Screen[] = [
   },
   {
     name: 'chat-top',
-    act: (page) => page.getByRole('region', { name: 'Conversation' }).press('Home'),
+    act: async (page) => {
+      // Its end comes first.
+      await ask(page);
+      await page.getByRole('region', { name: 'Conversation' }).press('Home');
+    },
     ready: (page) => expect(page.getByText('Get the shop ready')).toBeInViewport(),
   },
   {
