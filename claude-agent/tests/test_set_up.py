@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mainloop.testing.scripted_model import call, script
+from mainloop_models.asks import Answer, Decision
 from mainloop_models.runner import Policy
 
 
@@ -50,8 +51,10 @@ async def test_stopped_it_leaves_nothing_behind_and_the_message_waits_until_it_i
     assert (ended.outcome, ended.finished) == ("failed", [])
     assert "set-up" in ended.error.message
     assert thread.server.bodies("workspace_set_up") == []
-    # The person tries again: the same message, a further attempt.
+    # Nothing else is begun before the person tries again: the same message, a further attempt.
+    await thread.over()
     thread.server.say(script({"text": "at work"}), id=message, attempt=1)
+    thread.run()
     assert (await thread.turn(2)).finished == [message]
     assert [body.ok for body in await thread.bodies("workspace_set_up")] == [True]
 
@@ -64,3 +67,46 @@ async def test_it_sees_no_credentials(thread: Any) -> None:
     (ended,) = await thread.bodies("tool_ended")
     assert "PATH=" in ended.output
     assert "ANTHROPIC" not in ended.output
+
+
+@pytest.mark.spec("projects-6")
+async def test_what_it_leaves_running_holds_nobody_up(thread: Any) -> None:
+    thread.run(set_up="sleep 1000 & echo ready")
+    thread.server.say(script({"text": "at work"}))
+    assert (await thread.turn()).text == "at work"
+    assert [(body.status, body.output) for body in await thread.bodies("tool_ended")] == [("ok", "ready")]
+
+
+@pytest.mark.spec("projects-7")
+async def test_one_that_is_killed_by_the_machine_is_run_anew(thread: Any) -> None:
+    thread.run(set_up="[ -e again ] && exit 0; touch again; kill -9 $$")
+    message = thread.server.say(script({"text": "at work"}))
+    assert (await thread.turn()).error.message == "The set-up of its workspace was stopped before it ended."
+    await thread.over()
+    assert thread.server.bodies("workspace_set_up") == []
+    thread.server.say(script({"text": "at work"}), id=message, attempt=1)
+    thread.run()
+    assert (await thread.turn(2)).finished == [message]
+
+
+@pytest.mark.spec("projects-6")
+async def test_a_command_that_can_not_be_started_is_told_and_the_agent_works_on(thread: Any) -> None:
+    thread.run(set_up="echo \0")
+    thread.server.say(script({"text": "at work"}))
+    assert (await thread.turn()).text == "at work"
+    (ended,) = await thread.bodies("tool_ended")
+    assert "could not be started" in ended.output
+
+
+@pytest.mark.spec("projects-7")
+async def test_a_turn_that_goes_on_can_be_interrupted_while_a_set_up_is_still_to_come(thread: Any) -> None:
+    ask = call("Bash", command="echo begun > begun; sleep 1000")
+    thread.run()
+    thread.server.say(script(ask, {"text": "said {{result}}"}))
+    (asked,) = await thread.bodies("ask_opened")
+    await thread.park()
+    thread.run(set_up="true")
+    thread.server.answer(asked.id, Answer(decision=Decision.ALLOW))
+    await thread.bodies("released")
+    thread.server.interrupt(1)
+    assert (await thread.turn()).outcome == "interrupted"

@@ -67,7 +67,7 @@ def agent_environment(environ: Mapping[str, str], agent: str) -> dict[str, str]:
 
     `environ` is the environment the person gave the server, their `.env` included.
     """
-    allowed = _PLAIN | _PATHS | _credential_names(environ, agent)
+    allowed = _PLAIN | _PATHS | credential_names(environ, agent)
     given = {
         name: value
         for name, value in environ.items()
@@ -98,7 +98,8 @@ def named_paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.is_absolute() and os.access(path, os.R_OK))
 
 
-def _credential_names(environ: Mapping[str, str], agent: str) -> set[str]:
+def credential_names(environ: Mapping[str, str], agent: str) -> set[str]:
+    """The variables by which an agent of this kind signs in, or is told where its model is; whether they are set or not."""
     if agent != "claude":
         return _SCRIPTED if agent == "scripted" else set()
     names = set(_CLAUDE)

@@ -1,5 +1,6 @@
 """What a person sets for a project: refused in words where it can't hold, and there for each session that begins."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,10 @@ def change(server: InProcessServer, project: str, expect: int = 200, **settings:
 
 
 def patch(server: InProcessServer, project: str, body: dict[str, Any], expect: int = 200) -> Any:
-    answer = server.person.http.patch(f"/api/projects/{project}", json=body)
+    # As any program may write it: signs that are no text included.
+    answer = server.person.http.patch(
+        f"/api/projects/{project}", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
     assert answer.status_code == expect, answer.text
     return answer.json()
 
@@ -58,6 +62,7 @@ def test_settings_are_kept_and_what_is_not_named_stays(server: InProcessServer, 
     changed = change(server, project, **given)
     assert changed["settings"] == {**given, "set_up": "npm ci", "branch": None, "files": []}
     patch(server, project, {"keep_ignored": ["*.log"]})
+    patch(server, project, {"settings": {"test": "npm test"}})
     (again,) = server.person.get("/api/projects")["projects"]
     assert again["settings"] == changed["settings"]
     assert again["keep_ignored"] == ["*.log"]
@@ -71,7 +76,10 @@ def test_settings_are_kept_and_what_is_not_named_stays(server: InProcessServer, 
         ({"environment": {"ANTHROPIC_API_KEY": "x"}}, "it says how the agent itself runs"),
         ({"environment": {"LD_PRELOAD": "x.so"}}, "it says how the agent itself runs"),
         ({"environment": {"1A": "x"}}, "no name for a variable"),
-        ({"environment": {"A": "\0"}}, "holds what no variable can"),
+        ({"environment": {"A": "\0"}}, "a sign that is no text"),
+        ({"environment": {"A": "\ud800"}}, "a sign that is no text"),
+        ({"set_up": "echo \0"}, "a sign that is no text"),
+        ({"instructions": "\udfff"}, "should be a valid string"),
         ({"files": ["../.ssh/id_rsa"]}, "no path inside of the project"),
         ({"files": ["/etc/passwd"]}, "no path inside of the project"),
         ({"files": [".git/config"]}, "no path inside of the project"),
@@ -144,3 +152,25 @@ def test_a_session_begins_with_what_was_set(server: InProcessServer, source: Pat
 def _commit(source: Path, branch: str) -> str:
     asked = subprocess.run(["git", "rev-parse", branch], cwd=source, check=True, capture_output=True, text=True)
     return asked.stdout.strip()
+
+
+@pytest.mark.spec("projects-6")
+def test_a_set_up_that_comes_later_runs_in_no_workspace_that_was_worked_in(
+    server: InProcessServer, project: str
+) -> None:
+    server.person.post("/api/sessions", {"id": "session-1", "prompt": "Do it.", "project": project})
+    runner = server.runner("session-1")
+    assert runner.hello().set_up == ""
+    change(server, project, set_up="git clean -fdx")
+    assert runner.hello().set_up == ""
+    server.person.post("/api/sessions", {"id": "session-2", "prompt": "Do it.", "project": project})
+    assert server.runner("session-2").hello().set_up == "git clean -fdx"
+
+
+@pytest.mark.spec("projects-2")
+def test_a_branch_is_set_once_the_branches_are_known(server: InProcessServer, tmp_path: Path) -> None:
+    made = server.person.post("/api/projects", {"source": str(tmp_path / "nothing here")}, expect=422)
+    assert "detail" in made
+    (tmp_path / "plain").mkdir()
+    failed = settled(server, server.person.post("/api/projects", {"source": str(tmp_path / "plain")})["id"])
+    assert "has been fetched" in change(server, failed["id"], expect=422, branch="main")["detail"]

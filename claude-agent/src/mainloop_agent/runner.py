@@ -84,7 +84,7 @@ SET_UP_EXCERPT = 4000
 
 NOT_SET_UP = AgentError(
     code="other",
-    message="The set-up of its workspace was stopped.",
+    message="The set-up of its workspace was stopped before it ended.",
     hint="Try again to run it anew, or change it in the settings of the project.",
 )
 PAUSED = AgentError(code="ceiling", message="A spending ceiling was reached.")
@@ -99,6 +99,8 @@ class _Turn:
     interrupted: bool = False
     # Stopped because a ceiling was reached: what it is about stays open.
     paused: bool = False
+    # It begins with the project's set-up, which has not ended.
+    setting_up: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
     # Why it was ended by us.
     error: AgentError | None = None
@@ -277,25 +279,26 @@ class Runner:
 
     async def _take_up(self, prompt: Prompt) -> TurnEnd:
         """One turn of the agent; the first one in a new workspace begins with the project's set-up."""
-        if self._set_up is not None:
+        if self._set_up is not None and self._turn is not None:
             words = await self._run_set_up(self._set_up)
+            self._turn.setting_up = False
             if words is None:
                 return TurnEnd("interrupted") if self._ending() == "stopped" else TurnEnd("failed", error=NOT_SET_UP)
             self._set_up = None
             prompt = replace(prompt, text="\n\n".join([*framed([words]), prompt.text]))
+            self._heed()
         return await self._agent.prompt(prompt)
 
     async def _run_set_up(self, set_up: SetUp) -> str | None:
-        """Runs it as a call that is seen like the agent's own. What the agent is told of it, or None: it was stopped."""
+        """Runs it as a call that is seen like the agent's own. What the agent is told of it; None: it was cut off."""
         call = ToolCall(f"set-up-{uuid.uuid4()}", SET_UP, {"command": set_up.command})
         self.tool_called(call)
         try:
             outcome = await set_up.run()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             outcome = SetUpOutcome(False, f"It could not be started: {error}")
         self.tool_ended(call.id, outcome.ok, outcome.output)
-        if set_up.stopped:
-            self._set_up = SetUp(self._run, set_up.command)
+        if outcome.cut_off or (self._turn is not None and self._turn.error is not None):
             return None
         self._reporter.report(WorkspaceSetUp(turn=self._number, ok=outcome.ok))
         if outcome.ok:
@@ -370,7 +373,7 @@ class Runner:
         if (stop or pause) and not turn.interrupted:
             turn.interrupted, turn.paused = True, not stop
             self._do_beside(self._interrupt(turn))
-        if self._agent.capabilities.can_steer and self._started and self._set_up is None:
+        if self._agent.capabilities.can_steer and self._started and not turn.setting_up:
             for message in self._work.messages:
                 # What was given before is told with the turn that it was in.
                 fresh = message.mode == "steer" and not message.again and message.id not in self._steered
@@ -385,7 +388,7 @@ class Runner:
 
     async def _interrupt(self, turn: "_Turn") -> None:
         """Stops this turn and no other. An agent that does not heed is asked again, then ended."""
-        if self._set_up is not None:
+        if turn.setting_up and self._set_up is not None:
             return self._set_up.stop()
         for _ in range(3):
             with suppress(AgentFailed, TimeoutError):
@@ -419,10 +422,10 @@ class Runner:
             if self._is_open(message) and self._tried.get(message.id, -1) < message.attempt:
                 self._tried[message.id] = message.attempt
                 prompt = await self._with_files(self._prompt(message, self._decisions()))
-                self._start_turn([message.id])
+                self._start_turn([message.id], setting_up=self._set_up is not None)
                 return prompt
         if decisions := self._decisions():
-            self._start_turn([])
+            self._start_turn([], setting_up=self._set_up is not None)
             return Prompt(id=str(uuid.uuid4()), text="\n\n".join([*framed(self._take_before()), decisions]))
         return None
 
@@ -484,9 +487,9 @@ class Runner:
         return "\n\n".join(words)
 
     # ---- turns ------------------------------------------------------------------------------------------------
-    def _start_turn(self, messages: list[str]) -> None:
+    def _start_turn(self, messages: list[str], *, setting_up: bool = False) -> None:
         self._last_turn += 1
-        self._begin(_Turn(self._last_turn, messages))
+        self._begin(_Turn(self._last_turn, messages, setting_up=setting_up))
         self._reporter.report(TurnStarted(turn=self._last_turn, message_ids=messages))
 
     def _begin(self, turn: _Turn) -> None:
@@ -542,8 +545,9 @@ class Runner:
             return RunEnded(reason="stopped" if self._ending() == "stopped" else "parked")
         if outcome == "cut_off":
             return RunEnded(reason="failed", error=error)
-        if error is not None and error.code in ("authentication", "disk"):
-            # Another key comes with another environment, hence with another run; an agent that was ended needs one, too.
+        if error is not None and (error.code in ("authentication", "disk") or error == NOT_SET_UP):
+            # Another key comes with another environment, hence with another run; an agent that was ended needs one, too. And
+            # a set-up runs anew when the person wants it to.
             return RunEnded(reason="parked", error=error)
         return None
 

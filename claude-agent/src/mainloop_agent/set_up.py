@@ -3,67 +3,78 @@
 import asyncio
 import os
 import signal
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import IO
 
 from mainloop_models.runner import RunFile
 
-# The longest that a set-up may take (seconds), and how much of its output is kept while it runs (bytes).
+# The longest that a set-up may take (seconds), and how much of its output is told (bytes).
 LONGEST = 3600.0
-KEPT = 400_000
+TOLD = 400_000
 TOOL = "SetUp"
+# As a shell says that a signal ended what it ran.
+KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """`cut_off`: it did not end by itself, and is to be run anew."""
+
     ok: bool
     output: str
+    cut_off: bool = False
 
 
 class SetUp:
-    """One run of a project's set-up command. It gets the project's variables, and none of the agent's credentials."""
+    """One run of a project's set-up command. It gets what the agent's own commands get, but for its credentials."""
 
     def __init__(self, run: RunFile, command: str) -> None:
         self.command = command
         self._run = run
         self._process: asyncio.subprocess.Process | None = None
-        self.stopped = False
+        self._stopped = False
 
     async def run(self) -> Outcome:
-        """Runs it to its end, or until it is stopped or takes too long. Raises OSError where it can't start."""
-        self._process = process = await asyncio.create_subprocess_exec(
-            *([*self._run.wrap, "--"] if self._run.wrap else []),
-            "bash",
-            "-c",
-            self.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=self._run.workspace,
-            env=self._environment(),
-            start_new_session=True,
-        )
-        output = _Ends()
-        try:
-            if self.stopped:
-                self.stop()
-            async with asyncio.timeout(LONGEST):
-                assert process.stdout is not None
-                while piece := await process.stdout.read(65536):
-                    output.add(piece)
+        """Runs it to its end, or until it is stopped or takes too long. Raises OSError, ValueError where it can't start."""
+        self._stopped = False
+        # Not a pipe: what the command leaves running in the background would hold that open.
+        with tempfile.TemporaryFile(dir=self._run.home) as output:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *([*self._run.wrap, "--"] if self._run.wrap else []),
+                "bash",
+                "-c",
+                self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self._run.workspace,
+                env=self._environment(),
+                start_new_session=True,
+            )
+            if self._stopped:
+                self._kill()
+            try:
+                async with asyncio.timeout(LONGEST):
+                    await process.wait()
+            except TimeoutError:
+                self._kill()
+                return Outcome(
+                    False, f"{_told(output)}\nIt did not end within {LONGEST / 60:.0f} minutes and was ended."
+                )
+            finally:
+                self._kill()
                 await process.wait()
-        except TimeoutError:
-            return Outcome(False, f"{output.text}\nIt did not end within {LONGEST / 60:.0f} minutes and was ended.")
-        finally:
-            self._kill()
-            await process.wait()
-        if process.returncode == 0:
-            return Outcome(True, output.text)
-        return Outcome(False, f"Exit code {process.returncode}\n{output.text}")
+            code, text = process.returncode or 0, _told(output)
+        if code == 0 and not self._stopped:
+            return Outcome(True, text)
+        cut_off = self._stopped or code < 0 or code == KILLED
+        return Outcome(False, f"Exit code {code}\n{text}", cut_off)
 
     def stop(self) -> None:
         """Ends it, and everything that it has started."""
-        self.stopped = True
+        self._stopped = True
         self._kill()
 
     def _kill(self) -> None:
@@ -72,25 +83,18 @@ class SetUp:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
-        given = self._run.environment
-        plain = {name: given[name] for name in ("PATH", "LANG", "TZ") if name in given}
+        secret = set(self._run.credentials)
+        plain = {name: value for name, value in self._run.environment.items() if name not in secret}
         return {"PATH": os.defpath, **self._run.variables, **plain, "HOME": self._run.agent_home}
 
 
-class _Ends:
-    """The beginning and the end of what comes, however much it is."""
-
-    def __init__(self) -> None:
-        self._head, self._tail, self._all = bytearray(), bytearray(), 0
-
-    def add(self, piece: bytes) -> None:
-        self._all += len(piece)
-        room = KEPT // 2 - len(self._head)
-        self._head += piece[:room]
-        self._tail = (self._tail + piece[max(room, 0) :])[-KEPT // 2 :]
-
-    @property
-    def text(self) -> str:
-        left_out = self._all - len(self._head) - len(self._tail)
-        between = f"\n… {left_out} bytes left out …\n".encode() if left_out else b""
-        return (self._head + between + self._tail).decode(errors="replace").strip()
+def _told(output: IO[bytes]) -> str:
+    """The beginning and the end of what was written, however much it is."""
+    size = output.seek(0, os.SEEK_END)
+    output.seek(0)
+    if size <= TOLD:
+        return output.read().decode(errors="replace").strip()
+    head = output.read(TOLD // 2)
+    output.seek(-(TOLD // 2), os.SEEK_END)
+    between = f"\n… {size - TOLD} bytes left out …\n"
+    return f"{head.decode(errors='replace')}{between}{output.read().decode(errors='replace')}".strip()

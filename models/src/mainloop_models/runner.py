@@ -30,6 +30,8 @@ class RunFile(Model):
     confined: bool = False
     # The agent's whole environment besides HOME and what its kind sets: credentials, PATH, certificates.
     environment: dict[str, str] = {}
+    # The names in `environment` by which the agent signs in: a set-up does not get these.
+    credentials: list[str] = []
     # What the project sets for everything that runs in its workspaces; nothing in `environment` is replaced by it.
     variables: dict[str, str] = {}
 

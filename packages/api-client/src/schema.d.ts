@@ -1392,7 +1392,7 @@ export interface components {
         };
         /**
          * ChangeProject
-         * @description What is left out stays as it is.
+         * @description What is left out stays as it is, in the settings too.
          */
         ChangeProject: {
             /** Keep Ignored */

@@ -47,6 +47,7 @@ def change_project(
     me: CurrentDevice,
 ) -> Project:
     """Change its settings. They hold for what begins from now on: a workspace, a run, a close."""
+    projects.check(project_id, given)
     return database.write(lambda unit: projects.change(unit, project_id, given))
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from mainloop.environment import project_may_set
 
-# Characters of a command, and of what agents are told.
+# Characters of a command, of a variable, and of what agents are told.
 LONGEST = 10_000
 
 
@@ -20,7 +20,14 @@ class AddProject(BaseModel):
     source: str = Field(min_length=1, max_length=2000)
 
 
+def _text(text: str) -> str:
+    if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("it holds a sign that is no text")
+    return text
+
+
 def _one_line(text: str) -> str:
+    _text(text)
     if any(ord(character) < 32 for character in text):
         raise ValueError("each is one line")
     return text
@@ -39,13 +46,13 @@ def _variables(given: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} is no name for a variable: letters, digits and _, no digit first")
         if not project_may_set(name):
             raise ValueError(f"{name} can't be set for a project: it says how the agent itself runs")
-        if "\0" in value or len(value) > LONGEST:
-            raise ValueError(f"the value of {name} is too long, or holds what no variable can")
+        if len(_text(value)) > LONGEST:
+            raise ValueError(f"the value of {name} is longer than {LONGEST} characters")
     return given
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)]
-Command = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST), AfterValidator(_text)]
 FilePath = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_inside)]
 
 
@@ -53,21 +60,21 @@ class ProjectSettings(BaseModel):
     """What holds for every session of a project; each has a value that changes nothing."""
 
     # The branch that sessions start from; none: the one that the project itself calls its default.
-    branch: str | None = None
+    branch: Line | None = None
     # A shell command that makes a new workspace fit to work in, run once in each, inside the sandbox.
-    set_up: Command = ""
+    set_up: Words = ""
     # The shell command that has to end well for work to count as done.
-    test: Command = ""
+    test: Words = ""
     # Variables of everything that runs in its workspaces. Agents can read them.
     environment: Annotated[dict[str, str], Field(max_length=100), AfterValidator(_variables)] = {}
     # Told to each of its agents.
-    instructions: Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)] = ""
+    instructions: Words = ""
     # Files and folders of the person's checkout that git does not have and a new workspace gets.
     files: Annotated[list[FilePath], Field(max_length=100)] = []
 
 
 class ChangeProject(BaseModel):
-    """What is left out stays as it is."""
+    """What is left out stays as it is, in the settings too."""
 
     # Files that git ignores and that are kept all the same when a session is closed; patterns as of a .gitignore.
     keep_ignored: Annotated[list[Line], Field(max_length=100)] | None = None

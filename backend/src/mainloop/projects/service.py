@@ -49,16 +49,24 @@ class Projects:
         if given.keep_ignored is not None:
             changes["keep_ignored"] = [pattern for pattern in given.keep_ignored if pattern]
         if given.settings is not None:
-            if given.settings.branch is not None:
-                self.mirror(row.id).resolve(given.settings.branch)
             if given.settings.files and not _is_folder(row.source):
                 raise BadInput(
                     what="Files can be copied where the project is a folder of this machine, not an address."
                 )
-            changes["settings"] = given.settings.model_dump()
+            changes["settings"] = {**row.settings, **given.settings.model_dump(exclude_unset=True)}
         if changes:
             store.update(unit, row.id, **changes)
         return as_project(self.named(unit.connection, row.id))
+
+    def check(self, id_or_name: str, given: ChangeProject) -> None:
+        """What has to be looked up in the mirror before a change. Raises UnknownProject, BranchMissing, BadInput."""
+        branch = given.settings.branch if given.settings else None
+        row = self._database.read(lambda c: self.named(c, id_or_name))
+        if branch is None:
+            return
+        if row.default_branch is None:
+            raise BadInput(what="Its branches are not known before it has been fetched. Set one then.")
+        self.mirror(row.id).resolve(branch)
 
     def settings(self, project_id: str) -> ProjectSettings:
         """What the person has set for it. Raises UnknownProject."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mainloop.environment import agent_environment
+from mainloop.environment import agent_environment, credential_names
 from mainloop.events.unit import Database
 from mainloop.git import git_identity
 from mainloop.projects.service import Projects
@@ -40,9 +40,10 @@ class Launcher:
                 variables = self._projects.settings(session.project_id).environment
         else:
             self._workspaces.prepare(WorkspaceSpec(run.thread_id))
+        credentials = tuple(sorted(credential_names(self._environment, kind)))
         environment = {**agent_environment(self._environment, kind), **git_identity()}
         return self._workspaces.start_run(
-            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror, variables)
+            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror, credentials, variables)
         )
 
     def has_room(self) -> bool:

@@ -43,8 +43,12 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
                 branch=prepared.branch,
                 base=prepared.base_commit,
                 put_back=prepared.put_back,
+                to_set_up=_to_set_up(row) if prepared.made or row.branch is None else None,
             )
         )
+
+    def _to_set_up(row: Row) -> bool:
+        return bool(row.project_id and projects.settings(row.project_id).set_up)
 
     def _source(session_id: str, row: Row) -> Source:
         mirror = projects.mirror(row.project_id)
@@ -90,7 +94,9 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             except MainloopError as error:
                 return became(session_id, kept.number, state="failed", why=error.sentence)
             became(session_id, kept.number, **found)
-        workspaces.remove(session_id, lambda: database.read(lambda c: store.may_go(c, session_id, kept.number)))
+        if workspaces.remove(session_id, lambda: database.read(lambda c: store.may_go(c, session_id, kept.number))):
+            # The next one is another one.
+            database.write(lambda unit: store.update(unit, session_id, set_up=False))
 
     def _keep_all(session_id: str, row: Row, number: int) -> dict[str, Any]:
         mirror = projects.keeps(row.project_id)

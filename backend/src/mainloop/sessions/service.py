@@ -164,9 +164,19 @@ class Sessions:
             raise AgentUnavailable(kind=kind, why=known[kind].why)
 
     def prepared(
-        self, unit: UnitOfWork, session_id: str, *, branch: str | None, base: str | None, put_back: bool = False
+        self,
+        unit: UnitOfWork,
+        session_id: str,
+        *,
+        branch: str | None,
+        base: str | None,
+        put_back: bool = False,
+        to_set_up: bool | None = None,
     ) -> None:
-        """The workspace is there: its agent may start. `put_back`: it was gone, and is there as it was kept."""
+        """The workspace is there: its agent may start. `put_back`: it was gone, and is there as it was kept.
+
+        `to_set_up`: it is new, and whether its project has a set-up for it.
+        """
         runs_store.lock(unit, session_id)
         session = store.find(unit.connection, session_id)
         assert session is not None
@@ -174,6 +184,8 @@ class Sessions:
             return
         if session.branch is None and branch is not None:
             store.update(unit, session_id, branch=branch, base=base)
+        if to_set_up is not None:
+            store.update(unit, session_id, set_up=not to_set_up)
         kept = store.newest_kept(unit.connection, session_id)
         if kept is not None and kept.state == "kept":
             store.update_kept(unit, session_id, kept.number, state="back")
@@ -235,8 +247,6 @@ class Sessions:
 
     def _keep(self, unit: UnitOfWork, session_id: str) -> None:
         number = store.add_kept(unit, session_id)
-        # The next workspace is another one.
-        store.update(unit, session_id, set_up=False)
         self._runs.phases.enqueue(unit, KEEP, session_id, str(number))
 
     def became_of_work(self, unit: UnitOfWork, session_id: str, number: int, **values: Any) -> None:

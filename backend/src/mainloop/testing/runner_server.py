@@ -195,6 +195,7 @@ class ProtocolServer:
             wrap=wrap or [],
             confined=confined,
             environment={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **(environment or {})},
+            credentials=[name for name in environment or {} if name.startswith("ANTHROPIC_")],
             variables=dict(variables or {}),
         )
         path = self.home / "run.json"

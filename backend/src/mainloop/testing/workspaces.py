@@ -59,9 +59,9 @@ class MemoryWorkspaces:
             if empty and spec.beside is not None:
                 bring_along(spec.beside, spec.files, path)
             if spec.source is None:
-                return Prepared(str(path), put_back=put_back)
+                return Prepared(str(path), put_back=put_back, made=empty)
             self.commits.setdefault(spec.thread_id, spec.source.commit)
-        return Prepared(str(path), spec.source.branch, spec.source.commit, put_back)
+        return Prepared(str(path), spec.source.branch, spec.source.commit, put_back, empty)
 
     def start_run(self, spec: RunSpec) -> int | None:
         with self._lock:

@@ -92,6 +92,8 @@ class Prepared:
     base_commit: str | None = None
     # The workspace was gone and is there again, as it was kept.
     put_back: bool = False
+    # It was made just now: nobody has worked in it.
+    made: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class RunSpec:
     environment: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     # The mirror of the session's project, which its clone borrows objects from.
     mirror: Path | None = None
+    # The names in `environment` by which the agent signs in.
+    credentials: tuple[str, ...] = ()
     # What the project sets for everything that runs in its workspaces.
     variables: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
 

@@ -32,6 +32,7 @@ export const projects = {
     keepIgnored: 'Ignored files to keep',
     keepIgnoredNote:
       'Patterns as in a .gitignore: kept with the rest when a session is closed, though git ignores them.',
+    noVariable: (line: string) => `“${line}” is no variable: write NAME=value, a line each.`,
     save: 'Save',
     saved: 'Saved. It holds for sessions that begin from now on.',
   },

@@ -111,20 +111,21 @@ class LocalWorkspaces:
 
     def prepare(self, spec: WorkspaceSpec) -> Prepared:
         at = self._places(spec.thread_id)
-        put_back = False
+        put_back = made = False
         try:
             self._make_folders(at)
             with _held(at.folder / "preparing"):
                 if not _has_work(at.workspace):
                     _make(at, spec)
+                    made = True
                     put_back = spec.kept is not None
         except GitFailed as error:
             raise WorkspaceRefused(why=f"git says: {error.line}.") from error
         except OSError as error:
             raise WorkspaceRefused(why=f"{error.strerror or error}.") from error
         if spec.source is None:
-            return Prepared(str(at.workspace), put_back=put_back)
-        return Prepared(str(at.workspace), spec.source.branch, spec.source.commit, put_back)
+            return Prepared(str(at.workspace), put_back=put_back, made=made)
+        return Prepared(str(at.workspace), spec.source.branch, spec.source.commit, put_back, made)
 
     def start_run(self, spec: RunSpec) -> int | None:
         at = self._places(spec.thread_id)
@@ -248,6 +249,7 @@ class LocalWorkspaces:
             wrap=self._sandbox.wrap(policy),
             confined=self._sandbox.confined,
             environment=dict(spec.environment),
+            credentials=list(spec.credentials),
             variables=dict(spec.variables),
         )
 
