@@ -43,6 +43,7 @@ from mainloop.events.feed import Feed
 from mainloop.events.status import Statuses
 from mainloop.events.unit import CHANNEL, Database
 from mainloop.http import docs, problems
+from mainloop.http.compressed import Compressed
 from mainloop.http.guard import Guard
 from mainloop.http.page import PageFiles, find_page
 from mainloop.inbox.routes import router as inbox_routes
@@ -262,6 +263,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
     page = find_page()
     if page is not None:
         app.mount("/", PageFiles(directory=page))
+    app.add_middleware(Compressed)
     app.add_middleware(Shortcut)
     app.add_middleware(Guard, hosts=_hosts(settings), expected=settings.base_url)
     return app
