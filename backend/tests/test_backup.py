@@ -218,6 +218,8 @@ def test_a_parked_session_goes_on_where_it_was_in_an_imported_and_in_a_renamed_h
         assert len(records(second_home)) == 1
         assert "second" in records(second_home)[0]
 
+        # Its agent has spoken, which is not yet the end of its turn.
+        person.until_turn_ended(2, SESSION)
         second.stop()
         third_home = second_home.rename(home / "third")
         person = visitor(server_on(third_home))
