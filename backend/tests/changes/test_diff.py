@@ -1,6 +1,7 @@
 """What a session has changed, at the API: real files, real git, and what agents may make of both."""
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mainloop.changes.changed_words import changed_words
+from mainloop.changes.changed_words import Effort, changed_words
 from mainloop.testing.inprocess import InProcessServer
 from mainloop.testing.repositories import Repository
 
@@ -66,6 +67,9 @@ class Work:
         """As the agent commits; it is in the mirror with the end of its turn."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+        return self.save()
+
+    def save(self) -> str:
         session = self.server.person.get(f"/api/sessions/{self.id}")
         mirror = self.server.parts.projects.mirror(session["project_id"])
         mirror.save_session(self.id, self.folder, session["branch"])
@@ -166,11 +170,66 @@ def test_lines_come_with_their_numbers_what_they_stand_in_and_the_words_that_cha
 
 @pytest.mark.spec("changes-2")
 def test_a_line_that_is_deeper_is_not_another_word() -> None:
-    removed, added = changed_words(["x = f(a)"], ["if a:", "    x = f(a, b)"])
+    removed, added = changed_words(["x = f(a)"], ["if a:", "    x = f(a, b)"], Effort())
     assert removed == [[]]
     assert added == [[(0, 5)], [(11, 14)]]
-    assert changed_words(["nothing alike"], ["return 42"]) == ([[]], [[]])
-    assert changed_words(["x " * 700], ["y " * 700]) == ([[]], [[]])
+    assert changed_words(["nothing alike"], ["return 42"], Effort()) == ([[]], [[]])
+    assert changed_words(["x " * 700], ["y " * 700], Effort()) == ([[]], [[]])
+
+
+@pytest.mark.spec("changes-3")
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [("253402300800 +0000", "9999-12-31T23:59:59Z"), ("+0000", "1970-01-01T00:00:00Z")],
+    ids=["too late", "none"],
+)
+def test_a_date_that_no_calendar_has_hides_no_change(work: Work, date: str, shown: str) -> None:
+    (work.folder / "new.py").write_text("print()\n")
+    work.commit("Mine")
+    raw = work.git("cat-file", "commit", "HEAD")
+    raw = re.sub(r"^(author .*>) .*$", rf"\g<1> {date}", raw, flags=re.M)
+    (work.folder / ".git/raw").write_text(raw + "\n")
+    odd = work.git("hash-object", "-t", "commit", "--literally", "-w", ".git/raw")
+    work.git("reset", "--quiet", "--soft", odd)
+    work.save()
+    found = work.diff()
+    assert [(c["subject"], c["at"]) for c in found["commits"]] == [("Mine", shown)]
+    assert [f["path"] for f in found["files"]] == ["new.py"]
+
+
+@pytest.mark.spec("changes-2")
+def test_comparing_words_costs_no_more_than_was_granted() -> None:
+    row = ",".join(str(n) for n in range(1000, 1298))
+    assert changed_words([row], [row.replace("1290", "x")], Effort()) == ([[]], [[]])
+    effort = Effort()
+    assert changed_words(["return first"], ["return second"], effort) == ([[(7, 12)]], [[(7, 13)]])
+    spent = Effort().left - effort.left
+    assert spent > 0
+    # What has no words in common costs nothing.
+    assert changed_words(["one two three"], ["four;five;six"], effort) == ([[]], [[]])
+    assert effort.left == Effort().left - spent
+    few = Effort(spent)
+    assert changed_words(["return first"], ["return second"], few) == ([[(7, 12)]], [[(7, 13)]])
+    assert changed_words(["return first"], ["return second"], few) == ([[]], [[]])
+
+
+@pytest.mark.spec("changes-2")
+def test_the_files_of_one_request_share_what_comparing_words_may_cost(work: Work) -> None:
+    def table(word: str) -> str:
+        return "".join("".join(f"{n}{m},{word}," for m in range(24)) + "\n.\n" for n in range(200))
+
+    names = ["a.csv", "b.csv"]
+    for name in names:
+        (work.folder / name).write_text(table("old"))
+    work.commit("before")
+    for name in names:
+        (work.folder / name).write_text(table("new"))
+    head = work.commit("after")
+    found = work.diff(f"commit:{head}")
+    asked = "&".join(f"file={file['id']}" for file in found["files"])
+    first, second = work.ask(f"/lines?version={found['version']}&{asked}")["files"]
+    assert any(hunk["words"] for hunk in first["hunks"])
+    assert not any(hunk["words"] for hunk in second["hunks"])
 
 
 @pytest.mark.spec("changes-3")

@@ -1,38 +1,65 @@
 """Which words of changed lines are others."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
 _WORD: Final = re.compile(r"\w+|\s+|[^\w\s]")
 # More than this many words in a block are not compared: it takes longer and says less.
-_MOST: Final = 1200
+_MOST: Final = 200
 # Lines with less in common are other lines, not changed ones.
 _ALIKE: Final = 0.4
+
+# What the blocks of one request may cost together: about a second where all is at its worst.
+_EFFORT: Final = 10_000_000
 
 Places = list[tuple[int, int]]
 
 
-def changed_words(removed: list[str], added: list[str]) -> tuple[list[Places], list[Places]]:
-    """By line of both sides, the places of what is on one side alone; nothing where they have little in common."""
+@dataclass
+class Effort:
+    """What is left of it: each comparison takes its share, and one that would cost more isn't made."""
+
+    left: int = _EFFORT
+
+
+def changed_words(removed: list[str], added: list[str], effort: Effort) -> tuple[list[Places], list[Places]]:
+    """By line of both sides, the places of what is on one side alone.
+
+    Nothing where they have little in common, or where finding it costs more than what is left.
+    """
     nothing: tuple[list[Places], list[Places]] = ([[] for _ in removed], [[] for _ in added])
     if not removed or not added:
         return nothing
     old, new = (_WORD.findall("\n".join(lines)) for lines in (removed, added))
     if not old or not new or len(old) + len(new) > _MOST:
         return nothing
+    size = _length(old) + _length(new)
+    counts, others = Counter(old), Counter(new)
+    # As many as there can be in common, whatever their order; that is cheap, and finding the order is not.
+    if 2 * _length((counts & others).elements()) < _ALIKE * size or size == 0:
+        return nothing
+    pairs = sum(count * others[word] for word, count in counts.items())
+    cost = (pairs + len(old)) * min(len(old), len(new))
+    if cost > effort.left:
+        return nothing
+    effort.left -= cost
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    common = sum(
-        len(word) for a, _, n in matcher.get_matching_blocks() for word in old[a : a + n] if not word.isspace()
-    )
-    size = sum(len(word) for word in (*old, *new) if not word.isspace())
-    if size == 0 or 2 * common / size < _ALIKE:
+    common = sum(_length(old[a : a + n]) for a, _, n in matcher.get_matching_blocks())
+    if 2 * common < _ALIKE * size:
         return nothing
     opcodes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     return (
         _places(removed, old, [(i, j) for _, i, j, _, _ in opcodes]),
         _places(added, new, [(i, j) for _, _, _, i, j in opcodes]),
     )
+
+
+def _length(words: Iterable[str]) -> int:
+    return sum(len(word) for word in words if not word.isspace())
 
 
 def _places(lines: list[str], words: list[str], ranges: list[tuple[int, int]]) -> list[Places]:

@@ -11,12 +11,13 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from unidiff.patch import PatchedFile, PatchSet
 
-from mainloop.changes.changed_words import changed_words
+from mainloop.changes.changed_words import Effort, changed_words
 from mainloop.changes.generated import is_generated
 from mainloop.changes.schemas import ChangeCommit, ChangedFile, FileDiff, FileKind, FileStatus, Hunk
 from mainloop.errors import MainloopError
@@ -37,6 +38,8 @@ _CONFIG: Final = (f"core.bigFileThreshold={_LARGE}", "core.attributesFile=/dev/n
 _PLAIN: Final = ("--no-ext-diff", "--no-textconv", "--full-index", "--no-color", "--diff-algorithm=histogram")
 _STATUS: Final[dict[str, FileStatus]] = {"A": "added", "D": "deleted", "R": "renamed"}
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+# The last second that a date can hold.
+_LAST: Final = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _NOTHING: Final = re.compile("^0+$")
 
 
@@ -93,6 +96,7 @@ class Repository:
     def hunks(self, old: str, new: str, wanted: Iterable[Entry]) -> Iterator[FileDiff]:
         """The lines of some files of that list. Raises GitFailed."""
         wanted = list(wanted)
+        effort = Effort()
         for renamed in (False, True):
             entries = [entry for entry in wanted if (entry.status == "R") is renamed]
             if not entries:
@@ -103,18 +107,15 @@ class Repository:
             said = self._text("--literal-pathspecs", "diff-tree", *options, old, new, "--", *names)
             patches = dict(_read_patches(said))
             for entry in entries:
-                yield _as_diff(entry, patches.get((entry.old, entry.new), ""))
+                yield _as_diff(entry, patches.get((entry.old, entry.new), ""), effort)
 
     def commits(self, base: str, head: str) -> list[ChangeCommit]:
         """What was committed since `base`, newest first. Raises GitFailed."""
-        form = "--format=%H%x00%s%x00%an%x00%aI%x00"
+        form = "--format=%H%x00%s%x00%an%x00%at%x00"
         said = self._text("log", "-z", f"--max-count={_MOST_COMMITS}", form, f"{base}..{head}", "--")
         fields = [field.strip("\n") for field in said.split("\0")]
         rows = (fields[at : at + 4] for at in range(0, len(fields) - 4, 5))
-        return [
-            ChangeCommit.model_validate({"id": i, "subject": readable(s), "author": readable(a), "at": at})
-            for i, s, a, at in rows
-        ]
+        return [ChangeCommit(id=i, subject=readable(s), author=readable(a), at=_moment(at)) for i, s, a, at in rows]
 
     def tree(self, name: str) -> str:
         """The tree of a commit. Raises GitFailed."""
@@ -169,6 +170,12 @@ class Repository:
 def readable(text: str) -> str:
     """Without what no text can hold."""
     return text.encode("utf-8", "surrogateescape").decode(errors="replace")
+
+
+def _moment(seconds: str) -> datetime:
+    """An agent writes any date, and git hands on what it can't read: that is the first moment, as git shows it."""
+    read = int(seconds) if re.fullmatch("[0-9]{1,20}", seconds) else 0
+    return datetime.fromtimestamp(min(read, _LAST), UTC)
 
 
 def _read_list(fields: Iterator[str]) -> tuple[list[Entry], dict[str, tuple[int, int] | None]]:
@@ -236,7 +243,7 @@ def _kind(entry: Entry, count: tuple[int, int] | None, size: int) -> FileKind:
     return "large" if size > _LARGE else "binary"
 
 
-def _as_diff(entry: Entry, patch: str) -> FileDiff:
+def _as_diff(entry: Entry, patch: str, effort: Effort) -> FileDiff:
     hunks: list[Hunk] = []
     left, more = _MOST_LINES, 0
     for hunk in _read_hunks(patch):
@@ -245,7 +252,7 @@ def _as_diff(entry: Entry, patch: str) -> FileDiff:
         left -= len(kept)
         if kept:
             unended = [number for number in hunk.unended if number < len(kept)]
-            words = _words(kept) if _MOST_LINES - left <= _MOST_COMPARED else {}
+            words = _words(kept, effort) if _MOST_LINES - left <= _MOST_COMPARED else {}
             hunks.append(hunk.model_copy(update={"lines": kept, "unended": unended, "words": words}))
     return FileDiff(id=entry.id, hunks=hunks, more=more)
 
@@ -281,14 +288,14 @@ def _finished(old_start: int, new_start: int, heading: str, lines: list[str], un
     )
 
 
-def _words(lines: list[str]) -> dict[int, list[tuple[int, int]]]:
+def _words(lines: list[str], effort: Effort) -> dict[int, list[tuple[int, int]]]:
     found: dict[int, list[tuple[int, int]]] = {}
     at = 0
     while at < len(lines):
         removed = _run(lines, at, "-")
         added = _run(lines, at + len(removed), "+")
         if removed and added:
-            for offset, places in enumerate(part for side in changed_words(removed, added) for part in side):
+            for offset, places in enumerate(part for side in changed_words(removed, added, effort) for part in side):
                 if places:
                     found[at + offset] = places
         at += max(1, len(removed) + len(added))
