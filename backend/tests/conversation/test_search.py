@@ -151,6 +151,12 @@ def test_a_long_text_is_found_by_its_middle_and_a_file_by_its_name(server: InPro
     assert len(hits(server, "x")) == 1
     runner.reply("word " * MOST_WORDS + "beyond", "long-1")
     assert hits(server, "beyond") == []
+    # Fewer words than that, and each so long that a database can't hold all of them.
+    runner.reply(
+        "before " + " ".join(f"{number:05}" + "𝒳ж" * 40 for number in range(MOST_WORDS - 2)) + " after", "long-2"
+    )
+    assert len(hits(server, "before")) == 1
+    assert hits(server, "after") == []
 
 
 HOSTILE = [

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import accumulate
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -26,6 +27,9 @@ Who = Literal["person", "agent", "mainloop"]
 KINDS_SAID: Final = ("message", "result", "notice", "item")
 # Rows that are read and written together when all is indexed anew.
 PORTION: Final = 2000
+# All words of a text together, as UTF-8: PostgreSQL takes 1 MiB of words and their places, and refuses the whole event
+# otherwise.
+MOST_BYTES: Final = 900 * 1024
 
 _newest = t.event.alias("newest")
 # FTS5's, by the number of its row.
@@ -151,7 +155,9 @@ def _who(body: Model) -> Who:
 
 # -- the two databases -------------------------------------------------------------------------------------------
 def _written(words: list[str], dialect: str) -> str:
-    """Words as their column takes them: words have neither spaces nor quotes."""
+    """Words as their column takes them, as many as fit: words have neither spaces nor quotes."""
+    ends = accumulate(len(word.encode()) for word in words)
+    words = [word for word, end in zip(words, ends, strict=True) if end <= MOST_BYTES]
     if dialect == "sqlite":
         return " ".join(words)
     return " ".join(f"'{word}':{place}" for place, word in enumerate(words, 1))
