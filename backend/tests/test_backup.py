@@ -32,7 +32,8 @@ def exported(server: InProcessServer, tmp_path: Path, tmp_path_factory: pytest.T
     server.person.post("/api/sessions", {"id": "session-1234", "prompt": "hello"})
     server.runner("session-1234")
     folder = tmp_path / "threads" / "session-1234"
-    for name in ("workspace/yarn.lock", "home/record.jsonl", "home/.claude/.credentials.json", "token-1", "run.json"):
+    work = ("workspace/yarn.lock", "workspace/looking/notes", "home/record.jsonl", "home/.claude/.credentials.json")
+    for name in (*work, "token-1", "run.json", "looking/objects/pack/one.pack", "keeping/objects/pack/one.pack"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text('{"thread_id": "session-1234", "run": 1}')
     (folder / "workspace" / "outside").symlink_to("/etc/passwd")
@@ -52,6 +53,9 @@ def test_an_export_holds_no_way_in(exported: Path, server: InProcessServer, tmp_
         tar.extractall(tmp_path / "out", filter="tar")
     assert "threads/session-1234/workspace/yarn.lock" in names
     assert "threads/session-1234/home/record.jsonl" in names
+    # What is looked at or kept of a workspace is made of it again.
+    assert "threads/session-1234/workspace/looking/notes" in names
+    assert not [n for n in names if n.startswith(("threads/session-1234/looking", "threads/session-1234/keeping"))]
     assert not [n for n in names if "token" in n or "credentials" in n or n.endswith("run.json")]
     with contextlib.closing(sqlite3.connect(tmp_path / "out" / "mainloop.db")) as copy:
         assert copy.execute("SELECT count(*) FROM device").fetchone() == (0,)

@@ -36,8 +36,11 @@ FORMAT: Final = 1
 MANIFEST: Final = "mainloop.json"
 SQLITE: Final = "mainloop.db"
 POSTGRESQL: Final = "mainloop.dump"
-# Of a thread's folder: what belongs to one life of a runner, or tells secrets.
-_LEFT_OUT: Final = ("lock", "log", "log.*", "run.json", "token-*", "preparing", "making-*", "agent", "agent.pid")
+# Of a thread's folder: what belongs to one life of a runner, what is being made of its workspace, or tells secrets.
+_LEFT_OUT: Final = (
+    *("lock", "log", "log.*", "run.json", "token-*", "agent", "agent.pid"),
+    *("preparing", "making-*", "looking", "keeping"),
+)
 _CREDENTIALS: Final = ".credentials.json"
 
 
