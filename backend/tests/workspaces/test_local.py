@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -24,6 +25,7 @@ from mainloop.testing.contracts.sandboxes import sleeping
 from mainloop.testing.repositories import Repository
 from mainloop.testing.waiting import eventually
 from mainloop.workspaces.base import (
+    Kept,
     RunSpec,
     Source,
     WorkspaceBroken,
@@ -524,6 +526,41 @@ def test_files_that_came_along_are_ignored_by_git_there(
         ["git", "status", "--porcelain", "-uall"], cwd=workspace, check=True, capture_output=True, text=True
     )
     assert seen.stdout == ""
+
+
+@pytest.mark.spec("projects-9")
+@pytest.mark.parametrize("way", ["local", ".git/info", ".git/info/exclude", ".git", None])
+def test_files_that_come_along_again_go_through_no_link_of_an_agent(
+    local: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path, tmp_path: Path, way: str | None
+) -> None:
+    (tmp_path / "mine/local").mkdir(parents=True)
+    (tmp_path / "mine/local/settings").write_text("mine")
+    spec = dataclasses.replace(session(mirror, project), beside=tmp_path / "mine", files=("local",))
+    workspace = Path(local.prepare(spec).path)
+    # What the agent would have written for it.
+    outside = home / "outside"
+    (outside / "info").mkdir(parents=True)
+    (outside / "exclude").write_text("")
+    shutil.rmtree(workspace / "local")
+    if way == ".git/info/exclude":
+        (workspace / way).unlink()
+        (workspace / way).symlink_to(outside / "exclude")
+    elif way is not None:
+        shutil.rmtree(workspace / way, ignore_errors=True)
+        (workspace / way).symlink_to(outside)
+    else:
+        shutil.rmtree(workspace / ".git/info")
+    (workspace / "notes").write_text("the agent's")
+    assert local.keep("s1", 1, mirror)
+    assert local.remove("s1", lambda: True)
+
+    assert local.prepare(dataclasses.replace(spec, kept=Kept(mirror, 1))).put_back
+    assert (workspace / "notes").read_text() == "the agent's"
+    assert [p for p in outside.rglob("*") if p.is_file()] == [outside / "exclude"]
+    assert (outside / "exclude").read_text() == ""
+    if way is None:
+        assert (workspace / "local/settings").read_text() == "mine"
+        assert "/local\n" in (workspace / ".git/info/exclude").read_text()
 
 
 def test_a_session_is_saved_while_its_agent_works(

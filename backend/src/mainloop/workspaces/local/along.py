@@ -1,8 +1,11 @@
 """Files of the person's checkout that git does not have and that a new workspace gets along: `.env`, local settings."""
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mainloop.workspaces.base import WorkspaceRefused
@@ -12,10 +15,11 @@ MOST = 100 * 1024 * 1024
 
 
 def bring_along(beside: Path, names: Sequence[str], workspace: Path) -> None:
-    """Copy these files and folders of `beside` into a workspace that no agent has seen yet; what is there stays.
+    """Copy these files and folders of `beside` into a workspace that nobody works in; what is there stays.
 
-    Links lead nowhere out of the folder, and those inside of a folder are left out. Raises WorkspaceRefused where one is missing, or where they are
-    too large.
+    Links lead nowhere out of either: of the person's, those out of `beside` are refused and those inside of a folder
+    are left out; one that an agent put on the way to a file stays, and the file is not copied. Raises WorkspaceRefused
+    where one is missing, or where they are too large.
     """
     root, room = beside.resolve(), MOST
     for name in names:
@@ -32,13 +36,80 @@ def bring_along(beside: Path, names: Sequence[str], workspace: Path) -> None:
                     why=f"The files that the project copies into each workspace are more than {MOST // 2**20} MB. Name "
                     "fewer of them in its settings."
                 )
-            target = workspace / source.relative_to(root)
-            if not os.path.lexists(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
-    if names and (workspace / ".git").is_dir():
-        with (workspace / ".git/info/exclude").open("a") as exclude:
-            exclude.writelines(f"/{_escaped(name)}\n" for name in names)
+            _copy(source, workspace, source.relative_to(root))
+    # What is no folder of git's own is the agent's.
+    if names and stat.S_ISDIR(_mode(workspace / ".git")):
+        _exclude(workspace, names)
+
+
+def _copy(source: Path, workspace: Path, name: Path) -> None:
+    with _folder(workspace, name.parent) as folder:
+        # O_EXCL: a link is there too, wherever it leads.
+        target = None if folder is None else _opened(name.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder)
+        if target is None:
+            return
+        with os.fdopen(target, "wb") as writing, source.open("rb") as reading:
+            shutil.copyfileobj(reading, writing)
+            of = os.fstat(reading.fileno())
+            os.fchmod(target, stat.S_IMODE(of.st_mode))
+            writing.flush()
+            os.utime(target, ns=(of.st_atime_ns, of.st_mtime_ns))
+
+
+def _exclude(workspace: Path, names: Sequence[str]) -> None:
+    with _folder(workspace, Path(".git/info")) as folder:
+        # O_NONBLOCK: a pipe that nobody reads is refused.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        target = None if folder is None else _opened("exclude", flags, folder)
+        if target is None:
+            return
+        with os.fdopen(target, "a") as exclude:
+            if stat.S_ISREG(os.fstat(target).st_mode):
+                exclude.writelines(f"/{_escaped(name)}\n" for name in names)
+
+
+@contextmanager
+def _folder(workspace: Path, name: Path) -> Generator[int | None]:
+    """A folder of a workspace, made where it is missing; None where something else is on the way to it."""
+    at: int | None = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in name.parts:
+            assert at is not None
+            if not _there(part, at):
+                os.mkdir(part, dir_fd=at)
+            above, at = at, _opened(part, os.O_RDONLY | os.O_DIRECTORY, at)
+            os.close(above)
+            if at is None:
+                break
+        yield at
+    finally:
+        if at is not None:
+            os.close(at)
+
+
+def _opened(name: str, flags: int, folder: int) -> int | None:
+    """None where a link or something else has the place."""
+    try:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENXIO):
+            return None
+        raise
+
+
+def _there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def _files(place: Path) -> Iterator[Path]:
