@@ -185,10 +185,15 @@ test(
       await page.locator('[data-comment=writing] textarea').fill(text);
       if (button) await comments.getByRole('button', { name: button }).click();
     };
-    await line(page, 'order_by').locator('.no').last().click();
+    // A finger takes the whole line.
+    const commented = line(page, 'order_by');
+    await (isPhone(page)
+      ? commented.locator('.tx').tap()
+      : commented.locator('.no').last().click());
     await write('Is there an index on (created_at, id)?');
-    await page.locator('[data-diff]').focus();
+    // One is at the line again, and goes on from there.
     const here = page.locator('[data-key]:focus');
+    await expect(here).toContainText('order_by');
     await expect(async () => {
       await page.keyboard.press('j');
       await expect(here).toContainText('query.iterator()', { timeout: 50 });
@@ -221,8 +226,11 @@ test(
     );
     await expect(page.locator('[data-comment=writing] textarea')).toHaveValue('Not finished yet');
 
+    // Nothing of that took the focus.
+    await expect(page.locator('textarea:focus')).toHaveCount(0);
+
     // All that was added goes as one message, and the agent has it once.
-    await page.getByRole('button', { name: /^Send 2 comments/ }).click();
+    await page.getByRole('button', { name: /^Send 2 comments/ }).dblclick();
     await expect(page.locator('[data-comment=sent]')).toHaveCount(2);
     await expect(page.getByRole('button', { name: /^Send \d/ })).toHaveCount(0);
     const heard = async () =>

@@ -314,10 +314,11 @@ export class Live {
     mode: 'queue' | 'steer',
     files: WaitingFile[] = [],
     edits: string[] = [],
+    id: string = crypto.randomUUID?.() ?? randomId(),
   ): Promise<void> {
     await this.#putInOutbox({
       kind: 'message',
-      id: crypto.randomUUID?.() ?? randomId(),
+      id,
       thread_id: threadId,
       text,
       mode,

@@ -7,6 +7,8 @@ export const changes = {
   files: (n: number) => counted(n, 'file', 'files'),
   none: 'Nothing has changed',
   noneText: 'What its agent changes is shown here while it works, whether it is committed or not.',
+  noFiles: 'No files',
+  emptyCommit: 'This commit changes no file.',
   notYet: 'Its workspace is being prepared.',
   loading: 'Looking at its workspace…',
   reload: 'Load it again',

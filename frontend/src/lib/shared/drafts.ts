@@ -12,13 +12,21 @@ export class Drafts {
   constructor(private readonly storage: Storage | undefined) {}
 
   read(name: string): string {
-    const pending = this.#pending.get(name);
-    if (pending !== undefined) return pending;
+    return this.#pending.get(name) ?? this.stored(name);
+  }
+
+  /** What the storage has, be it from another tab. */
+  stored(name: string): string {
     try {
       return this.storage?.getItem(PREFIX + name) ?? '';
     } catch {
       return '';
     }
+  }
+
+  /** Under which key the storage has it. */
+  keyOf(name: string): string {
+    return PREFIX + name;
   }
 
   write(name: string, text: string): void {

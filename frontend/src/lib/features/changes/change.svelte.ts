@@ -20,6 +20,8 @@ export class Change {
   readonly #app: App;
   #diff = $state.raw<Diff | null>(null);
   #failure = $state('');
+  /** The lines of a file that could not be loaded, and why. */
+  #missed = $state.raw(NOTHING_MISSED);
   #of = $state(ALL);
   #chosen = $state('');
   #chosenAt = 0;
@@ -51,8 +53,13 @@ export class Change {
     return this.#diff;
   }
 
+  /** Why the change, or the file that is shown, could not be loaded. */
   get failure(): string {
-    return this.#failure;
+    return this.#failure || (this.#isMissed ? this.#missed.why : '');
+  }
+
+  get #isMissed(): boolean {
+    return this.file !== null && this.#missed.key === keyOf(this.file);
   }
 
   /** What is shown: all, or one commit. */
@@ -88,6 +95,12 @@ export class Change {
     return () => clearInterval(timer);
   }
 
+  /** Try again whatever could not be loaded. */
+  async reload(): Promise<void> {
+    await this.refresh();
+    if (this.file && this.#isMissed) await this.load(this.file);
+  }
+
   async refresh(): Promise<void> {
     if (this.#looking) {
       this.#again = true;
@@ -103,10 +116,16 @@ export class Change {
       if (of === this.#of && found.files) {
         this.#chosenAt = this.at;
         this.#diff = found;
+        this.#forgetOlder();
       }
-      this.#failure = '';
+      if (of === this.#of) this.#failure = '';
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      if (of !== this.#of) {
+        // What was asked for is no longer wanted.
+      } else if (of !== ALL && error instanceof Problem && error.status === 404) {
+        // The agent may have taken the commit back.
+        this.show(ALL);
+      } else this.#failure = wordsOf(error);
     }
     this.#lookedAt = performance.now();
     this.#took = this.#lookedAt - began;
@@ -183,12 +202,21 @@ export class Change {
       const keys = Object.fromEntries(missing.map((one) => [one.id, keyOf(one)]));
       const fresh = found.map((one) => [keys[one.id] ?? '', one] as const);
       this.#lines = { ...this.#lines, ...Object.fromEntries(fresh) };
-      this.#failure = '';
+      if (missing.some((one) => keyOf(one) === this.#missed.key)) this.#missed = NOTHING_MISSED;
     } catch (error) {
       // The work has gone on meanwhile: what is newest is loaded.
       if (error instanceof Problem && error.status === 409) this.poke();
-      else this.#failure = error instanceof Error ? error.message : String(error);
+      else this.#missed = { key: keyOf(file), why: wordsOf(error) };
     }
+  }
+
+  /** Of an agent that works for hours there are many versions; one is looked at. */
+  #forgetOlder(): void {
+    this.#lines = picked(this.#lines, this.files.map(keyOf));
+    this.#wholes = picked(
+      this.#wholes,
+      this.files.map((file) => file.new ?? ''),
+    );
   }
 
   /** Lines between the hunks that were asked for. */
@@ -227,6 +255,15 @@ export class Change {
 }
 
 const NONE: readonly string[] = [];
+const NOTHING_MISSED = { key: '', why: '' };
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function picked<T>(all: Record<string, T>, keys: readonly string[]): Record<string, T> {
+  return Object.fromEntries(keys.flatMap((key) => (all[key] ? [[key, all[key]]] : [])));
+}
 
 function marks(keys: readonly string[]): Record<string, true> {
   return Object.fromEntries(keys.map((key) => [key, true]));

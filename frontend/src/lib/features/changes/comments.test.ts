@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { messageOf, placeOf, type LineComment } from './comments';
+import { merged, messageOf, nameOf, placeOf, type LineComment } from './comments';
 import { partsOf } from './rows';
 
 const comment = (more: Partial<LineComment>): LineComment => ({
@@ -74,4 +74,35 @@ it('comments are one message with exact places, whatever signs are in them', () 
       'Is this file needed?',
     ].join('\n\n'),
   );
+});
+
+// spec: changes-16
+describe('comments of two pages', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((id) => comment({ id })) as [
+    LineComment,
+    LineComment,
+    LineComment,
+  ];
+
+  it('are those of both, without what one of them has removed', () => {
+    expect(merged([a, b], [a], [a, c]).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    expect(merged([a, b], [a, b], [b])).toEqual([b]);
+    expect(merged([b], [a, b], [a, b, c])).toEqual([b, c]);
+  });
+
+  it('have the text of who wrote last, and stay sent', () => {
+    expect(merged([a], [a], [{ ...a, text: 'New' }])).toEqual([{ ...a, text: 'New' }]);
+    expect(merged([{ ...a, text: 'Mine' }], [a], [a, b])[0]?.text).toBe('Mine');
+    const sent = { ...a, state: 'sent' as const };
+    expect(merged([sent], [a], [{ ...a, text: 'Late' }])).toEqual([sent]);
+    expect(merged([a], [a], [sent])).toEqual([sent]);
+  });
+
+  it('become a message of the same name, in whatever order', () => {
+    const name = nameOf([a, b]);
+    expect(name).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(nameOf([b, a])).toBe(name);
+    expect(nameOf([a])).not.toBe(name);
+    expect(nameOf([a, { ...b, text: 'Else' }])).not.toBe(name);
+  });
 });

@@ -17,6 +17,39 @@ export interface LineComment {
   outdated: boolean;
 }
 
+/** Comments as they stand here, with what another page has made of them meanwhile: `before` became `now`. */
+export function merged(
+  ours: readonly LineComment[],
+  before: readonly LineComment[],
+  now: readonly LineComment[],
+): LineComment[] {
+  const byId = (comments: readonly LineComment[]) => new Map(comments.map((one) => [one.id, one]));
+  const [here, was, there] = [byId(ours), byId(before), byId(now)];
+  const kept = ours.flatMap((own): LineComment[] => {
+    const other = there.get(own.id);
+    if (!other) return was.has(own.id) ? [] : [own];
+    // What is sent is sent, whoever has done it.
+    if (own.state === 'sent' || other.state === 'sent') return [{ ...own, state: 'sent' }];
+    const changed = JSON.stringify(other) !== JSON.stringify(was.get(own.id));
+    return [changed ? other : own];
+  });
+  return [...kept, ...now.filter(({ id }) => !here.has(id) && !was.has(id))];
+}
+
+/** The name of the message that comments become: the same for the same ones, so that it is taken once. */
+export function nameOf(comments: readonly LineComment[]): string {
+  // FNV-1a of 128 bits: also where the browser has no digest, as without TLS.
+  let hash = 0x6c62272e07bb014262b821756295c58dn;
+  for (const { id, text } of [...comments].sort((a, b) => (a.id < b.id ? -1 : 1)))
+    for (const sign of `${id}\n${text}\n`)
+      hash = BigInt.asUintN(
+        128,
+        (hash ^ BigInt(sign.codePointAt(0) ?? 0)) * 0x1000000000000000000013bn,
+      );
+  const hex = hash.toString(16).padStart(32, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+}
+
 export type Place = { at: Line } | 'folded' | 'outdated';
 
 /** Where the line of a comment is now: where it was, or wherever the same line has gone to. */

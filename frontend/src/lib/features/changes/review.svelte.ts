@@ -1,6 +1,6 @@
 import type { ChangedFile } from '$lib/live/types';
 import type { App } from '$lib/shared/app.svelte';
-import { messageOf, type LineComment } from './comments';
+import { merged, messageOf, nameOf, type LineComment } from './comments';
 import type { Line } from './rows';
 
 /** Sent comments stay at their lines; so many of them. */
@@ -11,31 +11,62 @@ export class Review {
   readonly id: string;
   readonly #app: App;
   #comments = $state.raw<LineComment[]>([]);
+  /** What is being handed over just now. */
+  #going = $state.raw<readonly string[]>([]);
+  /** The comment that takes the focus once it is there. */
+  #focus = $state('');
   /** What goes with the next message. */
   readonly waiting: LineComment[] = $derived(
-    this.#comments.filter(({ state, text }) => state === 'kept' && text.trim()),
+    this.#comments.filter(
+      ({ id, state, text }) => state === 'kept' && text.trim() && !this.#going.includes(id),
+    ),
   );
 
   constructor(id: string, app: App) {
     this.id = id;
     this.#app = app;
     this.#comments = parsed(app.drafts.read(this.#draft));
+    // Another tab may comment on the same change.
+    addEventListener('storage', ({ key, oldValue, newValue }) => {
+      if (key !== app.drafts.keyOf(this.#draft)) return;
+      this.#comments = merged(this.#comments, parsed(oldValue), parsed(newValue));
+      if (app.drafts.read(this.#draft) !== written(this.#comments)) this.#keep(this.#comments);
+    });
   }
 
   get comments(): readonly LineComment[] {
     return this.#comments;
   }
 
+  /** A comment takes the focus when it is begun or gone on with, once. */
+  takesFocus(id: string): boolean {
+    if (this.#focus !== id) return false;
+    this.#focus = '';
+    return true;
+  }
+
+  /** A comment that is written stands elsewhere now. */
+  refocus(id: string): void {
+    if (this.#comments.some((one) => one.id === id && one.state === 'writing')) this.#focus = id;
+  }
+
+  /** Go on with a comment. */
+  edit(id: string): void {
+    this.#focus = id;
+    this.change(id, { state: 'writing' });
+  }
+
   /** Begin a comment on a line, or on a file; the one that is being written there already goes on. */
   begin(file: ChangedFile, line: Line | null): void {
     const side = line?.op === '-' ? 'old' : 'new';
     const number = (side === 'old' ? line?.old : line?.new) ?? 0;
-    const begun = this.#comments.some(
+    const begun = this.#comments.find(
       (one) =>
         one.state === 'writing' && one.file === file.id && one.line === number && one.side === side,
     );
-    if (begun) return;
+    if (begun) return this.edit(begun.id);
     const id = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+    this.#focus = id;
     const { path } = file;
     const quote = line?.text ?? '';
     const comment: LineComment = {
@@ -66,19 +97,27 @@ export class Review {
   }
 
   /** Hand comments to the outbox as one message: what is there is sent once, whatever happens to the line or the page. */
-  async send(comments: readonly LineComment[]): Promise<void> {
+  async send(wanted: readonly LineComment[]): Promise<void> {
+    const { drafts, connection } = this.#app;
+    // What another tab has sent or removed a moment ago.
+    const stored = parsed(drafts.stored(this.#draft));
+    const gone = (id: string) => stored.some((one) => one.id === id && one.state === 'sent');
+    const ids = wanted.map(({ id }) => id).filter((id) => !this.#going.includes(id) && !gone(id));
+    const comments = this.#comments.filter(({ id, state }) => ids.includes(id) && state !== 'sent');
     if (comments.length === 0) return;
-    const ids = comments.map(({ id }) => id);
+    this.#going = [...this.#going, ...ids];
     await this.#app.attempt(async () => {
-      await this.#app.connection.live.sendMessage(this.id, messageOf(comments), 'queue');
+      const text = messageOf(comments);
+      await connection.live.sendMessage(this.id, text, 'queue', [], [], nameOf(comments));
       const sent = this.#comments.map((comment): LineComment =>
         ids.includes(comment.id) ? { ...comment, state: 'sent' } : comment,
       );
       const old = sent.filter(({ state }) => state === 'sent').slice(0, -MOST_SENT);
       this.#keep(sent.filter((comment) => !old.includes(comment)));
       // Only now: what was written is kept in one place or the other.
-      this.#app.drafts.flush();
+      drafts.flush();
     });
+    this.#going = this.#going.filter((id) => !ids.includes(id));
   }
 
   get #draft(): string {
@@ -87,11 +126,15 @@ export class Review {
 
   #keep(comments: LineComment[]): void {
     this.#comments = comments;
-    this.#app.drafts.write(this.#draft, comments.length > 0 ? JSON.stringify(comments) : '');
+    this.#app.drafts.write(this.#draft, written(comments));
   }
 }
 
-function parsed(draft: string): LineComment[] {
+function written(comments: readonly LineComment[]): string {
+  return comments.length > 0 ? JSON.stringify(comments) : '';
+}
+
+function parsed(draft: string | null): LineComment[] {
   try {
     return JSON.parse(draft || '[]') as LineComment[];
   } catch {
