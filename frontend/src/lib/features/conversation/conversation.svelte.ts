@@ -194,6 +194,7 @@ export class Conversation {
       id ? [{ key, name, size, type, id, was }] : [],
     );
     this.#drafts.write(this.#filesDraft, kept.length > 0 ? JSON.stringify(kept) : '');
+    if (!this.#draft && files.length === 0) this.#edits = [];
   }
 
   /** Messages that were taken back into the draft. */

@@ -167,6 +167,7 @@ export class VirtualRows {
       if (!scroller || this.#goal === null) return;
       let index = untrack(count) - 1;
       while (index >= 0 && key(index) !== this.#goal) index--;
+      if (index < 0) return this.letGo();
       const [offset] = this.#virtualizer.getOffsetForIndex(index, 'start') ?? [scroller.scrollTop];
       const there = Math.abs(offset - scroller.scrollTop) <= 1;
       if (!there) this.#virtualizer.scrollToIndex(index, { align: 'start' });
