@@ -92,6 +92,7 @@ def test_every_route_of_the_api_wants_the_sign_in(server: InProcessServer) -> No
         "blob_id": "b",
         "project_id": "p",
         "permission_id": "p",
+        "oid": "0" * 40,
     }
     open_to_all = {("get", "/api/health"), ("post", "/api/pair")}
     asked = 0

@@ -137,7 +137,9 @@ def test_steering_goes_into_the_running_turn(desk: Desk) -> None:
 
 @pytest.mark.spec("chat-14", "chat-15")
 def test_an_interrupt_stops_its_turn_and_no_other(desk: Desk) -> None:
-    session = desk.start(SLOW)
+    session = desk.start({**SLOW, "chunk_delay": 3})
+    # Its words may be here before its turn is.
+    desk.me.until_event("its turn", lambda event: event["kind"] == "turn_started", session)
     desk.me.until("its words", lambda: any(m["thread_id"] == session for m in desk.me.state()["open_messages"]))
     other = desk.me.post(f"/api/threads/{session}/interrupt", {"turn": 7}, expect=409)
     assert other["code"] == "turn_over"
