@@ -15,6 +15,8 @@ _ALIKE: Final = 0.4
 
 # What the blocks of one request may cost together: about a second where all is at its worst.
 _EFFORT: Final = 10_000_000
+# What it costs to see whether a block is worth comparing.
+_LOOK: Final = 2000
 
 Places = list[tuple[int, int]]
 
@@ -32,8 +34,9 @@ def changed_words(removed: list[str], added: list[str], effort: Effort) -> tuple
     Nothing where they have little in common, or where finding it costs more than what is left.
     """
     nothing: tuple[list[Places], list[Places]] = ([[] for _ in removed], [[] for _ in added])
-    if not removed or not added:
+    if not removed or not added or effort.left < _LOOK:
         return nothing
+    effort.left -= _LOOK
     old, new = (_WORD.findall("\n".join(lines)) for lines in (removed, added))
     if not old or not new or len(old) + len(new) > _MOST:
         return nothing
