@@ -336,8 +336,7 @@ test('a picture that is too large for a model is made smaller, and the page says
   expect(large.length).toBeGreaterThan(3_750_000);
   const data = large.toString('base64');
   await bring(page, 'paste', [{ name: 'noise.png', type: 'image/png', data }]);
-  const draft = page.getByRole('list', { name: 'Attached' });
-  await expect(draft).toContainText('noise.webp');
+  await expect(draft(page)).toContainText('noise.webp');
   await expect(page.getByRole('note')).toHaveText(/noise\.webp: made smaller \(5\.\d MB before\)/);
   await composer(page).fill('Look at this');
   await page.keyboard.press('Enter');
