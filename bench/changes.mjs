@@ -1,25 +1,9 @@
 /** Measures changes in a browser, as JSON on the output: node bench/changes.mjs <pairing link> <session> <session of many files>. */
-import { execFileSync } from 'node:child_process';
-import { chromium } from '@playwright/test';
+import { launch } from './chromium.mjs';
 
 const [link, few, many] = process.argv.slice(2);
 
-function findBrowser() {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  for (const name of names) {
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next name.
-    }
-  }
-  throw new Error('there is no Chromium: set CHROMIUM_PATH');
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM_PATH || findBrowser(),
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
 const page = await context.newPage();
 const cdp = await context.newCDPSession(page);

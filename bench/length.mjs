@@ -1,28 +1,12 @@
 /** Measures the page in a browser, as JSON on the output: node bench/length.mjs <pairing link> <milliseconds a row>. */
-import { execFileSync } from 'node:child_process';
-import { chromium } from '@playwright/test';
+import { launch } from './chromium.mjs';
 
 const [link, enough = '20000'] = process.argv.slice(2);
 const ENOUGH = Number(enough);
 const PAGES = 34;
 const WRITTEN = 200_000;
 
-function findBrowser() {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  for (const name of names) {
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next name.
-    }
-  }
-  throw new Error('there is no Chromium: set CHROMIUM_PATH');
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM_PATH || findBrowser(),
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
 const page = await context.newPage();
 const cdp = await context.newCDPSession(page);

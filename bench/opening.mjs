@@ -1,5 +1,5 @@
 /** Measures how the page opens, as JSON on the output: node bench/opening.mjs <pairing link>. */
-import { chromium } from '@playwright/test';
+import { PHONE, launch } from './chromium.mjs';
 
 const [link] = process.argv.slice(2);
 const TRIES = 3;
@@ -10,18 +10,14 @@ const LINES = {
   good: { speed: (9 * 1024 * 1024) / 8, latency: 60, slower: 2 },
 };
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-});
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-const context = await browser.newContext(phone);
+const browser = await launch();
+const context = await browser.newContext(PHONE);
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const found = {};
 
 /** The largest paint and the shifts of a first visit over a line, from nothing kept. */
 async function visit({ speed, latency, slower }, storageState) {
-  const fresh = await browser.newContext({ ...phone, serviceWorkers: 'block', storageState });
+  const fresh = await browser.newContext({ ...PHONE, serviceWorkers: 'block', storageState });
   const page = await fresh.newPage();
   await page.addInitScript(() => {
     window.seen = { paint: 0, shifts: 0 };

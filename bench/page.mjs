@@ -4,17 +4,12 @@
  * Says `open` with the milliseconds until `count` rows (or none) stood there, then, a line each, `[key, when]` for every new
  * element that fits `row`: its `data-ask` or text, and the moment of the clock that all programs of this machine share.
  */
-import { chromium } from '@playwright/test';
+import { PHONE, launch } from './chromium.mjs';
 
 const { url, cookies = [], storage = {}, row, count = 0, text = '' } = JSON.parse(process.argv[2]);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-});
+const browser = await launch();
 const context = await browser.newContext({
-  viewport: { width: 390, height: 844 },
-  isMobile: true,
-  hasTouch: true,
+  ...PHONE,
   storageState: {
     cookies,
     origins: [

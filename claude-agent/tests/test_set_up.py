@@ -21,7 +21,7 @@ async def test_it_runs_before_the_first_turn_and_the_agent_is_told_how_it_ended(
     ended = await thread.turn()
     assert ended.text.count("hello") == 2
     first, *_ = await thread.bodies("tool_called")
-    assert (first.tool, first.title.split(" ")[:2], first.turn) == ("SetUp", ["set", "up:"], 1)
+    assert (first.tool, first.title.split(" ")[0], first.turn) == ("SetUp", "set-up", 1)
     done = next(body for body in await thread.bodies("tool_ended") if body.id == first.id)
     assert (done.status, done.output) == ("ok", "all is there")
     assert [body.ok for body in await thread.bodies("workspace_set_up")] == [True]

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { examine } from '../src/examine.ts';
 import { call, script } from '../src/model.ts';
+import { git } from '../src/repository.ts';
 import { bash } from '../src/steps.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
 import { isPhone } from '../src/ui.ts';
@@ -39,11 +39,6 @@ const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgAAAAAgABVKJPXQAAAABJRU5ErkJggg==';
 
 let folder = '';
-
-function git(...words: string[]): string {
-  const who = ['-c', 'user.name=Sam', '-c', 'user.email=sam@example.org'];
-  return execFileSync('git', [...who, ...words], { encoding: 'utf8' }).trim();
-}
 
 test.beforeAll(() => {
   folder = mkdtempSync('/var/tmp/mainloop-e2e-code-');

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
+import { git } from '../src/repository.ts';
 import { bash } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { isPhone, said } from '../src/ui.ts';
@@ -9,11 +9,6 @@ import { isPhone, said } from '../src/ui.ts';
 const server = useServer({ settings: { MAINLOOP_COMMANDS: 'allow' } });
 
 let folder = '';
-
-function git(...words: string[]): string {
-  const who = ['-c', 'user.name=Sam', '-c', 'user.email=sam@example.org'];
-  return execFileSync('git', [...who, ...words], { encoding: 'utf8' }).trim();
-}
 
 test.beforeAll(() => {
   folder = mkdtempSync('/var/tmp/mainloop-e2e-code-');
@@ -98,7 +93,7 @@ test(
     await expect(said(page, 'Committed:').last()).toContainText('Say when it is open');
 
     await page
-      .getByRole('button', { name: /^set up: echo/ })
+      .getByRole('button', { name: /^set-up echo/ })
       .first()
       .click();
     await expect(page.getByText('the corner shop is ready', { exact: true }).first()).toBeVisible();

@@ -20,7 +20,7 @@ def _words(tool: str, given: Mapping[str, object], workspace: str) -> str:
 
     match tool:
         case "SetUp":
-            return f"set up: {text('command')}"
+            return f"set-up {text('command')}"
         case "Bash":
             return f"run {text('command')}"
         case "Read" | "NotebookRead":

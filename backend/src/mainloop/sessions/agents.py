@@ -76,7 +76,7 @@ class AgentKinds:
             found=False,
             text="No credentials for Claude were found.",
             hint="Put ANTHROPIC_API_KEY into the .env file next to where you start mainloop, or run "
-            "`make setup-claude-creds` to sign in with your own plan, then start mainloop again.",
+            "make setup-claude-creds to sign in with your own plan, then start mainloop again.",
         )
 
 

@@ -14,7 +14,7 @@ export async function fetchDiff(
 ): Promise<Diff> {
   const query = new URLSearchParams({ of, known });
   const answer = await fetchAsIs(api, `${pathOf(sessionId)}?${query}`);
-  return JSON.parse(await answer.text()) as Diff;
+  return (await answer.json()) as Diff;
 }
 
 export async function fetchLines(
@@ -25,10 +25,10 @@ export async function fetchLines(
 ): Promise<FileDiff[]> {
   const query = new URLSearchParams([['version', version], ...files.map((id) => ['file', id])]);
   const answer = await fetchAsIs(api, `${pathOf(sessionId)}/lines?${query}`);
-  return (JSON.parse(await answer.text()) as { files: FileDiff[] }).files;
+  return ((await answer.json()) as { files: FileDiff[] }).files;
 }
 
 /** A content of a change, by its name. */
-export function fetchContent(api: Api, sessionId: string, name: string): Promise<Blob> {
+export function fetchContent(api: Api, sessionId: string, name: string): Promise<Response> {
   return fetchAsIs(api, `${pathOf(sessionId)}/contents/${name}`);
 }

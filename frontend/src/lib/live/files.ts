@@ -38,12 +38,12 @@ export function keepFile(api: Api, data: Blob, onsent?: (part: number) => void):
 }
 
 /** A file that was given with a message. */
-export function fetchFile(api: Api, id: string): Promise<Blob> {
-  return fetchAsIs(api, `/api/attachments/${encodeURIComponent(id)}`);
+export async function fetchFile(api: Api, id: string): Promise<Blob> {
+  return (await fetchAsIs(api, `/api/attachments/${encodeURIComponent(id)}`)).blob();
 }
 
 /** What the server has at an address, as it is. */
-export async function fetchAsIs(api: Api, path: string): Promise<Blob> {
+export async function fetchAsIs(api: Api, path: string): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -56,5 +56,5 @@ export async function fetchAsIs(api: Api, path: string): Promise<Blob> {
     throw new Unreachable(error);
   }
   if (!response.ok) throw await problemOf(response);
-  return response.blob();
+  return response;
 }

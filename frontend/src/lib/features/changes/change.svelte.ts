@@ -248,7 +248,7 @@ export class Change {
   }
 
   /** A content of the change as it is. */
-  content(oid: string): Promise<Blob> {
+  content(oid: string): Promise<Response> {
     const { api, live } = this.#app.connection;
     return live.call(() => fetchContent(api, this.id, oid));
   }

@@ -36,6 +36,13 @@ function lineOf(text: string, more: Partial<Line> = {}): Line {
 describe('the rows of a file', () => {
   const diff = file(hunk(3, 3, ' c', '-d', '+D', '+E', ' e'), hunk(9, 9, '-i'));
 
+  it('are all there where a file is new or gone', () => {
+    expect(shown(partsOf(file(hunk(0, 1, '+a', '+b')), NOTHING, null))).toEqual([
+      ['|1|+a', '|2|+b'],
+    ]);
+    expect(shown(partsOf(file(hunk(1, 0, '-a')), NOTHING, null))).toEqual([['1||-a']]);
+  });
+
   it('have the numbers of both sides, and gaps where lines are folded', () => {
     expect(shown(partsOf(diff, NOTHING, null))).toEqual([
       2,

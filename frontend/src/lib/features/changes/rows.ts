@@ -61,7 +61,9 @@ export function partsOf(
     old = oldStart + oldCount(hunk);
     now = newStart + newCount(hunk);
   }
-  if (diff.hunks.length > 0 && !diff.more) {
+  // Of a file that is new or gone nothing is left out.
+  const whollyHere = diff.hunks.some((hunk) => hunk.old_start === 0 || hunk.new_start === 0);
+  if (diff.hunks.length > 0 && !diff.more && !whollyHere) {
     const left = whole ? whole.length - now + 1 : -1;
     if (left)
       parts.push(
