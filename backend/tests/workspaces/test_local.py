@@ -440,7 +440,7 @@ from mainloop.workspaces.local import LocalWorkspaces
 local = LocalWorkspaces(Path(sys.argv[1]), plugins.load("sandboxes", {sandbox.name!r})(), sys.argv[2:])
 local.prepare(WorkspaceSpec("s1"))
 local.start_run(RunSpec("s1", 1, "t", "http://127.0.0.1:9", {{"PATH": os.environ["PATH"], "AGENT": "sleep 60"}}))
-while not local.alive("s1"):
+while not (Path(sys.argv[1], "threads/s1/lock").exists() and local.alive("s1")):
     pass
 os.killpg(os.getpgid(0), 9)
 """

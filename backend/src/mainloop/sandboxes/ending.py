@@ -23,6 +23,9 @@ TOLD = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 def main(command: list[str]) -> int:
     """The exit status of the command, as a shell has it."""
     parent = os.getppid()
+    # Whoever kills the runner with its whole group leaves this process to do its part.
+    with suppress(PermissionError):
+        os.setpgid(0, 0)
     # Whatever loses its parent becomes a child of this process.
     prctl(CHILD_SUBREAPER, 1)
     prctl(PDEATHSIG, signal.SIGHUP)

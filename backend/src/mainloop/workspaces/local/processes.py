@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from mainloop.sandboxes.none import ENDING
 from mainloop.workspaces.base import process_lives
 
 _PROC = Path("/proc")
@@ -69,6 +70,14 @@ def sweep(agent_home: Path) -> None:
 
     if sys.platform != "linux":
         return
+    # What ends the rest with itself must not be the first to go: what hides would have nobody left to end it.
+    with ExitStack() as stack:
+        watching = [stack.enter_context(process) for process in _processes(lambda pid: is_of_agent(pid) and _ends(pid))]
+        for process in watching:
+            process.send(signal.SIGHUP)
+        until = time.monotonic() + _DYING_SECONDS
+        for process in watching:
+            process.ended_within(until - time.monotonic())
     until = time.monotonic() + _DYING_SECONDS
     while time.monotonic() < until:
         with ExitStack() as stack:
@@ -79,6 +88,11 @@ def sweep(agent_home: Path) -> None:
                 process.send(signal.SIGKILL)
             for process in left:
                 process.ended_within(until - time.monotonic())
+
+
+def _ends(pid: int) -> bool:
+    """Whether it is the program that ends with its command all that this started."""
+    return str(ENDING) in _arguments(pid)
 
 
 class _Process:
