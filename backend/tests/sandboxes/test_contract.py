@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from mainloop import plugins
-from mainloop.sandboxes.base import Policy, Sandbox, inside
-from mainloop.sandboxes.none import ENDING
+from mainloop.sandboxes.base import ENDING, Policy, Sandbox, inside
 from mainloop.testing.contracts.sandboxes import ConfinedSandboxContract, SandboxContract, folders, run
 
 

@@ -1,5 +1,6 @@
 """What the person is told where a sandbox can't work."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,18 @@ def test_a_sandbox_that_does_not_start_is_quoted() -> None:
     assert trial.said == "bwrap: setting up uid map: Permission denied"
 
 
-def test_a_trial_leaves_nothing_behind() -> None:
-    before = set(Path("/var/tmp").iterdir())
+def test_a_trial_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    mkdtemp = tempfile.mkdtemp
+
+    def noted(**wanted: str) -> str:
+        made.append(Path(mkdtemp(**wanted)))
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
     try_out(_Open())  # pyright: ignore[reportArgumentType]
-    assert set(Path("/var/tmp").iterdir()) == before
+    assert len(made) == 1
+    assert not made[0].exists()
 
 
 def test_missing_bubblewrap_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

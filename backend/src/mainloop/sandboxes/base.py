@@ -7,7 +7,10 @@ agent, its tools and their children are all inside, and all of them die with the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+# The program by which all that an agent started ends with it, where the system itself does not see to that.
+ENDING: Final = Path(__file__).with_name("ending.py")
 
 
 @dataclass(frozen=True)

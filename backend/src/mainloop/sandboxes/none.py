@@ -5,11 +5,9 @@ import shutil
 import subprocess
 import sys
 from functools import cached_property
-from pathlib import Path
 
-from mainloop.sandboxes.base import Policy, Probe, inside
+from mainloop.sandboxes.base import ENDING, Policy, Probe, inside
 
-ENDING = Path(__file__).with_name("ending.py")
 _UNCONFINED = "Agents are not confined: they can read and change whatever {who} can."
 _WHOLE = "What they start ends with them."
 _DETACHED = "A process they detach may outlive them."

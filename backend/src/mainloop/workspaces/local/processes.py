@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from mainloop.sandboxes.none import ENDING
+from mainloop.sandboxes.base import ENDING
 from mainloop.workspaces.base import process_lives
 
 _PROC = Path("/proc")
