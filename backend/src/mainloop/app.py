@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
+from mainloop.changes.life import Life
+from mainloop.changes.routes import life_router as life_routes
 from mainloop.changes.routes import router as changes_routes
 from mainloop.changes.service import Changes
 from mainloop.conversation import search
@@ -113,6 +115,7 @@ class Parts:
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.changes = Changes(self.database, self.projects, self.workspaces)
+        self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
@@ -124,6 +127,7 @@ class Parts:
         InboxTools(self.inbox).register(self.registry)
         self.spending.register(self.registry)
         self.projects.define_phases()
+        self.life.register()
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
@@ -257,6 +261,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         sessions_routes,
         kept_routes,
         changes_routes,
+        life_routes,
         spending_routes,
     ):
         app.include_router(routes)

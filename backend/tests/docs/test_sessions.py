@@ -276,7 +276,7 @@ def test_a_sessions_commits_are_kept_and_the_persons_checkout_is_left_alone(able
     project = able.me.post("/api/projects", {"source": str(checkout)})
     commit = run("echo more >> readme && git commit -qam 'more words' && git rev-parse HEAD")
     session = able.start(commit, {"text": "committed {{result}}"}, project=project["name"])
-    branch = able.me.until_session(session, "idle")["branch"]
+    branch = able.me.until_session(session, "in_review")["branch"]
     assert branch
     head = able.me.replies(session)[-1].split()[-1]
     mirror = able.server.home / "mirrors" / f"{project['id']}.git"

@@ -11,6 +11,15 @@ from mainloop.testing.inprocess import InProcessServer
 
 from .test_projects_api import repository, settled
 
+POLICY = {
+    "how": "squash",
+    "needs_green": True,
+    "needs_approval": True,
+    "by_itself": True,
+    "reach": "never",
+    "repairs": 2,
+}
+
 
 @pytest.fixture(params=["sqlite"])
 def database_kind(request: pytest.FixtureRequest) -> str:
@@ -60,12 +69,20 @@ def test_settings_are_kept_and_what_is_not_named_stays(server: InProcessServer, 
         "instructions": "Be brief.",
     }
     changed = change(server, project, **given)
-    assert changed["settings"] == {**given, "set_up": "npm ci", "branch": None, "files": []}
+    assert changed["settings"] == {**given, "set_up": "npm ci", "branch": None, "files": [], "merge": POLICY}
     patch(server, project, {"keep_ignored": ["*.log"]})
     patch(server, project, {"settings": {"test": "npm test"}})
     (again,) = server.person.get("/api/projects")["projects"]
     assert again["settings"] == changed["settings"]
     assert again["keep_ignored"] == ["*.log"]
+
+
+@pytest.mark.spec("projects-11")
+def test_how_changes_are_merged_is_set_part_by_part(server: InProcessServer, project: str) -> None:
+    assert change(server, project, merge={"how": "rebase"})["settings"]["merge"] == {**POLICY, "how": "rebase"}
+    changed = change(server, project, merge={"repairs": 0, "reach": "branch"})
+    assert changed["settings"]["merge"] == {**POLICY, "how": "rebase", "repairs": 0, "reach": "branch"}
+    assert change(server, project, merge={"how": "by hope"}, expect=422)["code"] == "bad_input"
 
 
 @pytest.mark.spec("projects-2")

@@ -8,9 +8,9 @@ from mainloop.sessions.states import check_move
 from mainloop_models.events import SessionState as S
 
 TABLE = {
-    S.STARTING: "working waiting idle failed cancelled",
+    S.STARTING: "working waiting idle in_review failed cancelled",
     S.WORKING: "waiting idle in_review failed cancelled",
-    S.WAITING: "working starting idle failed cancelled done",
+    S.WAITING: "working starting idle in_review failed cancelled done",
     S.IDLE: "starting working in_review done failed cancelled",
     S.IN_REVIEW: "starting working idle done failed cancelled",
     S.FAILED: "starting done",

@@ -292,6 +292,54 @@ class KeptWork(Model):
     at: datetime
 
 
+class ChangeCheck(Model):
+    """The project's tests, run once on one commit of a change."""
+
+    id: str
+    name: str
+    commit: str
+    state: Literal["queued", "running", "passed", "failed", "stopped"]
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    # What of its output tells most; the whole is read from its log.
+    excerpt: str = ""
+
+
+class Change(Model):
+    """What a session wants to bring into its project's branch, as it stands at the forge and with us."""
+
+    state: Literal["open", "merging", "merged", "closed"]
+    # What the forge calls it.
+    number: str
+    # The session's branch, the project's that it is to be merged into, and where both stand; no `base_commit`: that is gone.
+    branch: str
+    base: str
+    commit: str
+    base_commit: str | None
+    title: str
+    text: str
+    # Where a browser finds it; empty: nowhere but here.
+    url: str = ""
+    # Of the newest commit.
+    approved: bool = False
+    sent_back: bool = False
+    # Files in which it conflicts with its base.
+    conflicts: list[str] = []
+    # The commit that the base got.
+    merged: str | None = None
+    how: Literal["squash", "rebase", "merge"] = "squash"
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+    # The newest of the newest commit first.
+    checks: list[ChangeCheck] = []
+    # Sentences: what stands between it and its merge; what went wrong; what came into the person's own folder.
+    waits: str = ""
+    problem: str = ""
+    handed_over: str = ""
+    updated_at: datetime
+
+
 class SessionBody(Model):
     """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
 
@@ -335,6 +383,8 @@ class SessionBody(Model):
     confined: bool = True
     # Once it was closed.
     kept: KeptWork | None = None
+    # Once it had something to bring into its project.
+    change: Change | None = None
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None = None

@@ -600,6 +600,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Change
+         * @description What a session wants to bring into its project, and what that waits for.
+         */
+        get: operations["get_change"];
+        put?: never;
+        /**
+         * Propose Change
+         * @description Propose what is committed now; where it is open already, with what has come since.
+         */
+        post: operations["propose_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/change/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard Change
+         * @description It will not be merged: its session is closed, its work is kept.
+         */
+        post: operations["discard_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/change/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge Change
+         * @description Merge it, if both sides still stand where they were looked at. How that ends is told by the session's events.
+         */
+        post: operations["merge_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/change/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Change
+         * @description Approve a commit, or send it back: what you write then goes to its agent. The same id again is the same word.
+         */
+        post: operations["review_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/close": {
         parameters: {
             query?: never;
@@ -1369,6 +1453,125 @@ export interface components {
             /** Ceilings */
             ceilings: components["schemas"]["Ceiling"][];
         };
+        /**
+         * Change
+         * @description What a session wants to bring into its project's branch, as it stands at the forge and with us.
+         */
+        Change: {
+            /**
+             * Added
+             * @default 0
+             */
+            added: number;
+            /**
+             * Approved
+             * @default false
+             */
+            approved: boolean;
+            /** Base */
+            base: string;
+            /** Base Commit */
+            base_commit: string | null;
+            /** Branch */
+            branch: string;
+            /**
+             * Checks
+             * @default []
+             */
+            checks: components["schemas"]["ChangeCheck"][];
+            /** Commit */
+            commit: string;
+            /**
+             * Conflicts
+             * @default []
+             */
+            conflicts: string[];
+            /**
+             * Files
+             * @default 0
+             */
+            files: number;
+            /**
+             * Handed Over
+             * @default
+             */
+            handed_over: string;
+            /**
+             * How
+             * @default squash
+             * @enum {string}
+             */
+            how: "squash" | "rebase" | "merge";
+            /** Merged */
+            merged?: string | null;
+            /** Number */
+            number: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+            /**
+             * Removed
+             * @default 0
+             */
+            removed: number;
+            /**
+             * Sent Back
+             * @default false
+             */
+            sent_back: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "merging" | "merged" | "closed";
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Url
+             * @default
+             */
+            url: string;
+            /**
+             * Waits
+             * @default
+             */
+            waits: string;
+        };
+        /**
+         * ChangeCheck
+         * @description The project's tests, run once on one commit of a change.
+         */
+        ChangeCheck: {
+            /** Commit */
+            commit: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /**
+             * Excerpt
+             * @default
+             */
+            excerpt: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "passed" | "failed" | "stopped";
+        };
         /** ChangeCommit */
         ChangeCommit: {
             /**
@@ -1931,6 +2134,20 @@ export interface components {
             /** Answers */
             answers: components["schemas"]["GiveAnswerTo"][];
         };
+        /** GiveMerge */
+        GiveMerge: {
+            /**
+             * Anyway
+             * @default false
+             */
+            anyway: boolean;
+            /** Base Commit */
+            base_commit: string;
+            /** Commit */
+            commit: string;
+            /** How */
+            how?: ("squash" | "rebase" | "merge") | null;
+        };
         /** GivePermission */
         GivePermission: {
             /** Expires At */
@@ -1952,6 +2169,26 @@ export interface components {
              * @default Bash
              */
             tool: string;
+        };
+        /**
+         * GiveReview
+         * @description The person's word on a commit. The same id again is the same word.
+         */
+        GiveReview: {
+            /** Commit */
+            commit: string;
+            /** Id */
+            id: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "approved" | "sent_back";
         };
         /**
          * GivenAttachment
@@ -2429,6 +2666,44 @@ export interface components {
             thread_id: string;
             /** Told */
             told: number;
+        };
+        /**
+         * MergePolicy
+         * @description When a change of a session comes into the project's branch, how, and how far beyond mainloop.
+         */
+        MergePolicy: {
+            /**
+             * By Itself
+             * @default true
+             */
+            by_itself: boolean;
+            /**
+             * How
+             * @default squash
+             * @enum {string}
+             */
+            how: "squash" | "rebase" | "merge";
+            /**
+             * Needs Approval
+             * @default true
+             */
+            needs_approval: boolean;
+            /**
+             * Needs Green
+             * @default true
+             */
+            needs_green: boolean;
+            /**
+             * Reach
+             * @default never
+             * @enum {string}
+             */
+            reach: "never" | "branch" | "checkout";
+            /**
+             * Repairs
+             * @default 2
+             */
+            repairs: number;
         };
         /**
          * Message
@@ -2974,6 +3249,17 @@ export interface components {
              */
             instructions: string;
             /**
+             * @default {
+             *       "by_itself": true,
+             *       "how": "squash",
+             *       "needs_approval": true,
+             *       "needs_green": true,
+             *       "reach": "never",
+             *       "repairs": 2
+             *     }
+             */
+            merge: components["schemas"]["MergePolicy"];
+            /**
              * Set Up
              * @default
              */
@@ -3451,6 +3737,7 @@ export interface components {
             anchor?: components["schemas"]["Anchor"] | null;
             /** Branch */
             branch?: string | null;
+            change?: components["schemas"]["Change"] | null;
             /**
              * Confined
              * @default true
@@ -3549,6 +3836,7 @@ export interface components {
             anchor?: components["schemas"]["Anchor"] | null;
             /** Branch */
             branch?: string | null;
+            change?: components["schemas"]["Change"] | null;
             /**
              * Confined
              * @default true
@@ -5772,6 +6060,214 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveMerge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -21,7 +21,7 @@ from mainloop.changes.changed_words import Effort, changed_words
 from mainloop.changes.generated import is_generated
 from mainloop.changes.schemas import ChangeCommit, ChangedFile, FileDiff, FileKind, FileStatus, Hunk
 from mainloop.errors import MainloopError
-from mainloop.git import git_bytes, git_command
+from mainloop.git import GitFailed, git_bytes, git_command
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 # What is larger is not compared line by line.
@@ -120,6 +120,15 @@ class Repository:
     def tree(self, name: str) -> str:
         """The tree of a commit. Raises GitFailed."""
         return self._text("rev-parse", "--verify", f"{name}^{{tree}}").strip()
+
+    def common(self, one: str, other: str) -> str:
+        """The newest commit that two have in common; the empty tree where there is none. Raises GitFailed."""
+        try:
+            return self._text("merge-base", one, other).strip()
+        except GitFailed as error:
+            if error.code != 1:
+                raise
+            return EMPTY_TREE
 
     def parent(self, commit: str) -> str:
         """The first parent of a commit; the empty tree where it has none. Raises GitFailed."""

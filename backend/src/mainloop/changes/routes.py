@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mainloop.access.service import CurrentDevice
-from mainloop.changes.schemas import Diff, FileDiffs
+from mainloop.changes.life import Life
+from mainloop.changes.schemas import Diff, FileDiffs, GiveMerge, GiveReview
 from mainloop.changes.service import Changes
 from mainloop.http.inert import INERT
 from mainloop.runs.attachments import type_of
+from mainloop_models.events import Change
 
 router = APIRouter(prefix="/api/sessions/{session_id}/diff", tags=["changes"])
 
@@ -50,6 +52,46 @@ def get_diff_content(session_id: str, oid: str, changes: CurrentChanges, me: Cur
     """A file as it was or is, by the name of its content. Opened by itself it is stored, never run or shown."""
     data = changes.content(session_id, oid)
     return Response(data, media_type=type_of(data), headers=INERT)
+
+
+life_router = APIRouter(prefix="/api/sessions/{session_id}/change", tags=["changes"])
+
+
+async def _life(request: Request) -> Life:
+    return request.app.state.parts.life
+
+
+CurrentLife = Annotated[Life, Depends(_life)]
+
+
+@life_router.get("", name="get_change")
+def get_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+    """What a session wants to bring into its project, and what that waits for."""
+    return life.get(session_id)
+
+
+@life_router.post("", name="propose_change")
+def propose_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+    """Propose what is committed now; where it is open already, with what has come since."""
+    return life.propose(session_id)
+
+
+@life_router.post("/review", name="review_change")
+def review_change(session_id: str, given: GiveReview, life: CurrentLife, me: CurrentDevice) -> Change:
+    """Approve a commit, or send it back: what you write then goes to its agent. The same id again is the same word."""
+    return life.review(session_id, given)
+
+
+@life_router.post("/merge", name="merge_change", status_code=202)
+def merge_change(session_id: str, given: GiveMerge, life: CurrentLife, me: CurrentDevice) -> Change:
+    """Merge it, if both sides still stand where they were looked at. How that ends is told by the session's events."""
+    return life.merge(session_id, given)
+
+
+@life_router.post("/discard", name="discard_change")
+def discard_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+    """It will not be merged: its session is closed, its work is kept."""
+    return life.discard(session_id)
 
 
 def _json(answer: Diff | FileDiffs) -> Response:

@@ -3,11 +3,34 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+from mainloop.forges.base import How
 
 FileStatus = Literal["added", "changed", "deleted", "renamed"]
 # `large` is a text, or something else, that is too long to be shown line by line.
 FileKind = Literal["text", "picture", "binary", "large", "link", "submodule"]
+
+
+class GiveReview(BaseModel):
+    """The person's word on a commit. The same id again is the same word."""
+
+    id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
+    verdict: Literal["approved", "sent_back"]
+    # The commit that was looked at.
+    commit: str = Field(max_length=64)
+    # What goes to the agent, where it is sent back.
+    text: str = Field(default="", max_length=100_000)
+
+
+class GiveMerge(BaseModel):
+    # Where both sides stood when they were looked at.
+    commit: str = Field(max_length=64)
+    base_commit: str = Field(max_length=64)
+    # Without one: as the project's settings say.
+    how: How | None = None
+    # Although its tests have not passed.
+    anyway: bool = False
 
 
 class ChangedFile(BaseModel):

@@ -346,6 +346,27 @@ kept = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+# What a session wants to bring into its project: the newest of it.
+change = sa.Table(
+    "change",
+    metadata,
+    _id("session_id", primary_key=True),
+    _id("project_id", nullable=False),
+    # The how manieth of this session.
+    sa.Column("nth", sa.Integer, nullable=False),
+    sa.Column("state", Words(16), nullable=False),  # open, merging, merged, closed
+    # `mainloop_models.events.Change`.
+    sa.Column("body", JSON, nullable=False),
+    # While it is being merged: how, and where both sides stood when that was decided.
+    sa.Column("merge", JSON),
+    # What was last done about this very commit and base, so that it is done once; how often its agent was sent back since
+    # the person last said something.
+    sa.Column("done", Words, nullable=False, server_default=""),
+    sa.Column("repairs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("change_open", "project_id", "state"),
+)
+
 # What a session's turn delivered: one per (session, turn).
 result = sa.Table(
     "result",

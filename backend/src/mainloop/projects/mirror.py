@@ -175,6 +175,22 @@ class Mirror:
             raise BranchMissing(name=branch, known=_few(branches))
         return branches[branch]
 
+    def newest_of(self, branch: str) -> str:
+        """The same, where something was merged into it here that the project does not have yet, with that.
+
+        Raises BranchMissing.
+        """
+        fetched = self.resolve(branch)
+        merged = self._refs("refs/heads/").get(branch)
+        return merged if merged and self._has_all_of(merged, fetched) else fetched
+
+    def _has_all_of(self, commit: str, other: str) -> bool:
+        try:
+            git("merge-base", "--is-ancestor", other, commit, repository=self._path)
+        except GitFailed:
+            return False
+        return True
+
     def files_at(self, commit: str) -> list[str]:
         """The names at the top of a commit."""
         return git("ls-tree", "--name-only", "-z", commit, repository=self._path).rstrip("\0").split("\0")

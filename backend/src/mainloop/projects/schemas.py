@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from mainloop.environment import project_may_set
+from mainloop.forges.base import How, Reach
 
 # Characters of a command, of a variable, and of what agents are told.
 LONGEST = 10_000
@@ -56,6 +57,22 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGE
 FilePath = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_inside)]
 
 
+class MergePolicy(BaseModel):
+    """When a change of a session comes into the project's branch, how, and how far beyond mainloop."""
+
+    how: How = "squash"
+    # Where the project has a test command: not before its tests have passed.
+    needs_green: bool = True
+    # Not before the person has approved the very commit.
+    needs_approval: bool = True
+    # As soon as both hold; else when the person says so.
+    by_itself: bool = True
+    # What may be moved of the person's own repository: nothing; a branch that is checked out nowhere; a clean checkout too.
+    reach: Reach = "never"
+    # How often a conflict or a red check goes back to the agent before it is the person's.
+    repairs: Annotated[int, Field(ge=0, le=20)] = 2
+
+
 class ProjectSettings(BaseModel):
     """What holds for every session of a project; each has a value that changes nothing."""
 
@@ -71,6 +88,7 @@ class ProjectSettings(BaseModel):
     instructions: Words = ""
     # Files and folders of the person's checkout that git does not have and a new workspace gets.
     files: Annotated[list[FilePath], Field(max_length=100)] = []
+    merge: MergePolicy = MergePolicy()
 
 
 class ChangeProject(BaseModel):

@@ -53,7 +53,10 @@ class Projects:
                 raise BadInput(
                     what="Files can be copied where the project is a folder of this machine, not an address."
                 )
-            changes["settings"] = {**row.settings, **given.settings.model_dump(exclude_unset=True)}
+            said = given.settings.model_dump(exclude_unset=True)
+            if "merge" in said:
+                said["merge"] = {**row.settings.get("merge", {}), **said["merge"]}
+            changes["settings"] = {**row.settings, **said}
         if changes:
             store.update(unit, row.id, **changes)
         return as_project(self.named(unit.connection, row.id))
@@ -72,6 +75,11 @@ class Projects:
         """What the person has set for it. Raises UnknownProject."""
         row = self._database.read(lambda c: self.named(c, project_id))
         return ProjectSettings.model_validate(row.settings)
+
+    def branch(self, project_id: str) -> str:
+        """The branch that sessions start from and changes are merged into. Raises UnknownProject."""
+        row = self._database.read(lambda c: self.named(c, project_id))
+        return ProjectSettings.model_validate(row.settings).branch or str(row.default_branch)
 
     def files(self, project_id: str) -> tuple[Path | None, tuple[str, ...]]:
         """The person's checkout, and what of it each new workspace gets."""

@@ -46,6 +46,10 @@ class Moves:
             return
         self.move(unit, session_id, state, "")
 
+    def rest(self, unit: UnitOfWork, session_id: str) -> None:
+        """It has nothing to do: idle, or in review where its change is open."""
+        self.become(unit, session_id, S.IN_REVIEW if store.has_open_change(unit.connection, session_id) else S.IDLE)
+
     def move(self, unit: UnitOfWork, session_id: str, state: S, reason: str, *, queued: bool = False) -> None:
         """Move, with the reason in words; raises NotAllowedNow where the table has no such move."""
         session = store.find(unit.connection, session_id)
@@ -124,7 +128,7 @@ class Moves:
         row = runs_store.lock(unit, session_id)
         if row.working or row.blocked or row.wanted in ("hold", "stop") or runs_store.is_open(unit.connection, row):
             return
-        self.move(unit, session_id, S.IDLE, "")
+        self.rest(unit, session_id)
         self.free_slot(unit)
 
     def free_slot(self, unit: UnitOfWork) -> None:

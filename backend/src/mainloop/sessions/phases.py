@@ -52,11 +52,11 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
 
     def _source(session_id: str, row: Row) -> Source:
         mirror = projects.mirror(row.project_id)
-        project = projects.refresh(row.project_id)
-        upstream = projects.settings(row.project_id).branch or str(project.default_branch)
+        projects.refresh(row.project_id)
+        upstream = projects.branch(row.project_id)
         return Source(
             mirror=mirror.path,
-            commit=mirror.start_session(session_id, row.base or mirror.resolve(upstream)),
+            commit=mirror.start_session(session_id, row.base or mirror.newest_of(upstream)),
             upstream=upstream,
             branch=row.branch or f"mainloop/{row.handle}",
         )
@@ -76,6 +76,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
         row = database.read(lambda c: store.find(c, session_id))
         if row is not None and row.project_id and row.branch:
             workspaces.save(session_id, row.branch, projects.mirror(row.project_id))
+            database.write(lambda unit: sessions.saved(unit, session_id))
 
     def not_saved(session_id: str, error: Exception) -> None:
         log.error("The commits of %s were not collected, they stay in its workspace: %s", session_id, error)

@@ -149,7 +149,7 @@ class Progress:
         if body.outcome in ("completed", "interrupted"):
             more = mailbox.queued(unit.connection, session_id)
             if S(session.state) in (S.STARTING, S.WORKING) and not more:
-                self._moves.become(unit, session_id, S.IDLE)
+                self._moves.rest(unit, session_id)
             else:
                 self._moves.say(unit, session_id)
         if session.project_id is not None:
@@ -220,7 +220,7 @@ class Progress:
         if session is None or runs_store.open_asks(unit.connection, thread_id):
             return
         if S(session.state) in (S.WAITING, S.STARTING):
-            self._moves.become(unit, thread_id, S.IDLE)
+            self._moves.rest(unit, thread_id)
             self._moves.free_slot(unit)
 
     def _item_opened(self, unit: UnitOfWork, item: ItemBody) -> None:
@@ -262,4 +262,4 @@ class Progress:
         self._moves.take_up(unit, session_id)
         session = store.find(unit.connection, session_id)
         if session is not None and S(session.state) is S.WAITING:
-            self._moves.become(unit, session_id, S.IDLE)
+            self._moves.rest(unit, session_id)

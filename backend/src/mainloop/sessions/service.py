@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,6 +85,20 @@ class Sessions:
         self._moves = moves
         self._kinds = kinds
         self._settings = runs.settings
+        self._saved: list[Callable[[UnitOfWork, str], None]] = []
+        self._closed: list[Callable[[UnitOfWork, str], None]] = []
+
+    def on_saved(self, listen: Callable[[UnitOfWork, str], None]) -> None:
+        """Call `listen` when the commits of a turn are in the mirror."""
+        self._saved.append(listen)
+
+    def on_closed(self, listen: Callable[[UnitOfWork, str], None]) -> None:
+        self._closed.append(listen)
+
+    def saved(self, unit: UnitOfWork, session_id: str) -> None:
+        """The commits of its last turn are in the mirror."""
+        for listen in self._saved:
+            listen(unit, session_id)
 
     # -- start -------------------------------------------------------------------------------------------------
     def start(self, unit: UnitOfWork, start: Start, *, anchor: Anchor, turn: int, depth: int) -> SessionBody:
@@ -223,10 +238,10 @@ class Sessions:
         self._moves.free_slot(unit)
         return self._moves.body(unit.connection, session_id)
 
-    def close(self, unit: UnitOfWork, session_id: str, reason: str = "") -> SessionBody:
+    def close(self, unit: UnitOfWork, session_id: str, reason: str = "", told: str = "") -> SessionBody:
         """Done with it: its agent ends, its work is kept, its workspace goes, it moves to Earlier.
 
-        Where its work could not be kept, closing it again tries again.
+        Where its work could not be kept, closing it again tries again. `told`: what the thread that started it is told.
         """
         row = runs_store.lock(unit, self._known(unit.connection, session_id))
         state = S(self._moves.body(unit.connection, session_id).state)
@@ -242,7 +257,9 @@ class Sessions:
         self._keep(unit, session_id)
         self._moves.move(unit, session_id, S.DONE, reason)
         self._inbox.close_all(unit, session_id, "The session was closed.")
-        self._moves.notice(unit, session_id, "done", reason or "Closed.", 0)
+        self._moves.notice(unit, session_id, "done", told or reason or "Closed.", 0)
+        for listen in self._closed:
+            listen(unit, session_id)
         return self._moves.body(unit.connection, session_id)
 
     def _keep(self, unit: UnitOfWork, session_id: str) -> None:

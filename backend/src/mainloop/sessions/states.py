@@ -6,9 +6,9 @@ from mainloop.errors import NotAllowedNow
 from mainloop_models.events import SessionState as S
 
 ALLOWED: Final[dict[S, frozenset[S]]] = {
-    S.STARTING: frozenset({S.WORKING, S.WAITING, S.IDLE, S.FAILED, S.CANCELLED}),
+    S.STARTING: frozenset({S.WORKING, S.WAITING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED}),
     S.WORKING: frozenset({S.WAITING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED}),
-    S.WAITING: frozenset({S.WORKING, S.STARTING, S.IDLE, S.FAILED, S.CANCELLED, S.DONE}),
+    S.WAITING: frozenset({S.WORKING, S.STARTING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED, S.DONE}),
     S.IDLE: frozenset({S.STARTING, S.WORKING, S.IN_REVIEW, S.DONE, S.FAILED, S.CANCELLED}),
     S.IN_REVIEW: frozenset({S.STARTING, S.WORKING, S.IDLE, S.DONE, S.FAILED, S.CANCELLED}),
     S.FAILED: frozenset({S.STARTING, S.DONE}),

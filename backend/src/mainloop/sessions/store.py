@@ -11,7 +11,7 @@ from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
 from mainloop.runs.store import MICROS
-from mainloop_models.events import Anchor, ContextUse, KeptWork, SessionBody, SessionResult
+from mainloop_models.events import Anchor, Change, ContextUse, KeptWork, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -125,6 +125,12 @@ def deliver_result(unit: UnitOfWork, session_id: str, turn: int) -> Row | None:
     return unit.execute(sa.update(t.result).where(*mine).values(delivered=True).returning(t.result)).first()
 
 
+def has_open_change(connection: sa.Connection, session_id: str) -> bool:
+    """Whether it has something to bring into its project."""
+    mine = (t.change.c.session_id == session_id, t.change.c.state.in_(("open", "merging")))
+    return connection.execute(sa.select(t.change.c.session_id).where(*mine)).first() is not None
+
+
 def add_kept(unit: UnitOfWork, session_id: str) -> int:
     """Its files are to be kept; the number under which. A number is never used again."""
     last = sa.select(sa.func.coalesce(sa.func.max(t.kept.c.number), 0)).where(t.kept.c.session_id == session_id)
@@ -209,6 +215,7 @@ _whole = (
     sa.select(
         t.session,
         *_kept.values(),
+        t.change.c.body.label("change"),
         t.agent.c.kind.label("agent"),
         t.agent.c.model,
         t.agent.c.turn,
@@ -226,6 +233,7 @@ _whole = (
     )
     .join(t.agent, t.agent.c.thread_id == t.session.c.id)
     .outerjoin(t.project, t.project.c.id == t.session.c.project_id)
+    .outerjoin(t.change, t.change.c.session_id == t.session.c.id)
     .outerjoin(t.kept, sa.and_(t.kept.c.session_id == t.session.c.id, t.kept.c.number == _newest))
 )
 
@@ -286,6 +294,7 @@ def _body(row: Row) -> SessionBody:
         demo=row.demo,
         confined=row.confined,
         kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,
+        change=Change.model_validate(row.change) if row.change else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         ended_at=row.ended_at,

@@ -39,7 +39,7 @@ export function changesOf(draft: Draft, changed: (keyof Draft)[]): ProjectChange
       // What is left out stays, which the description of the API can't say.
       settings: Object.fromEntries(
         named.map((name) => [name, values[name]]),
-      ) as ProjectChanges['settings'],
+      ) as unknown as ProjectChanges['settings'],
     }),
     ...(changed.includes('keepIgnored') && { keep_ignored: lines(draft.keepIgnored) }),
   };

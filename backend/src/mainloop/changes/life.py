@@ -1,0 +1,539 @@
+"""The life of a change: proposed, updated, reviewed, merged, over.
+
+What a forge knows is the truth; the row says what was seen of it, and what is to be done. Everything that goes on by
+itself is one phase, `see_to`, which looks at both and does the next thing: it may be repeated at any time, and is after a
+server was killed.
+"""
+
+import logging
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mainloop import plugins
+from mainloop.changes import policy, store
+from mainloop.changes.diff import Repository
+from mainloop.changes.schemas import GiveMerge, GiveReview
+from mainloop.changes.telling import as_change, conflict_words, merged_words, named
+from mainloop.db.engine import Row
+from mainloop.errors import BadInput, MainloopError, NotAllowedNow, UnknownSession
+from mainloop.events.unit import UnitOfWork
+from mainloop.forges.base import (
+    BaseMoved,
+    Forge,
+    ForgeUnreachable,
+    How,
+    MergeConflicts,
+    NotHandedOver,
+    NothingToMerge,
+    Place,
+    Proposal,
+    Reach,
+    Request,
+    RequestMoved,
+    RequestOver,
+    Review,
+)
+from mainloop.git import GitFailed
+from mainloop.inbox import store as inbox_store
+from mainloop.inbox.service import Inbox
+from mainloop.projects import store as projects_store
+from mainloop.projects.schemas import ProjectSettings
+from mainloop.projects.service import Projects
+from mainloop.runs import mailbox
+from mainloop.runs import store as runs_store
+from mainloop.runs.service import Runs
+from mainloop.sessions import store as sessions_store
+from mainloop.sessions.moves import Moves
+from mainloop.sessions.service import Sessions
+from mainloop.sessions.states import OVER
+from mainloop.workspaces.base import WorkspaceBroken, Workspaces
+from mainloop_models.asks import Decision
+from mainloop_models.events import Change, ItemBody, NoticeItem
+from mainloop_models.events import SessionState as S
+
+log = logging.getLogger(__name__)
+
+SEE_TO: Final = "see_to_change"
+_ITEM: Final = "change-"
+# Characters of a report that become the text of a request, and with it of a commit.
+_LONGEST_TEXT: Final = 20_000
+_AT_REST: Final = frozenset({S.IDLE, S.IN_REVIEW})
+
+
+class UnknownChange(MainloopError):
+    """This session has no change. It has one when its branch has commits that the project's branch has not."""
+
+    status = 404
+    code = "unknown_change"
+
+
+class NotGreen(MainloopError):
+    """The project's tests have not passed for this commit. Wait for them, or say that it is to be merged anyway."""
+
+    status = 409
+    code = "not_green"
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A session and its newest change, as they stand in a transaction."""
+
+    session: Row
+    row: Row
+    settings: ProjectSettings
+
+    @property
+    def id(self) -> str:
+        return str(self.session.id)
+
+    @property
+    def at_rest(self) -> bool:
+        return S(self.session.state) in _AT_REST
+
+
+class Life:
+    """All changes of this installation, from the proposal to the end."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        inbox: Inbox,
+        projects: Projects,
+        workspaces: Workspaces,
+        sessions: Sessions,
+        moves: Moves,
+        forge: str = "local",
+    ) -> None:
+        self._runs = runs
+        self._database = runs.database
+        self._inbox = inbox
+        self._projects = projects
+        self._workspaces = workspaces
+        self._sessions = sessions
+        self._moves = moves
+        self.forge = forge
+
+    def register(self) -> None:
+        """Take part in what happens to sessions, and register the phase."""
+        self._runs.phases.define(SEE_TO, self.see_to, self._give_up)
+        self._sessions.on_saved(self._look_again)
+        self._sessions.on_closed(self._session_closed)
+        self._inbox.on_done(self._item_done)
+
+    # -- what goes on by itself ----------------------------------------------------------------------------------
+    def see_to(self, session_id: str) -> None:
+        """The next thing that is to be done about a session's change, if there is one."""
+        session, row = self._database.read(lambda c: (sessions_store.find(c, session_id), store.find(c, session_id)))
+        if session is None or session.project_id is None or session.branch is None:
+            return
+        try:
+            if row is not None and row.state in store.OPEN:
+                self._follow(session, row)
+            elif self._is_ready(session, row):
+                with suppress(NothingToMerge):
+                    self._propose(session, row)
+        except ForgeUnreachable:
+            raise  # tried again
+        except MainloopError as error:
+            sentence = error.sentence
+            self._database.write(lambda unit: self._trouble(unit, session_id, sentence))
+
+    def _give_up(self, session_id: str, error: Exception) -> None:
+        words = error.sentence if isinstance(error, MainloopError) else f"The change could not be seen to: {error}"
+        self._database.write(lambda unit: self._trouble(unit, session_id, words))
+
+    def _look_again(self, unit: UnitOfWork, session_id: str) -> None:
+        self._runs.phases.enqueue(unit, SEE_TO, session_id, uuid.uuid4().hex[:8])
+
+    def _session_closed(self, unit: UnitOfWork, session_id: str) -> None:
+        if sessions_store.has_open_change(unit.connection, session_id):
+            self._look_again(unit, session_id)
+
+    def _is_ready(self, session: Row, row: Row | None) -> bool:
+        """Whether its last turn ended well, with commits that were not proposed yet."""
+        agent = self._database.read(lambda c: runs_store.agent(c, session.id))
+        result = _result(session)
+        if S(session.state) in OVER or agent.working or result.get("turn") != agent.turn:
+            return False
+        commit = self._commit(session)
+        known = None if row is None else row.body["commit"]
+        return result.get("outcome") == "done" and commit not in (None, session.base, known)
+
+    def _propose(self, session: Row, row: Row | None) -> None:
+        """Raises what `Forge.open` raises."""
+        nth = 1 if row is None else row.nth + 1
+        commit = self._commit(session)
+        base = self._projects.branch(session.project_id)
+        if commit is None:
+            raise NothingToMerge(base=base)
+        forge = self._forge(session.project_id)
+        proposal = Proposal(
+            key=session.id if nth == 1 else f"{session.id}-{nth}",
+            branch=session.branch,
+            commit=commit,
+            base=base,
+            title=session.title,
+            text=self._report(session)[:_LONGEST_TEXT],
+        )
+        request = forge.open(proposal)
+        if request.state == "open" and request.commit != commit:
+            request = forge.update(request.number, commit=commit)
+        self._saw(session, request, nth=nth)
+
+    def _follow(self, session: Row, row: Row) -> None:
+        """It is open: what has happened to it since."""
+        forge = self._forge(session.project_id)
+        known = Change.model_validate(row.body)
+        if row.state == "merging":
+            return self._merge(session, row, known, forge)
+        request = forge.look(known.number)
+        if request.state == "open" and S(session.state) is S.DONE:
+            request = forge.close(known.number)
+        elif request.state == "open":
+            request = self._renewed(session, forge, request)
+        self._saw(session, request)
+
+    def _renewed(self, session: Row, forge: Forge, request: Request) -> Request:
+        """With the session's newest commits; and where its base is gone, into the branch that the project has now."""
+        commit = self._commit(session) or request.commit
+        base = self._projects.branch(session.project_id) if request.base_commit is None else request.base
+        if (commit, base) == (request.commit, request.base):
+            return request
+        return forge.update(request.number, commit=commit, base=base)
+
+    # -- merging -------------------------------------------------------------------------------------------------
+    def _merge(self, session: Row, row: Row, known: Change, forge: Forge) -> None:
+        """Merged once, or not: the forge knows which, however often this begins anew."""
+        wish = row.merge
+        try:
+            if wish["review"]:
+                approval = Review(id=wish["review"], author=self._person, verdict="approved", commit=wish["commit"])
+                forge.review(known.number, approval)
+            request = forge.merge(known.number, wish["how"], commit=wish["commit"], base_commit=wish["base_commit"])
+        except ForgeUnreachable:
+            raise
+        except MainloopError as error:
+            request = forge.look(known.number)
+            if request.state != "merged":
+                return self._saw(session, request, refused=error)
+        handed = self._hand_over(forge, known.base, self._projects.settings(session.project_id).merge.reach)
+        self._saw(session, request, handed_over=handed)
+
+    def _hand_over(self, forge: Forge, branch: str, reach: Reach) -> str:
+        """What came of it in the person's own folder, in a sentence."""
+        try:
+            commit = forge.hand_over(branch, reach)
+        except NotHandedOver as error:
+            return error.sentence
+        return f"Your own branch {branch} stands at {commit[:12]} now." if commit else ""
+
+    def _begin_merge(self, unit: UnitOfWork, case: _Case, body: Change, how: How, review: str | None) -> Change:
+        wish = {"how": how, "commit": body.commit, "base_commit": body.base_commit, "review": review}
+        body = _renewed(body, case.settings, unit, state="merging", how=how, problem="")
+        store.became(unit, case.id, body, merge=wish)
+        self._look_again(unit, case.id)
+        return body
+
+    # -- what was seen -------------------------------------------------------------------------------------------
+    def _saw(self, session: Row, request: Request, **more: Any) -> None:
+        size = self._size(session, request)
+        self._database.write(lambda unit: self._became(unit, session.id, request, size, **more))
+
+    def _became(
+        self,
+        unit: UnitOfWork,
+        session_id: str,
+        request: Request,
+        size: dict[str, int],
+        *,
+        nth: int | None = None,
+        refused: MainloopError | None = None,
+        handed_over: str = "",
+    ) -> None:
+        """What a forge says is written down, and what follows from it is done, or asked for."""
+        runs_store.lock(unit, session_id)
+        row = store.find(unit.connection, session_id)
+        session = sessions_store.find(unit.connection, session_id)
+        assert session is not None
+        settings = self._settings(unit.connection, session.project_id)
+        is_new = row is None or (nth is not None and nth != row.nth)
+        if not is_new and row is not None and (row.state not in store.OPEN or row.body["number"] != request.number):
+            return  # somebody else was here before
+        known = None if is_new or row is None else Change.model_validate(row.body)
+        body = as_change(request, settings.merge, known, unit.now)
+        if known is not None and known.state == "merging" and request.state == "open" and refused is None:
+            body = body.model_copy(update={"state": "merging"})
+        still = row is not None and known is not None and row.done == _tried("merge", body)
+        problem = known.problem if known is not None and still else ""
+        if refused is not None and not isinstance(refused, MergeConflicts):
+            problem = refused.sentence
+        body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over)
+        if is_new:
+            store.begin(unit, session_id, session.project_id, nth or 1, body)
+        else:
+            store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
+        row = store.find(unit.connection, session_id)
+        assert row is not None
+        case = _Case(session, row, settings)
+        if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
+            store.update(unit, session_id, done=_tried("merge", body))
+            self._tell_person(unit, case, refused.sentence, "It could not be merged.")
+        else:
+            self._go_on(unit, case, body)
+        self._moves.say(unit, session_id)
+
+    def _go_on(self, unit: UnitOfWork, case: _Case, body: Change) -> None:
+        if body.state == "merged":
+            return self._merged(unit, case, body)
+        if S(case.session.state) in _AT_REST:
+            self._moves.rest(unit, case.id)
+        if body.state != "open":
+            return self._settled(unit, case.id, f"The change is {body.state}.")
+        if body.conflicts:
+            return self._repair(unit, case, "conflict", body, conflict_words(body, case.settings.merge))
+        self._settled(unit, case.id, "It is settled.")
+        if policy.tests_of(body, case.settings) in ("none", "passed"):
+            store.update(unit, case.id, repairs=0)
+        ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
+        if ready and case.at_rest:
+            self._begin_merge(unit, case, body, case.settings.merge.how, None)
+
+    def _merged(self, unit: UnitOfWork, case: _Case, body: Change) -> None:
+        """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
+        session, at = case.session, (body.merged or "")[:7]
+        mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body))
+        for other in store.open_of_project(unit.connection, session.project_id):
+            self._look_again(unit, other)
+        how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[body.how]
+        told = f"Merged into {body.base} as {at} ({how}): {_result(session).get('text') or body.title}"
+        if session.parent is not None:
+            words = (
+                f'The change of session "{session.handle}" (id {case.id}) was merged into {body.base} as {at} ({how}).'
+            )
+            mailbox.note(
+                unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", f"{words} {body.handed_over}".strip()
+            )
+        agent = runs_store.agent(unit.connection, case.id)
+        if agent.working or S(session.state) in (S.WORKING, S.STARTING):
+            self._moves.notice(unit, case.id, "done", told, 0)
+        else:
+            self._sessions.close(unit, case.id, f"Merged into {body.base} as {at}.", told)
+
+    # -- what goes wrong -----------------------------------------------------------------------------------------
+    def _repair(self, unit: UnitOfWork, case: _Case, what: str, body: Change, words: str) -> None:
+        """Its agent is told, as often as the person wants; then the person is."""
+        done = f"{_tried(what, body)}-{runs_store.agent(unit.connection, case.id).turn}"
+        if not case.at_rest or case.row.done == done:
+            return
+        store.update(unit, case.id, done=done)
+        if case.row.repairs >= case.settings.merge.repairs:
+            files = f" in {named(body.conflicts)}" if body.conflicts else ""
+            title = f"It conflicts with {body.base}{files}."
+            return self._tell_person(unit, case, title, title, hint="Retry lets its agent try again.")
+        store.update(unit, case.id, repairs=case.row.repairs + 1)
+        self._settled(unit, case.id, "Its agent is at it.")
+        mailbox.post(unit, case.id, mailbox.Letter(id=str(uuid.uuid4()), text=words, role="system"))
+        self._runs.take_up(unit, case.id)
+
+    def _trouble(self, unit: UnitOfWork, session_id: str, sentence: str) -> None:
+        """What nobody here can mend: said on the change and in the inbox."""
+        runs_store.lock(unit, session_id)
+        row, session = store.find(unit.connection, session_id), sessions_store.find(unit.connection, session_id)
+        if session is None:
+            return
+        settings = self._settings(unit.connection, session.project_id)
+        if row is None or row.state not in store.OPEN:
+            log.warning("The change of %s was not proposed: %s", session_id, sentence)
+            return
+        body = Change.model_validate(row.body)
+        body = _renewed(body, settings, unit, state="open", problem=sentence)
+        store.became(unit, session_id, body, merge=None, done=_tried("merge", body))
+        self._moves.say(unit, session_id)
+        self._tell_person(unit, _Case(session, row, settings), sentence, sentence)
+
+    def _tell_person(self, unit: UnitOfWork, case: _Case, text: str, title: str, hint: str = "") -> None:
+        turn = runs_store.agent(unit.connection, case.id).turn
+        known = [ident for ident in inbox_store.open_in(unit.connection, case.id) if ident.startswith(_ITEM)]
+        item = ItemBody(
+            id=known[0] if known else f"{_ITEM}{uuid.uuid4()}",
+            kind="failure",
+            thread_id=case.id,
+            session_id=case.id,
+            title=title[:200],
+            notice=NoticeItem(
+                kind="failure", text=text, hint=hint or "Mend it, then try again.", decisions=["retry", "dismiss"]
+            ),
+            turn=turn,
+            opened_at=unit.now,
+        )
+        if known:
+            self._inbox.renew(unit, item)
+        else:
+            self._inbox.open(unit, item)
+
+    def _settled(self, unit: UnitOfWork, session_id: str, why: str) -> None:
+        for ident in inbox_store.open_in(unit.connection, session_id):
+            if ident.startswith(_ITEM):
+                self._inbox.close(unit, session_id, ident, why)
+
+    def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
+        if item.id.startswith(_ITEM) and item.answer is not None and item.answer.decision is Decision.RETRY:
+            store.update(unit, item.thread_id, done="", repairs=0)
+            self._look_again(unit, item.thread_id)
+
+    # -- what the person does ------------------------------------------------------------------------------------
+    def get(self, session_id: str) -> Change:
+        """A session's change. Raises UnknownSession, UnknownChange."""
+        return self._database.read(lambda c: self._known(c, session_id)[1])
+
+    def propose(self, session_id: str) -> Change:
+        """What is committed now, proposed, or the newest of it where that is open. Raises what `Forge.open` raises."""
+        session, row = self._database.read(lambda c: (sessions_store.find(c, session_id), store.find(c, session_id)))
+        if session is None:
+            raise UnknownSession(id=session_id)
+        if session.project_id is None or session.branch is None:
+            raise NotAllowedNow(what="It has no branch of a project, so there is nothing to propose.")
+        if S(session.state) is S.DONE:
+            raise NotAllowedNow(what="It is closed. Resume it first, then propose what it has.")
+        with suppress(WorkspaceBroken):  # then what was saved before counts
+            self._workspaces.save(session_id, session.branch, self._projects.mirror(session.project_id))
+        if row is not None and row.state in store.OPEN:
+            self._follow(session, row)
+        else:
+            self._propose(session, row)
+        return self.get(session_id)
+
+    def review(self, session_id: str, given: GiveReview) -> Change:
+        """The person's word on the newest commit. Raises UnknownChange, RequestMoved, RequestOver, BadInput."""
+        session, known = self._database.read(lambda c: self._known(c, session_id))
+        if given.verdict == "sent_back" and not given.text.strip():
+            raise BadInput(what="Say what should be different, so that its agent knows.")
+        forge = self._forge(session.project_id)
+        word = Review(id=given.id, author=self._person, verdict=given.verdict, commit=given.commit, text=given.text)
+        try:
+            request = forge.review(known.number, word)
+        except RequestOver:
+            request = forge.look(known.number)
+            if all(review.id != given.id for review in request.reviews):
+                raise
+        if given.verdict == "sent_back":
+            self._database.write(lambda unit: self._send_back(unit, session_id, given))
+        self._saw(session, request)
+        return self.get(session_id)
+
+    def _send_back(self, unit: UnitOfWork, session_id: str, given: GiveReview) -> None:
+        runs_store.lock(unit, session_id)
+        store.update(unit, session_id, repairs=0)
+        _, new = mailbox.post(unit, session_id, mailbox.Letter(id=given.id, text=given.text))
+        if new:
+            self._sessions.said_to(unit, session_id)
+            self._runs.take_up(unit, session_id)
+
+    def merge(self, session_id: str, given: GiveMerge) -> Change:
+        """The person's own word: merged in a moment, if both sides still stand at these commits.
+
+        Raises UnknownChange, NotAllowedNow, RequestOver, RequestMoved, BaseMoved, MergeConflicts, NotGreen.
+        """
+        self._database.write(lambda unit: self._want_merge(unit, session_id, given))
+        return self.get(session_id)
+
+    def _want_merge(self, unit: UnitOfWork, session_id: str, given: GiveMerge) -> None:
+        runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
+        session, known = self._known(unit.connection, session_id)
+        row = store.find(unit.connection, session_id)
+        assert row is not None
+        settings = self._settings(unit.connection, session.project_id)
+        if known.state == "closed":
+            raise RequestOver(state=known.state)
+        if known.state in ("merging", "merged"):
+            return  # asked for twice
+        if runs_store.agent(unit.connection, session_id).working or S(session.state) in (S.WORKING, S.STARTING):
+            raise NotAllowedNow(
+                what="Its agent is still working. Wait until it is done, then look at what it has then."
+            )
+        if given.commit != known.commit:
+            raise RequestMoved(commit=known.commit[:12])
+        if given.base_commit != known.base_commit:
+            raise BaseMoved(base=known.base, commit=(known.base_commit or "")[:12])
+        if known.conflicts:
+            raise MergeConflicts(base=known.base, files=named(known.conflicts))
+        if not given.anyway and not policy.is_green(known, settings):
+            raise NotGreen
+        case = _Case(session, row, settings)
+        self._begin_merge(unit, case, known, given.how or settings.merge.how, str(uuid.uuid4()))
+        self._settled(unit, session_id, "You merged it.")
+        self._moves.say(unit, session_id)
+
+    def discard(self, session_id: str) -> Change:
+        """It will not be merged; its session is closed, its work kept. Raises UnknownChange, RequestOver, NotAllowedNow."""
+        session, known = self._database.read(lambda c: self._known(c, session_id))
+        agent = self._database.read(lambda c: runs_store.agent(c, session_id))
+        if agent.working or S(session.state) in (S.WORKING, S.STARTING):
+            raise NotAllowedNow(what="Its agent is still working. Stop it first, or wait until it is done.")
+        request = self._forge(session.project_id).close(known.number)
+        self._saw(session, request)
+        self._database.write(lambda unit: self._sessions.close(unit, session_id, "Its change was discarded."))
+        return self.get(session_id)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+    def _known(self, connection: sa.Connection, session_id: str) -> tuple[Row, Change]:
+        session, row = sessions_store.find(connection, session_id), store.find(connection, session_id)
+        if session is None:
+            raise UnknownSession(id=session_id)
+        if row is None:
+            raise UnknownChange
+        return session, Change.model_validate(row.body)
+
+    def _forge(self, project_id: str) -> Forge:
+        row = self._database.read(lambda c: self._projects.named(c, project_id))
+        place = Place(repository=self._projects.mirror(project_id).path, source=row.source)
+        return plugins.make_forge(self.forge, place)
+
+    def _settings(self, connection: sa.Connection, project_id: str) -> ProjectSettings:
+        project = projects_store.find(connection, project_id)
+        return ProjectSettings.model_validate(project.settings if project is not None else {})
+
+    @property
+    def _person(self) -> str:
+        return self._runs.settings.person
+
+    def _commit(self, session: Row) -> str | None:
+        """Where its branch stood when it was saved last."""
+        return self._projects.mirror(session.project_id).session_refs(session.id).get(f"heads/{session.branch}")
+
+    def _report(self, session: Row) -> str:
+        row = self._database.read(lambda c: sessions_store.result_of(c, session.id, _result(session).get("turn", 0)))
+        return row.text if row is not None else ""
+
+    def _size(self, session: Row, request: Request) -> dict[str, int]:
+        """How many files and lines it changes; nothing where that can't be told, or is known."""
+        if request.state != "open" or request.base_commit is None:
+            return {}
+        repository = Repository(self._projects.mirror(session.project_id).path)
+        try:
+            common = repository.common(request.base_commit, request.commit)
+            _, files = repository.changed(common, request.commit)
+        except GitFailed as error:
+            log.warning("The size of the change of %s is not known: %s", session.id, error)
+            return {}
+        added, removed = (sum(getattr(file, what) or 0 for file in files) for what in ("added", "removed"))
+        return {"files": len(files), "added": added, "removed": removed}
+
+
+def _result(session: Row) -> dict[str, Any]:
+    """What its last turn delivered."""
+    return session.result or {}
+
+
+def _tried(what: str, body: Change) -> str:
+    """What is done once about these very commits."""
+    return f"{what}-{body.commit}-{body.base_commit}"
+
+
+def _renewed(body: Change, settings: ProjectSettings, unit: UnitOfWork, **values: Any) -> Change:
+    body = body.model_copy(update={**values, "updated_at": unit.now})
+    return body.model_copy(update={"waits": policy.waits_for(body, settings)})

@@ -1,0 +1,151 @@
+"""A server, a project and sessions whose agents are the test."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainloop.testing.by_hand import HandRunner
+from mainloop.testing.inprocess import InProcessServer
+from mainloop.testing.repositories import Repository
+
+
+@dataclass
+class Agent:
+    """A session of a project, and the test in its agent's place: real commits, real requests."""
+
+    server: InProcessServer
+    id: str
+    folder: Path
+    runner: HandRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wake()
+
+    def wake(self) -> None:
+        self.runner = self.server.runner(self.id)
+        self.runner.hello()
+
+    def works(self, files: dict[str, str], message: str = "Do it", says: str = "It is done.", outcome: str = "") -> str:
+        """One turn with one commit; where its branch stands then."""
+        self.runner.begin()
+        if files:
+            Repository(self.folder).commit(message, files)
+        if outcome:
+            self.runner.request("report", text=says, outcome=outcome)
+        self.runner.end(text=says)
+        return self.head
+
+    def said(self) -> str:
+        """What it is told next."""
+        return self.runner.take().text
+
+    def git(self, *arguments: str) -> str:
+        return Repository(self.folder).git(*arguments)
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def session(self) -> Any:
+        return self.server.person.get(f"/api/sessions/{self.id}")
+
+    @property
+    def change(self) -> Any:
+        return self.server.person.get(f"/api/sessions/{self.id}/change")
+
+    def until(self, what: str, fits: Callable[[Any], object]) -> Any:
+        """Its change, as soon as it fits."""
+
+        def look() -> Any:
+            change = self.session["change"]
+            return change if change is not None and fits(change) else None
+
+        return self.server.person.until(what, look)
+
+    def ask(self, path: str, expect: int | None = None, **body: Any) -> Any:
+        return self.server.person.post(f"/api/sessions/{self.id}/change{path}", body, expect=expect)
+
+    def approves(self, commit: str, expect: int | None = None) -> Any:
+        return self.ask("/review", expect, id=str(uuid.uuid4()), verdict="approved", commit=commit)
+
+
+@dataclass
+class World:
+    """A person's repository and mainloop's mirror of it."""
+
+    server: InProcessServer
+    source: Repository
+    project: str
+
+    @property
+    def mirror(self) -> Path:
+        return self.server.parts.projects.mirror(self.project).path
+
+    def sets(self, **merge: Any) -> None:
+        answer = self.server.person.http.patch(f"/api/projects/{self.project}", json={"settings": {"merge": merge}})
+        assert answer.status_code == 200, answer.text
+
+    def start(self, prompt: str = "Work.", title: str = "work") -> Agent:
+        ident = str(uuid.uuid4())
+        person = self.server.person
+        person.post("/api/sessions", {"id": ident, "prompt": prompt, "title": title, "project": self.project})
+        person.until("its branch", lambda: person.get(f"/api/sessions/{ident}")["branch"])
+        folder = self.server.settings.home / "threads" / ident / "workspace"
+        self.clone(ident, folder)
+        return Agent(self.server, ident, folder)
+
+    def clone(self, ident: str, folder: Path) -> None:
+        """What a real workspace is: a clone below the mirror."""
+        repository = Repository(folder)
+        branch = self.server.person.get(f"/api/sessions/{ident}")["branch"]
+        repository.git("init", "--quiet", f"--initial-branch={branch}")
+        (folder / ".git/objects/info/alternates").write_text(f"{self.mirror / 'objects'}\n")
+        begins = self.server.workspaces.commits[ident]
+        repository.git("reset", "--quiet", "--hard", begins)
+
+    def branch(self, name: str = "main") -> str:
+        """Where the project's branch stands here; empty: nothing was merged yet."""
+        return self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{name}")
+
+    def subjects(self, name: str = "main") -> list[str]:
+        """What was merged, newest first."""
+        return self.git("log", "--format=%s", f"refs/heads/{name}").splitlines()
+
+    def git(self, *arguments: str) -> str:
+        return Repository(self.mirror).git(*arguments)
+
+
+@pytest.fixture(scope="module")
+def ground() -> Generator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="mainloop-test-", dir=os.environ.get("MAINLOOP_TEST_HOMES", "/var/tmp")))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server(ground: Path) -> Generator[InProcessServer]:
+    server = InProcessServer(ground / "home", max_alive=100).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def world(server: InProcessServer, ground: Path) -> World:
+    name = f"rocket-{uuid.uuid4().hex[:8]}"
+    source = Repository.make(ground / name)
+    source.commit("before", {"app.py": "one\ntwo\nthree\n", "other.py": "1\n"})
+    server.person.post("/api/projects", {"id": name, "source": str(source.path)})
+
+    def ready() -> object:
+        return any(p["id"] == name and p["state"] == "ready" for p in server.person.get("/api/projects")["projects"])
+
+    server.person.until("the project", ready)
+    return World(server, source, name)

@@ -1,0 +1,209 @@
+"""A change from its proposal to its end, at the API: real git, real requests, the agent played by hand."""
+
+import uuid
+
+import pytest
+
+from .conftest import World
+
+OPEN = "its change to be open"
+
+
+@pytest.mark.spec("changes-19")
+def test_a_turn_that_ended_well_proposes_what_it_committed_and_the_next_one_updates_it(world: World) -> None:
+    agent = world.start(title="Add a line")
+    commit = agent.works({"app.py": "zero\none\ntwo\nthree\n", "new.py": "x\n"}, says="A line and a file.")
+    change = agent.until(OPEN, lambda c: c["state"] == "open")
+    assert (change["commit"], change["base"], change["title"]) == (commit, "main", "Add a line")
+    assert (change["text"], change["files"], change["added"], change["removed"]) == ("A line and a file.", 2, 2, 0)
+    assert change["base_commit"] == world.source.commit_at("main")
+    assert (change["conflicts"], change["approved"], change["problem"]) == ([], False, "")
+    assert change["waits"] == "It waits for your approval."
+    assert agent.server.person.until_session(agent.id, "in_review")["change"] == change == agent.change
+
+    agent.server.person.say("One more.", agent.id)
+    assert agent.server.person.until_session(agent.id, "working", "starting")["change"]["state"] == "open"
+    newer = agent.works({"new.py": "y\n"})
+    assert agent.until("its new commit", lambda c: c["commit"] == newer)["number"] == change["number"]
+    agent.server.person.until_session(agent.id, "in_review")
+
+
+@pytest.mark.spec("changes-19")
+@pytest.mark.parametrize("outcome", ["partial", "blocked", "nothing new"])
+def test_what_is_not_done_or_changes_nothing_is_not_proposed_before_the_person_says_so(
+    world: World, outcome: str
+) -> None:
+    agent = world.start()
+    if outcome == "nothing new":
+        agent.works({})
+    else:
+        agent.works({"app.py": "half\n"}, outcome=outcome)
+    # The next one's has been seen to.
+    other = world.start()
+    other.works({"other.py": "2\n"})
+    other.until(OPEN, lambda c: c["state"] == "open")
+    assert agent.session["change"] is None
+    assert agent.session["state"] == "idle"
+    refused = agent.server.person.http.get(f"/api/sessions/{agent.id}/change").json()
+    assert refused["code"] == "unknown_change"
+    if outcome == "nothing new":
+        assert agent.ask("", 409)["code"] == "nothing_to_merge"
+    else:
+        assert agent.ask("")["state"] == "open"
+        assert agent.session["state"] == "in_review"
+
+
+@pytest.mark.spec("changes-20")
+def test_an_approval_is_of_one_commit_and_what_is_sent_back_goes_to_the_agent_once(world: World) -> None:
+    world.sets(by_itself=False)
+    agent = world.start()
+    first = agent.works({"app.py": "1\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    assert agent.approves("0" * 40, 409)["code"] == "request_moved"
+    approved = agent.approves(first)
+    assert (approved["approved"], approved["waits"], approved["state"]) == (True, "It can be merged.", "open")
+    word = str(uuid.uuid4())
+    assert agent.ask("/review", 422, id=str(uuid.uuid4()), verdict="sent_back", commit=first, text=" ")[
+        "detail"
+    ].startswith("Say what should be different")
+    for _ in range(2):
+        back = agent.ask("/review", id=word, verdict="sent_back", commit=first, text="Use a word for it.")
+        assert (back["approved"], back["sent_back"], back["waits"]) == (False, True, "It was sent back.")
+    assert agent.said() == "Use a word for it."
+    second = agent.works({"app.py": "one\n"})
+    newer = agent.until("its new commit", lambda c: c["commit"] == second)
+    assert (newer["approved"], newer["sent_back"]) == (False, False)
+    said = [e["body"]["text"] for e in agent.server.person.events(agent.id) if e["kind"] == "message"]
+    assert len({e["body"]["id"] for e in agent.server.person.events(agent.id) if e["kind"] == "message"}) == 2, said
+
+
+@pytest.mark.spec("changes-21")
+def test_an_approved_change_is_merged_by_itself_and_told_where_its_session_was_started(world: World) -> None:
+    agent = world.start(title="Count to one")
+    commit = agent.works({"app.py": "1\n"}, says="It counts to one.\n\nNothing else.")
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.approves(commit)
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")
+    assert merged["merged"] == world.branch()
+    assert world.subjects()[0] == "Count to one"
+    assert world.git("show", "refs/heads/main:app.py") == "1"
+    assert (merged["how"], merged["waits"], merged["problem"]) == ("squash", "", "")
+    done = agent.server.person.until_session(agent.id, "done")
+    assert done["reason"] == f"Merged into main as {merged['merged'][:7]}."
+    told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]
+    mine = [body["text"] for body in told if body["session_id"] == agent.id]
+    assert mine == [f"Merged into main as {merged['merged'][:7]} (squashed): It counts to one."]
+    # The person's own repository is as it was.
+    assert world.source.git("log", "--format=%s", "-1") == "before"
+    assert agent.approves(commit, 409)["code"] == "request_over"
+
+
+@pytest.mark.spec("changes-21")
+def test_what_needs_no_approval_is_merged_as_soon_as_it_is_there(world: World) -> None:
+    world.sets(needs_approval=False, how="merge")
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")["merged"]
+    assert world.git("log", "-1", "--format=%P", merged).split()[1] == commit
+
+
+@pytest.mark.spec("changes-22")
+def test_the_person_merges_by_hand_what_they_looked_at_and_nothing_else(world: World) -> None:
+    world.sets(by_itself=False)
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    change = agent.until(OPEN, lambda c: c["state"] == "open")
+    base = change["base_commit"]
+    assert agent.ask("/merge", 409, commit="0" * 40, base_commit=base)["code"] == "request_moved"
+    assert agent.ask("/merge", 409, commit=commit, base_commit="0" * 40)["code"] == "base_moved"
+    for _ in range(2):
+        agent.ask("/merge", 202, commit=commit, base_commit=base, how="rebase")
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")
+    assert (merged["how"], merged["approved"]) == ("rebase", True)
+    assert world.subjects().count("Do it") == 1
+    agent.server.person.until_session(agent.id, "done")
+
+
+@pytest.mark.spec("changes-22")
+def test_nothing_is_merged_while_its_agent_works(world: World) -> None:
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    change = agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.say("Wait.", agent.id)
+    agent.runner.begin()
+    assert agent.ask("/merge", 409, commit=commit, base_commit=change["base_commit"])["code"] == "not_allowed_now"
+    assert agent.ask("/discard", 409)["code"] == "not_allowed_now"
+    # An approval waits for it.
+    assert agent.approves(commit)["state"] == "open"
+    agent.runner.end(text="Here.")
+    agent.until("its merge", lambda c: c["state"] == "merged")
+
+
+@pytest.mark.spec("changes-23")
+def test_a_conflict_goes_to_the_agent_with_the_files_and_to_the_person_when_that_does_not_help(world: World) -> None:
+    world.sets(repairs=1)
+    first, second = world.start(), world.start()
+    commit = second.works({"app.py": "one\n2\nthree\n"})
+    second.until(OPEN, lambda c: c["state"] == "open")
+    mine = first.works({"app.py": "one\nTWO\nthree\n"})
+    first.until(OPEN, lambda c: c["state"] == "open")
+    first.approves(mine)
+    merged = first.until("its merge", lambda c: c["state"] == "merged")["merged"]
+    # Seen at once, before anybody wants to merge it.
+    conflict = second.until("the conflict", lambda c: c["conflicts"])
+    assert (conflict["conflicts"], conflict["waits"]) == (["app.py"], "It conflicts with main.")
+    words = second.said()
+    assert "app.py" in words
+    assert f"git merge {merged}" in words
+    # It does nothing about it, and has had its one try.
+    second.works({})
+    item = second.server.person.until_item(lambda i: i["session_id"] == second.id)
+    assert (item["kind"], item["title"]) == ("failure", "It conflicts with main in app.py.")
+    assert second.session["state"] == "in_review"
+    second.server.person.answer(item["id"], "retry")
+    assert "app.py" in second.said()
+    second.runner.begin()
+    second.git("merge", "--quiet", "-X", "ours", merged)
+    second.runner.end(text="Mended.")
+    mended = second.until("the end of the conflict", lambda c: c["commit"] != commit)
+    assert (mended["conflicts"], mended["waits"]) == ([], "It waits for your approval.")
+    assert second.server.person.get("/api/inbox")["items"] == []
+    second.approves(second.head)
+    second.until("its merge", lambda c: c["state"] == "merged")
+
+
+@pytest.mark.spec("changes-24")
+def test_a_discarded_change_stays_unmerged_and_its_session_is_closed_with_its_work_kept(world: World) -> None:
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.runner.goodbye()
+    assert agent.ask("/discard")["state"] == "closed"
+    done = agent.server.person.until_session(agent.id, "done")
+    assert done["reason"] == "Its change was discarded."
+    assert world.branch() == ""
+    assert world.git("rev-parse", f"refs/sessions/{agent.id}/heads/{done['branch']}") == commit
+    assert agent.approves(commit, 409)["code"] == "request_over"
+
+
+@pytest.mark.spec("changes-24")
+def test_closing_a_session_closes_its_change(world: World) -> None:
+    agent = world.start()
+    agent.works({"app.py": "1\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.post(f"/api/sessions/{agent.id}/close")
+    agent.until("its end", lambda c: c["state"] == "closed")
+
+
+@pytest.mark.spec("changes-25")
+def test_the_next_session_begins_at_what_was_merged(world: World) -> None:
+    world.sets(needs_approval=False)
+    agent = world.start()
+    agent.works({"app.py": "1\n"})
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")["merged"]
+    assert agent.server.workspaces.commits[world.start().id] == merged
+    # The project takes it over and goes on.
+    world.source.git("fetch", "--quiet", str(world.mirror), "refs/heads/main")
+    world.source.git("merge", "--quiet", "--ff-only", merged)
+    theirs = world.source.commit("theirs", {"theirs.py": ""})
+    assert agent.server.workspaces.commits[world.start().id] == theirs
