@@ -29,7 +29,9 @@ const shown = (name) =>
     (wanted) =>
       document.querySelector('[data-does=files]')?.ariaLabel?.includes(wanted) &&
       document.querySelectorAll('[data-lines] [data-key]').length >= 100 &&
-      document.querySelector('[data-lines] span[style]'),
+      [...CSS.highlights.values()].some((colour) =>
+        [...colour].some(({ startContainer }) => document.contains(startContainer)),
+      ),
     name,
     // Seldom: looking is work as well.
     { polling: 250 },

@@ -42,6 +42,7 @@ const LANGUAGES: Record<string, [name: string, load: LanguageInput]> = {
 };
 
 const theme = createCssVariablesTheme({ name: 'page', variablePrefix: '--code-' });
+const PLAIN = 'var(--code-foreground)';
 const highlighter: Promise<HighlighterCore> = createHighlighterCore({
   themes: [theme],
   langs: [],
@@ -54,10 +55,18 @@ async function colour({ text, language }: Wish): Promise<Coloured[] | null> {
   const core = await highlighter;
   if (!core.getLoadedLanguages().includes(name)) await core.loadLanguage(load);
   const lines = core.codeToTokensBase(text, { lang: name, theme: 'page' });
-  return lines.flatMap((line, at) => [
-    ...(at > 0 ? [{ text: '\n', colour: '' }] : []),
-    ...line.map(({ content, color = '' }) => ({ text: content, colour: color })),
-  ]);
+  const pieces: Coloured[] = [];
+  for (const [at, line] of lines.entries()) {
+    if (at > 0) pieces.push({ text: '\n', colour: '' });
+    let last: Coloured | undefined;
+    for (const { content, color = '' } of line) {
+      // What has the colour of all text needs none; spaces have the one before them.
+      const colour = color === PLAIN ? '' : color;
+      if (last && (last.colour === colour || !content.trim())) last.text += content;
+      else pieces.push((last = { text: content, colour }));
+    }
+  }
+  return pieces;
 }
 
 self.onmessage = ({ data }: MessageEvent<Wish>) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DiffHunk, FileDiff } from '$lib/live/types';
-import { pairsOf, partsOf, piecesOf, seen, type Line, type Part } from './rows';
+import { pairsOf, partsOf, piecesOf, tintsOf, blocksOf, seen, type Line, type Part } from './rows';
 
 const NOTHING = () => false;
 
@@ -81,10 +81,26 @@ describe('the rows of a file', () => {
     expect(key(later, 'D')).toBe(key(diff, 'D'));
   });
 
+  it('are drawn in blocks, each of which ends at a line with comments', () => {
+    const many = file(hunk(0, 1, ...Array.from({ length: 50 }, (_, n) => `+line ${n}`)));
+    const blocks = (comments: Record<string, unknown>) =>
+      blocksOf(partsOf(many, NOTHING, null), false, comments).map(({ rows }) => rows?.length);
+    expect(blocks({})).toEqual([20, 20, 10]);
+    expect(blocks({ '+line 4#1': [] })).toEqual([5, 20, 20, 5]);
+    const [first] = blocksOf(partsOf(diff, NOTHING, null), true, { '-d#1': [], '+D#1': [] }).slice(
+      1,
+    );
+    expect(first?.rows?.map(({ lines }) => lines.map((line) => line?.text))).toEqual([
+      ['c', 'c'],
+      ['d', 'D'],
+    ]);
+    expect(first?.gap ? [] : first?.commented.map(({ text }) => text)).toEqual(['d', 'D']);
+  });
+
   it('stand side by side, what went beside what came', () => {
     const [, part] = partsOf(diff, NOTHING, null);
     const pairs = pairsOf(part?.lines ?? []);
-    expect(pairs.map(({ left, right }) => [left?.text, right?.text])).toEqual([
+    expect(pairs.map(({ lines }) => lines.map((line) => line?.text))).toEqual([
       ['c', 'c'],
       ['d', 'D'],
       [undefined, 'E'],
@@ -97,22 +113,27 @@ describe('the rows of a file', () => {
 describe('a line', () => {
   it('shows what hides in it', () => {
     expect(seen('a\u202eb\r')).toBe('a‹U+202E›b␍');
-    const pieces = piecesOf(lineOf('if (\u2066x\u2069)\r'), null);
+    const pieces = piecesOf(lineOf('if (\u2066x\u2069)\r'));
     expect(pieces.map(({ text }) => text).join('')).toBe('if (‹U+2066›x‹U+2069›)␍');
     expect(pieces.filter(({ unseen }) => unseen)).toHaveLength(3);
-    expect(piecesOf(lineOf('\tplain ünïcode 🙂'), null)).toHaveLength(1);
+    expect(piecesOf(lineOf('\tplain ünïcode 🙂'))).toHaveLength(1);
   });
 
   it('has its colours and the words that changed, whatever they cut', () => {
+    const pieces = piecesOf(lineOf('return value', { words: [[3, 9]] }));
+    expect(pieces.map(({ text, changed }) => [text, changed])).toEqual([
+      ['ret', false],
+      ['urn va', true],
+      ['lue', false],
+    ]);
     const colours = [
       { text: 'return', colour: 'k' },
-      { text: ' value', colour: '' },
+      { text: ' va', colour: '' },
+      { text: 'lue', colour: 'n' },
     ];
-    const pieces = piecesOf(lineOf('return value', { words: [[3, 9]] }), colours);
-    expect(pieces.map(({ text, colour, changed }) => [text, colour, changed])).toEqual([
-      ['ret', 'k', false],
-      ['urn va', 'k', true],
-      ['lue', '', false],
+    expect(tintsOf(pieces, colours)).toEqual([
+      { piece: 0, from: 0, to: 3, colour: 'k' },
+      { piece: 2, from: 0, to: 3, colour: 'n' },
     ]);
   });
 });

@@ -28,11 +28,23 @@ export interface Gap {
 
 export type Part = { gap: Gap; lines?: never } | { gap?: never; lines: Line[] };
 
-export interface Pair {
+/** A row of the screen: one line, or what was beside what is. */
+export interface Row {
   key: string;
-  left: Line | null;
-  right: Line | null;
+  lines: readonly (Line | null)[];
 }
+
+/** So many rows at most that one looks at together, or a gap. */
+export type Block =
+  | { key: string; gap: Gap; rows?: never }
+  | {
+      key: string;
+      gap?: never;
+      rows: Row[];
+      wide: number;
+      hunk: readonly Line[];
+      commented: Line[];
+    };
 
 /** The hunks of a file in order, and the gaps before, between and behind them. */
 export function partsOf(
@@ -119,16 +131,50 @@ function line(
 const oldCount = (hunk: DiffHunk) => hunk.lines.filter((raw) => raw[0] !== '+').length;
 const newCount = (hunk: DiffHunk) => hunk.lines.filter((raw) => raw[0] !== '-').length;
 
+const BLOCK = 20;
+
+/** Parts as what is drawn together: a comment ends a block, since it stands below its line. */
+export function blocksOf(
+  parts: readonly Part[],
+  split: boolean,
+  comments: Readonly<Record<string, unknown>>,
+): Block[] {
+  const blocks: Block[] = [];
+  for (const { gap, lines } of parts) {
+    if (gap) {
+      blocks.push({ key: gap.key, gap });
+      continue;
+    }
+    let rows: Row[] = [];
+    const end = (commented: Line[]) => {
+      const signs = rows.flatMap((row) => row.lines.map((one) => one?.text.length ?? 0));
+      const wide = Math.max(...signs);
+      if (rows[0]) blocks.push({ key: rows[0].key, rows, wide, hunk: lines, commented });
+      rows = [];
+    };
+    for (const row of split
+      ? pairsOf(lines)
+      : lines.map((one) => ({ key: one.key, lines: [one] }))) {
+      rows.push(row);
+      const here = new Set(row.lines.filter((one) => one !== null));
+      const commented = [...here].filter(({ key }) => comments[key]);
+      if (commented.length > 0 || rows.length === BLOCK) end(commented);
+    }
+    end([]);
+  }
+  return blocks;
+}
+
 /** Lines side by side: what was taken away beside what came for it. */
-export function pairsOf(lines: readonly Line[]): Pair[] {
-  const pairs: Pair[] = [];
+export function pairsOf(lines: readonly Line[]): Row[] {
+  const pairs: Row[] = [];
   let removed: Line[] = [];
   let added: Line[] = [];
   const flush = () => {
     for (let i = 0; i < Math.max(removed.length, added.length); i++) {
       const left = removed[i] ?? null;
       const right = added[i] ?? null;
-      pairs.push({ key: `${left?.key ?? ''}|${right?.key ?? ''}`, left, right });
+      pairs.push({ key: `${left?.key ?? ''}|${right?.key ?? ''}`, lines: [left, right] });
     }
     removed = [];
     added = [];
@@ -138,7 +184,7 @@ export function pairsOf(lines: readonly Line[]): Pair[] {
     else if (one.op === '+') added.push(one);
     else {
       flush();
-      pairs.push({ key: one.key, left: one, right: one });
+      pairs.push({ key: one.key, lines: [one, one] });
     }
   }
   flush();
@@ -146,8 +192,9 @@ export function pairsOf(lines: readonly Line[]): Pair[] {
 }
 
 export interface Piece {
+  /** Where in the line it begins. */
+  at: number;
   text: string;
-  colour: string;
   changed: boolean;
   /** A sign that no screen shows, by its name. */
   unseen: boolean;
@@ -169,37 +216,44 @@ function nameOf(sign: string): string {
   return `‹U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}›`;
 }
 
-/** A line in pieces of one look: its colours, the words that changed, and signs that can't be seen otherwise. */
-export function piecesOf(
-  one: Line,
-  colours: readonly { text: string; colour: string }[] | null,
-): Piece[] {
-  const { text, words } = one;
-  if (!colours && words.length === 0 && !UNSEEN.test(text))
-    return [{ text, colour: '', changed: false, unseen: false }];
+/** A line in pieces: the words that changed, signs that can't be seen otherwise, and what is between. */
+export function piecesOf({ text, words }: Line): Piece[] {
+  if (words.length === 0 && !UNSEEN.test(text))
+    return [{ at: 0, text, changed: false, unseen: false }];
   const cuts = new Set([0, text.length, ...words.flat()]);
-  const colourAt: [number, string][] = [];
-  let at = 0;
-  for (const piece of colours ?? []) {
-    colourAt.push([at, piece.colour]);
-    cuts.add(at);
-    at += piece.text.length;
-  }
   for (const { index } of text.matchAll(EACH)) cuts.add(index).add(index + 1);
   const places = [...cuts].filter((place) => place <= text.length).sort((a, b) => a - b);
-  const pieces: Piece[] = [];
-  let next = 0;
-  let colour = '';
-  for (let i = 0; i + 1 < places.length; i++) {
-    const from = places[i] ?? 0;
-    const part = text.slice(from, places[i + 1]);
-    while ((colourAt[next]?.[0] ?? Infinity) <= from) colour = colourAt[next++]?.[1] ?? '';
+  return places.slice(0, -1).map((at, i) => {
+    const part = text.slice(at, places[i + 1]);
     const unseen = part.length === 1 && UNSEEN.test(part);
-    const changed = words.some(([start, end]) => start <= from && from < end);
-    const before = pieces.at(-1);
-    // What has changed has one colour.
-    if (before?.changed && changed && !unseen && !before.unseen) before.text += part;
-    else pieces.push({ text: unseen ? nameOf(part) : part, colour, changed, unseen });
+    const changed = words.some(([start, end]) => start <= at && at < end);
+    return { at, text: unseen ? nameOf(part) : part, changed, unseen };
+  });
+}
+
+/** A colour of a line, and where in a piece of it. */
+export interface Tint {
+  piece: number;
+  from: number;
+  to: number;
+  colour: string;
+}
+
+/** The colours of a line in its pieces. What has changed has one colour already. */
+export function tintsOf(
+  pieces: readonly Piece[],
+  colours: readonly { text: string; colour: string }[],
+): Tint[] {
+  const tints: Tint[] = [];
+  let start = 0;
+  for (const { text, colour } of colours) {
+    const end = start + text.length;
+    if (colour && text.trim())
+      for (const [piece, { at, text: own, changed, unseen }] of pieces.entries()) {
+        const [from, to] = [Math.max(start, at) - at, Math.min(end, at + own.length) - at];
+        if (from < to && !changed && !unseen) tints.push({ piece, from, to, colour });
+      }
+    start = end;
   }
-  return pieces;
+  return tints;
 }
