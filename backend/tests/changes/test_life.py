@@ -172,6 +172,17 @@ def test_a_conflict_goes_to_the_agent_with_the_files_and_to_the_person_when_that
     second.until("its merge", lambda c: c["state"] == "merged")
 
 
+@pytest.mark.spec("changes-23")
+def test_a_conflict_with_what_the_project_itself_went_on_with_is_seen_when_that_is_fetched(world: World) -> None:
+    agent = world.start()
+    agent.works({"app.py": "one\n2\nthree\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    world.source.commit("theirs", {"app.py": "one\nTWO\nthree\n"})
+    world.start()
+    assert agent.until("the conflict", lambda c: c["conflicts"])["base_commit"] == world.source.commit_at("main")
+    assert "app.py" in agent.said()
+
+
 @pytest.mark.spec("changes-24")
 def test_a_discarded_change_stays_unmerged_and_its_session_is_closed_with_its_work_kept(world: World) -> None:
     agent = world.start()

@@ -123,6 +123,7 @@ class Life:
         self._sessions.on_saved(self._look_again)
         self._sessions.on_closed(self._session_closed)
         self._inbox.on_done(self._item_done)
+        self._projects.on_moved(self._look_at_all)
 
     # -- what goes on by itself ----------------------------------------------------------------------------------
     def see_to(self, session_id: str) -> None:
@@ -149,6 +150,11 @@ class Life:
     def _look_again(self, unit: UnitOfWork, session_id: str) -> None:
         self._runs.phases.enqueue(unit, SEE_TO, session_id, uuid.uuid4().hex[:8])
 
+    def _look_at_all(self, unit: UnitOfWork, project_id: str) -> None:
+        """A branch of the project has moved."""
+        for session_id in store.open_of_project(unit.connection, project_id):
+            self._look_again(unit, session_id)
+
     def _session_closed(self, unit: UnitOfWork, session_id: str) -> None:
         if sessions_store.has_open_change(unit.connection, session_id):
             self._look_again(unit, session_id)
@@ -167,7 +173,7 @@ class Life:
         """Raises what `Forge.open` raises."""
         nth = 1 if row is None else row.nth + 1
         commit = self._commit(session)
-        base = self._projects.branch(session.project_id)
+        base = session.upstream or self._projects.branch(session.project_id)
         if commit is None:
             raise NothingToMerge(base=base)
         forge = self._forge(session.project_id)
@@ -306,8 +312,7 @@ class Life:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
         session, at = case.session, (body.merged or "")[:7]
         mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body))
-        for other in store.open_of_project(unit.connection, session.project_id):
-            self._look_again(unit, other)
+        self._look_at_all(unit, session.project_id)
         how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[body.how]
         told = f"Merged into {body.base} as {at} ({how}): {_result(session).get('text') or body.title}"
         if session.parent is not None:

@@ -247,6 +247,8 @@ session = sa.Table(
     sa.Column("workspace", Words(32), nullable=False),
     sa.Column("branch", Words),
     sa.Column("base", Words(64)),
+    # The branch of the project that it began at.
+    sa.Column("upstream", Words),
     _id("project_id"),
     sa.Column("anchor", JSON),
     _id("parent"),

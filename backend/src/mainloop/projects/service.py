@@ -30,6 +30,11 @@ class Projects:
         self._database = database
         self._phases = phases
         self.mirrors = mirrors
+        self._moved: list[Callable[[UnitOfWork, str], None]] = []
+
+    def on_moved(self, listen: Callable[[UnitOfWork, str], None]) -> None:
+        """Call `listen` when a fetch found that branches of a project have moved."""
+        self._moved.append(listen)
 
     def define_phases(self) -> None:
         """Register the fetching of a project with DBOS."""
@@ -155,16 +160,21 @@ class Projects:
         Raises the mirror's errors where there is nothing to start from.
         """
         row = self._database.read(lambda c: self.named(c, project_id))
+        before = self.mirror(project_id).branches() if row.state == "ready" else {}
         try:
             branch = self._fetch_mirror(project_id, str(row.source))
         except MainloopError:
             if row.state != "ready":
                 raise
             return row
-        self._database.write(
-            lambda unit: store.update(unit, project_id, state="ready", error="", progress="", default_branch=branch)
-        )
+        has_moved = self.mirror(project_id).branches() != before
+        self._database.write(lambda unit: self._refreshed(unit, project_id, branch, has_moved=has_moved))
         return self._database.read(lambda c: self.named(c, project_id))
+
+    def _refreshed(self, unit: UnitOfWork, project_id: str, branch: str, *, has_moved: bool) -> None:
+        store.update(unit, project_id, state="ready", error="", progress="", default_branch=branch)
+        for listen in self._moved if has_moved else ():
+            listen(unit, project_id)
 
     def _failed(self, project_id: str, error: Exception) -> None:
         words = error.sentence if isinstance(error, MainloopError) else f"It could not be fetched: {error}"

@@ -42,6 +42,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
                 session_id,
                 branch=prepared.branch,
                 base=prepared.base_commit,
+                upstream=source.upstream if source else None,
                 put_back=prepared.put_back,
                 to_set_up=_to_set_up(row) if prepared.made or row.branch is None else None,
             )
@@ -53,7 +54,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
     def _source(session_id: str, row: Row) -> Source:
         mirror = projects.mirror(row.project_id)
         projects.refresh(row.project_id)
-        upstream = projects.branch(row.project_id)
+        upstream = row.upstream or projects.branch(row.project_id)
         return Source(
             mirror=mirror.path,
             commit=mirror.start_session(session_id, row.base or mirror.newest_of(upstream)),

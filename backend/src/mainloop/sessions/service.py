@@ -185,6 +185,7 @@ class Sessions:
         *,
         branch: str | None,
         base: str | None,
+        upstream: str | None = None,
         put_back: bool = False,
         to_set_up: bool | None = None,
     ) -> None:
@@ -198,7 +199,7 @@ class Sessions:
         if session.state != S.STARTING:
             return
         if session.branch is None and branch is not None:
-            store.update(unit, session_id, branch=branch, base=base)
+            store.update(unit, session_id, branch=branch, base=base, upstream=upstream)
         if to_set_up is not None:
             store.update(unit, session_id, set_up=not to_set_up)
         kept = store.newest_kept(unit.connection, session_id)
