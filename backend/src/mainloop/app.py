@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from mainloop import plugins
 from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
+from mainloop.attention.routes import router as attention_routes
+from mainloop.attention.service import Attention
 from mainloop.changes.life import Life
 from mainloop.changes.routes import life_router as life_routes
 from mainloop.changes.routes import router as changes_routes
@@ -119,6 +121,7 @@ class Parts:
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
+        self.attention = Attention(settings, self.database, self.inbox, self.phases, plugins.make_notifier)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
         Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)
@@ -128,12 +131,14 @@ class Parts:
         self.spending.register(self.registry)
         self.projects.define_phases()
         self.life.register()
+        self.attention.define_phases()
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.after_events(moves.look_for_slots)
         self.janitor.after_events(self.spending.look)
+        self.janitor.after_events(self.attention.look)
         self.janitor.every_beat(self.inbox.look)
 
     def stop(self) -> None:
@@ -151,6 +156,7 @@ class Parts:
             self.database.write(lambda unit: adopt_runs(unit.connection, HOST))
         else:
             self.database.write(lambda unit: claim(unit.connection, self.settings.home, HOST))
+        self.database.write(self.attention.ensure_key)
         self.phases.launch()
         self.database.write(self.conversation.ensure)
         self.open_messages.load()
@@ -263,6 +269,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         changes_routes,
         life_routes,
         spending_routes,
+        attention_routes,
     ):
         app.include_router(routes)
     page = find_page()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mainloop.errors import MainloopError
 from mainloop.forges.base import Forge, Place
+from mainloop.notifiers.base import Notifier, Setup
 from mainloop.sandboxes.base import Probe, Sandbox
 from mainloop.workspaces.base import Workspaces
 
@@ -50,6 +51,11 @@ def make_workspaces(name: str, home: Path, sandbox: Sandbox) -> Workspaces:
 def make_forge(name: str, place: Place) -> Forge:
     """The forge of this name, for one project."""
     return load("forges", name)(place)
+
+
+def make_notifier(name: str, setup: Setup) -> Notifier:
+    """The notifier of this name."""
+    return load("notifiers", name)(setup)
 
 
 def choose_sandbox(wanted: str) -> tuple[Sandbox, Probe]:

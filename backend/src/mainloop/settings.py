@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     public_url: str = ""
     # Further host names under which requests are accepted, separated by commas.
     allowed_hosts: str = ""
+    # Hosts, addresses and networks to which notifications may go although they are private, separated by commas.
+    reachable: str = ""
     # The kind of agent that runs where nothing else is asked for.
     agent: str = "claude"
     # Its model; empty: the agent's own default.

@@ -21,6 +21,9 @@ def close_ways_in(connection: sa.Connection) -> None:
     """Nobody comes into this copy with a secret of the original: no browser, no open link, no runner."""
     connection.execute(sa.delete(t.device))
     connection.execute(sa.delete(t.pairing))
+    # And it tells nobody anything: the original does.
+    connection.execute(sa.delete(t.notifier))
+    connection.execute(sa.update(t.installation).values(push_key=""))
     # No hash looks like this.
     connection.execute(sa.update(t.run).values(token_hash="void"))
 

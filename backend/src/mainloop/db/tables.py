@@ -31,6 +31,9 @@ installation = sa.Table(
     # The home its files lie in, and where that was when a server last started there, in words.
     _id("home"),
     sa.Column("home_place", Words, nullable=False, server_default=""),
+    # By which services of browsers know it, and what the person prefers to be told when.
+    sa.Column("push_key", Words, nullable=False, server_default=""),
+    sa.Column("attention", JSON, nullable=False, server_default="{}"),
     sa.Column("created_at", Instant, nullable=False),
 )
 
@@ -460,6 +463,67 @@ project = sa.Table(
     # How far a fetch is, in git's words, while one runs.
     sa.Column("progress", Words, nullable=False, server_default=""),
     sa.Column("created_at", Instant, nullable=False),
+)
+
+# What was decided of an item: `decisions` are [why, at, until], the newest last.
+attention = sa.Table(
+    "attention",
+    metadata,
+    sa.Column("item_id", Words(160), primary_key=True),
+    sa.Column("decisions", JSON, nullable=False),
+    # When the person was told, and whether once more.
+    sa.Column("told_at", Instant),
+    sa.Column("reminded", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+# A way to reach the person. `target` holds secrets and is never answered.
+notifier = sa.Table(
+    "notifier",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("kind", Words(32), nullable=False),
+    # Where it is a browser's.
+    _id("device_id", index=True),
+    sa.Column("name", Words(128), nullable=False),
+    sa.Column("target", JSON, nullable=False),
+    sa.Column("mobile", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Why it is not used any more.
+    sa.Column("gone", Words, nullable=False, server_default=""),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# What the person was told, whole.
+notification = sa.Table(
+    "notification",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("about", Words(16), nullable=False),
+    sa.Column("body", JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
+)
+
+# Which notification an item was in last.
+told = sa.Table(
+    "told",
+    metadata,
+    sa.Column("item_id", Words(160), primary_key=True),
+    _id("notification_id", nullable=False, index=True),
+)
+
+# What became of a notification on each way.
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    _id(primary_key=True),
+    _id("notification_id", nullable=False),
+    _id("notifier_id", nullable=False),
+    sa.Column("state", Words(16), nullable=False),
+    sa.Column("why", Words, nullable=False, server_default=""),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    # When it was settled, or is tried next.
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("notification_id", "notifier_id"),
+    sa.Index("delivery_waiting", "state", "at"),
 )
 
 device = sa.Table(

@@ -162,6 +162,11 @@ class Person:
             assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
+    def put(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = self.http.put(path, json=dict(body or {}))
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
     def say(self, text: str, thread: str = "main", mode: str = "queue", message_id: str | None = None) -> str:
         """Send a message; its id."""
         ident = message_id or str(uuid.uuid4())

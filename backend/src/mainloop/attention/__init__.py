@@ -1,0 +1,1 @@
+"""What reaches the person, when and where: decided by one pure function, carried out once."""

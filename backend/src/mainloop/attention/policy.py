@@ -1,0 +1,183 @@
+"""The one function that decides whether something reaches the person now. Nothing here reads a clock or a database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
+from enum import StrEnum
+from typing import Final
+
+# Who was seen with the page before their eyes this recently looks at it now; who acted this recently is at that device.
+LOOKING: Final = timedelta(seconds=30)
+AT_HAND: Final = timedelta(minutes=5)
+# One reminder, this long after the first word.
+REMIND_AFTER: Final = timedelta(minutes=30)
+# What is in no hurry, and a reminder, is no reason for another word so soon after the last.
+LONG_GAP: Final = timedelta(minutes=15)
+# Kinds that are told at once, and kinds that may go away by themselves for a while; the rest lies between.
+_AT_ONCE: Final = frozenset({"ceiling"})
+_SOON: Final = frozenset({"plan", "failure", "stall", "review"})
+
+
+class Why(StrEnum):
+    """What was decided of an item."""
+
+    PUSH = "push"
+    REMIND = "remind"
+    PUT_OFF = "put_off"
+    MUTED = "muted"
+    TOLD = "told"
+    LOOKING = "looking"
+    QUIET = "quiet"
+    GRACE = "grace"
+    GAP = "gap"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An open item. `muted`: the person wants to hear of neither its kind, its session nor its project."""
+
+    id: str
+    kind: str
+    opened_at: datetime
+    put_off: bool = False
+    muted: bool = False
+    told_at: datetime | None = None
+    reminded: bool = False
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """`quiet`: hours of the day in which nobody is disturbed, from and until, over midnight too; None: none.
+
+    `always`: kinds that are told even then. `reminders`: whether what was told and still waits is told once more.
+    """
+
+    zone: tzinfo
+    quiet: tuple[time, time] | None = (time(22, 30), time(7, 30))
+    always: frozenset[str] = frozenset()
+    reminders: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Of one item. `until`: when the clock alone may change it; None: only something that happens does."""
+
+    item: str
+    why: Why
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """`told`: the items that go out now, as one word; the oldest first."""
+
+    decisions: tuple[Decision, ...]
+    told: tuple[str, ...] = ()
+
+    @property
+    def next(self) -> datetime | None:
+        """When to decide again if nothing happens until then."""
+        return min((d.until for d in self.decisions if d.until is not None), default=None)
+
+
+def decide(
+    now: datetime,
+    waiting: Sequence[Waiting],
+    looked_at: datetime | None,
+    last_word_at: datetime | None,
+    preferences: Preferences,
+) -> Decided:
+    """What becomes of everything that waits.
+
+    `looked_at`: when the person last had the page before their eyes, on any device; `last_word_at`: when they were
+    last told something. What goes out now are the items whose decision is PUSH or REMIND.
+    """
+    looking = looked_at is not None and looked_at <= now < looked_at + LOOKING
+    quiet = _quiet_until(now, preferences)
+    decisions = [_of(item, now, looked_at if looking else None, quiet, last_word_at, preferences) for item in waiting]
+    if any(decision.why in (Why.PUSH, Why.REMIND) for decision in decisions):
+        # What would be told next anyway comes along.
+        decisions = [_along(item, decision) for item, decision in zip(waiting, decisions, strict=True)]
+    out = [d.item for d in decisions if d.why in (Why.PUSH, Why.REMIND)]
+    opened = {item.id: item.opened_at for item in waiting}
+    return Decided(tuple(decisions), tuple(sorted(out, key=lambda ident: (opened[ident], ident))))
+
+
+def _of(
+    item: Waiting,
+    now: datetime,
+    looks_since: datetime | None,
+    quiet: datetime | None,
+    last_word_at: datetime | None,
+    preferences: Preferences,
+) -> Decision:
+    if item.put_off:
+        return Decision(item.id, Why.PUT_OFF)
+    if item.muted:
+        return Decision(item.id, Why.MUTED)
+    if item.told_at is not None and (item.reminded or not preferences.reminders):
+        return Decision(item.id, Why.TOLD)
+    # By a clock that was set back it has waited long enough.
+    opened = item.opened_at if item.opened_at <= now else now - grace(item.kind)
+    due = opened + grace(item.kind) if item.told_at is None else item.told_at + REMIND_AFTER
+    if item.told_at is not None and now < due:
+        return Decision(item.id, Why.TOLD, due)
+    if looks_since is not None:
+        return Decision(item.id, Why.LOOKING, looks_since + LOOKING)
+    if now < due:
+        return Decision(item.id, Why.GRACE, due)
+    if quiet is not None and item.kind not in preferences.always:
+        return Decision(item.id, Why.QUIET, quiet)
+    rest = gap(item.kind) if item.told_at is None else LONG_GAP
+    if last_word_at is not None and last_word_at <= now < (free := last_word_at + rest):
+        return Decision(item.id, Why.GAP, free)
+    return Decision(item.id, Why.PUSH if item.told_at is None else Why.REMIND)
+
+
+def _along(item: Waiting, decision: Decision) -> Decision:
+    if decision.why not in (Why.GRACE, Why.GAP):
+        return decision
+    return Decision(item.id, Why.PUSH if item.told_at is None else Why.REMIND)
+
+
+def grace(kind: str) -> timedelta:
+    """So long it may go away by itself, or be seen, before anybody is told."""
+    if kind in _AT_ONCE:
+        return timedelta(0)
+    return timedelta(minutes=4) if kind in _SOON else timedelta(minutes=1)
+
+
+def gap(kind: str) -> timedelta:
+    """So long after the last word nothing of this kind is a reason for another."""
+    return LONG_GAP if kind in _SOON else timedelta(minutes=2)
+
+
+def _quiet_until(now: datetime, preferences: Preferences) -> datetime | None:
+    """When the quiet hours end that it is in now; None outside of them. By the clock on the person's wall."""
+    if preferences.quiet is None:
+        return None
+    start, end = preferences.quiet
+    here = now.astimezone(preferences.zone)
+    clock = here.time()
+    inside = start <= clock < end if start <= end else clock >= start or clock < end
+    if not inside:
+        return None
+    day = here.date() + timedelta(days=1) if clock >= end else here.date()
+    return max(datetime.combine(day, end, preferences.zone).astimezone(now.tzinfo), now + timedelta(seconds=1))
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the person can be told. `looked_at`: when they last had the page before their eyes there."""
+
+    id: str
+    mobile: bool
+    looked_at: datetime | None = None
+
+
+def devices_for(now: datetime, devices: Sequence[Device]) -> tuple[str, ...]:
+    """The device that was in use within five minutes; else the phones; else all there are."""
+    lately = [d for d in devices if d.looked_at is not None and now - d.looked_at <= AT_HAND]
+    if lately:
+        return (max(lately, key=lambda d: (d.looked_at or now, d.id)).id,)
+    return tuple(d.id for d in devices if d.mobile) or tuple(d.id for d in devices)

@@ -1,0 +1,61 @@
+"""Notifications over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from mainloop.access.service import CurrentDevice
+from mainloop.attention.schemas import AttentionBody, NotificationBody, NotifierBody, PreferencesBody, Subscribe
+from mainloop.attention.service import Attention
+from mainloop.http.context import CurrentDatabase
+
+router = APIRouter(prefix="/api/attention", tags=["attention"])
+
+
+async def _attention(request: Request) -> Attention:
+    return request.app.state.parts.attention
+
+
+CurrentAttention = Annotated[Attention, Depends(_attention)]
+
+
+@router.get("", name="get_attention")
+def get_attention(database: CurrentDatabase, attention: CurrentAttention, me: CurrentDevice) -> AttentionBody:
+    """How the person is reached, what they were told, and what was decided of what waits."""
+    return database.read(lambda connection: attention.body(connection, me.id))
+
+
+@router.put("/preferences", name="prefer")
+def prefer(
+    given: PreferencesBody, database: CurrentDatabase, attention: CurrentAttention, me: CurrentDevice
+) -> PreferencesBody:
+    """When the person is told, and of what not."""
+    database.write(lambda unit: attention.prefer(unit, given))
+    return given
+
+
+@router.put("/subscription", name="subscribe")
+def subscribe(
+    given: Subscribe, database: CurrentDatabase, attention: CurrentAttention, me: CurrentDevice
+) -> NotifierBody:
+    """This browser is told from now on."""
+    ident = attention.subscribe(me.id, me.name, given)
+    body = database.read(lambda connection: attention.body(connection, me.id))
+    return next(notifier for notifier in body.notifiers if notifier.id == ident)
+
+
+@router.delete("/notifiers/{notifier_id}", name="remove_notifier", status_code=204)
+def remove_notifier(
+    notifier_id: str, database: CurrentDatabase, attention: CurrentAttention, me: CurrentDevice
+) -> None:
+    """Nothing is sent there any more."""
+    database.write(lambda unit: attention.remove(unit, notifier_id))
+
+
+@router.post("/notifiers/{notifier_id}/test", name="test_notifier", status_code=202)
+def test_notifier(
+    notifier_id: str, database: CurrentDatabase, attention: CurrentAttention, me: CurrentDevice
+) -> NotificationBody:
+    """Send a test there; its outcome is in the list."""
+    ident = database.write(lambda unit: attention.test(unit, notifier_id))
+    return next(n for n in database.read(attention.notifications) if n.id == ident)

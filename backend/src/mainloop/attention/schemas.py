@@ -1,0 +1,98 @@
+"""What the browser sends and sees of notifications."""
+
+from datetime import datetime, time
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from mainloop.attention.policy import Why
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
+# Of `delivery`: it is tried (again), it was taken, it was not, nobody needed it any more.
+DeliveryState = Literal["waiting", "sent", "failed", "late"]
+
+
+class PreferencesBody(BaseModel):
+    """When the person is told. Hours are those of the installation's time zone; both or neither."""
+
+    quiet_from: time | None = time(22, 30)
+    quiet_until: time | None = time(7, 30)
+    # Kinds of items that are told in quiet hours, too.
+    always: list[Name] = Field(default=[], max_length=50)
+    reminders: bool = True
+    # Kinds of items, ids of sessions and of projects that nobody is told of; they are in the inbox all the same.
+    muted_kinds: list[Name] = Field(default=[], max_length=50)
+    muted_sessions: list[Name] = Field(default=[], max_length=500)
+    muted_projects: list[Name] = Field(default=[], max_length=500)
+
+
+class SubscriptionKeys(BaseModel):
+    p256dh: str = Field(max_length=200)
+    auth: str = Field(max_length=100)
+
+
+class Subscribe(BaseModel):
+    """A `PushSubscription` of this browser, as its `toJSON` gives it."""
+
+    endpoint: str = Field(max_length=2000)
+    keys: SubscriptionKeys
+    mobile: bool = False
+
+
+class NotifierBody(BaseModel):
+    """A way to reach the person; where exactly is never answered."""
+
+    id: str
+    kind: str
+    name: str
+    # Of this browser.
+    this: bool
+    mobile: bool
+    gone: str
+    created_at: datetime
+
+
+class DeliveryBody(BaseModel):
+    notifier: str
+    name: str
+    state: DeliveryState
+    why: str
+    tries: int
+    at: datetime
+
+
+class NotificationBody(BaseModel):
+    """Something the person was told, and what became of it on each way. Without any there was no way."""
+
+    id: str
+    about: Literal["push", "test", "clear"]
+    title: str
+    text: str
+    items: list[str]
+    at: datetime
+    deliveries: list[DeliveryBody]
+
+
+class DecisionBody(BaseModel):
+    """What was decided of an item at a moment, and until when that holds by itself."""
+
+    why: Why
+    at: datetime
+    until: datetime | None
+
+
+class ItemDecisions(BaseModel):
+    item: str
+    title: str
+    state: Literal["open", "answered", "closed"]
+    decisions: list[DecisionBody]
+
+
+class AttentionBody(BaseModel):
+    """How the person is reached: `key` is what a browser subscribes with."""
+
+    key: str
+    preferences: PreferencesBody
+    notifiers: list[NotifierBody]
+    notifications: list[NotificationBody]
+    items: list[ItemDecisions]

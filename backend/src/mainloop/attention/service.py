@@ -1,0 +1,316 @@
+"""Decides again whenever something may have changed, and has the person told once."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from mainloop.access import store as access_store
+from mainloop.attention import store
+from mainloop.attention.keys import new_key, public_part
+from mainloop.attention.policy import Decided, Device, Preferences, Waiting, Why, decide, devices_for
+from mainloop.attention.schemas import (
+    AttentionBody,
+    DecisionBody,
+    DeliveryBody,
+    ItemDecisions,
+    NotificationBody,
+    NotifierBody,
+    PreferencesBody,
+    Subscribe,
+)
+from mainloop.db.engine import Row
+from mainloop.durable.phases import Phases
+from mainloop.errors import BadInput, MainloopError
+from mainloop.events.log import latest_cursor
+from mainloop.events.unit import Act, Database, UnitOfWork, now
+from mainloop.inbox.service import Inbox
+from mainloop.notifiers.base import NotDelivered, Notification, Notifier, Setup, TargetGone
+from mainloop.outgoing import Outgoing
+from mainloop.sessions.moves import one_line
+from mainloop.settings import Settings
+from mainloop_models.events import ItemBody
+
+DELIVER: Final = "deliver_notification"
+# Servers decide one after the other.
+DECIDING: Final = 0x6D6C6174
+# Tries of one delivery, and the longest wait between two (seconds). What nobody needs any more is not tried again.
+TRIES: Final = 8
+LONGEST_REST: Final = 1800.0
+LONGEST_TEXT: Final = 300
+# Titles that are named where several things wait, and ids that go along.
+NAMED, GO_ALONG = 3, 20
+SHOWN: Final = 50
+
+Make = Callable[[str, Setup], Notifier]
+
+
+class UnknownNotifier(MainloopError):
+    """There is no such way to reach you any more."""
+
+    status = 404
+    code = "unknown_notifier"
+
+
+class Attention:
+    """`make`: makes the notifier of a kind."""
+
+    def __init__(self, settings: Settings, database: Database, inbox: Inbox, phases: Phases, make: Make) -> None:
+        self._database = database
+        self._phases = phases
+        self._make = make
+        self._home = settings.base_url
+        self._outgoing = Outgoing(settings.reachable)
+        self._zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
+        # Nothing is decided anew before something has happened or this moment has come.
+        self._cursor = -1
+        self._next: datetime | None = None
+        inbox.on_done(self._item_done)
+
+    def define_phases(self) -> None:
+        """Register the sending of a notification with DBOS."""
+        self._phases.define(DELIVER, self._deliver, self._not_delivered)
+
+    def ensure_key(self, unit: UnitOfWork) -> None:
+        """The installation has a key from its first start on."""
+        if not store.push_key(unit.connection):
+            store.set_push_key(unit, new_key())
+
+    # -- deciding ------------------------------------------------------------------------------------------------
+    def look(self, connection: sa.Connection) -> Iterable[Act]:
+        """The janitor's look, in every server: what became due, and what a service is to be asked again."""
+        for delivery in store.due(connection, now()):
+            yield lambda unit, found=delivery: self._phases.enqueue(unit, DELIVER, found.id, str(found.tries))
+        cursor = latest_cursor(connection)
+        if cursor == self._cursor and (self._next is None or now() < self._next):
+            return
+        rows = store.waiting(connection)
+        decided = self._decided(connection, rows, now())
+        self._cursor, self._next = cursor, decided.next
+        if any(self._is_new(row, d.why) for row, d in zip(rows, decided.decisions, strict=True)):
+            # Looked at once more afterwards: what was told may be told again one day.
+            self._cursor = -1
+            yield self._decide
+
+    def _decide(self, unit: UnitOfWork) -> None:
+        unit.alone(DECIDING)
+        rows = store.waiting(unit.connection)
+        decided = self._decided(unit.connection, rows, unit.now)
+        for row, decision in zip(rows, decided.decisions, strict=True):
+            if self._is_new(row, decision.why):
+                store.decided(unit, row, decision, told=row.id in decided.told)
+        if decided.told:
+            told = {row.id: row for row in rows}
+            badge = sum(row.snoozed_at is None for row in rows)
+            self._tell(unit, [told[ident] for ident in decided.told], badge)
+
+    def _decided(self, connection: sa.Connection, rows: Sequence[Row], at: datetime) -> Decided:
+        wanted = PreferencesBody.model_validate(store.preferences(connection))
+        looked = access_store.last_look(connection)
+        return decide(
+            at,
+            [_waiting(row, wanted) for row in rows],
+            looked.looked_at if looked else None,
+            store.last_word_at(connection),
+            Preferences(self._here(at), _quiet(wanted), frozenset(wanted.always), wanted.reminders),
+        )
+
+    def _here(self, at: datetime) -> Any:
+        """The zone of the person's clock."""
+        return self._zone or at.astimezone().tzinfo
+
+    @staticmethod
+    def _is_new(row: Row, why: Why) -> bool:
+        # Going out is new each time; that something is still held is not.
+        return why in (Why.PUSH, Why.REMIND) or not row.decisions or row.decisions[-1][0] != why.value
+
+    # -- telling -------------------------------------------------------------------------------------------------
+    def _tell(self, unit: UnitOfWork, rows: list[Row], badge: int) -> None:
+        first = rows[0]
+        alone = len(rows) == 1
+        words = " · ".join(one_line(row.title) for row in rows[:NAMED])
+        notification = Notification(
+            id=uuid.uuid4().hex,
+            about="push",
+            # One a session, which a later one replaces.
+            tag=first.thread_id if alone else "needs-you",
+            title=(first.handle or "mainloop") if alone else f"{len(rows)} things need you",
+            text=words[:LONGEST_TEXT],
+            path=_path(first) if alone else "/sessions",
+            items=tuple(row.id for row in rows[:GO_ALONG]),
+            badge=badge,
+            urgent=any(row.kind in ("permission", "question", "form", "ceiling") for row in rows),
+        )
+        self._send(unit, notification, self._ways(unit), [row.id for row in rows])
+
+    def _ways(self, unit: UnitOfWork) -> list[str]:
+        rows = store.notifiers(unit.connection, used=True)
+        devices = [Device(row.id, row.mobile, row.looked_at) for row in rows if row.device_id is not None]
+        return [*devices_for(unit.now, devices), *(row.id for row in rows if row.device_id is None)]
+
+    def _send(self, unit: UnitOfWork, notification: Notification, ways: Iterable[str], items: list[str]) -> None:
+        store.add_notification(unit, notification.id, notification.about, notification.model_dump(mode="json"), items)
+        for way in ways:
+            ident = hashlib.sha256(f"{notification.id}/{way}".encode()).hexdigest()[:32]
+            store.add_delivery(unit, ident, notification.id, way)
+            self._phases.enqueue(unit, DELIVER, ident, "0")
+
+    def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
+        """Where nothing of it waits any more, a notification goes away on every device."""
+        told = store.notification_of(unit.connection, item.id)
+        if told is None or store.any_open(unit.connection, store.items_of(unit.connection, told)):
+            return
+        row = store.notification(unit.connection, told)
+        reached = [d.notifier_id for d in store.deliveries(unit.connection, [told]) if d.state == "sent"]
+        if row is not None and reached:
+            clear = Notification(id=uuid.uuid4().hex, about="clear", tag=row.body["tag"], lasts=3600)
+            self._send(unit, clear, reached, [])
+
+    def _deliver(self, ident: str) -> None:
+        delivery = self._database.read(lambda c: store.delivery(c, ident))
+        if delivery is None or delivery.state != "waiting":
+            return
+        row = self._database.read(lambda c: store.notification(c, delivery.notification_id))
+        way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id))
+        if row is None or way is None or way.gone:
+            self._settle(ident, "failed", "This way was removed before it was sent.")
+        elif row.about == "push" and not self._database.read(lambda c: _still_needed(c, row.id)):
+            self._settle(ident, "late", "It was answered before it was sent.")
+        else:
+            self._try(delivery, way, Notification.model_validate(row.body))
+
+    def _try(self, delivery: Row, way: Row, notification: Notification) -> None:
+        try:
+            self._notifier(way.kind).send(way.target, notification)
+        except TargetGone as error:
+            sentence = error.sentence
+            self._database.write(lambda unit: store.gone(unit, way.id, sentence))
+            self._settle(delivery.id, "failed", sentence)
+        except NotDelivered as error:
+            if not error.again or delivery.tries + 1 >= TRIES:
+                return self._settle(delivery.id, "failed", error.sentence)
+            rest = min(LONGEST_REST, max(error.after, 5.0 * 2**delivery.tries))
+            sentence = error.sentence
+            self._database.write(
+                lambda unit: store.try_again(unit, delivery.id, sentence, unit.now + timedelta(seconds=rest))
+            )
+        except MainloopError as error:
+            self._settle(delivery.id, "failed", error.sentence)
+        else:
+            self._settle(delivery.id, "sent")
+
+    def _not_delivered(self, ident: str, error: Exception) -> None:
+        self._settle(ident, "failed", f"It could not be sent: {error}")
+
+    def _settle(self, ident: str, state: str, why: str = "") -> None:
+        self._database.write(lambda unit: store.settle(unit, ident, state, why))
+
+    def _notifier(self, kind: str) -> Notifier:
+        key = self._database.read(store.push_key)
+        return self._make(kind, Setup(key, self._home, self._outgoing))
+
+    # -- what the person does ------------------------------------------------------------------------------------
+    def subscribe(self, device_id: str, device_name: str, given: Subscribe) -> str:
+        """This browser is told from now on; the id of that way. Raises BadTarget, BadAddress, PrivateAddress."""
+        target = {"endpoint": given.endpoint, "p256dh": given.keys.p256dh, "auth": given.keys.auth}
+        self._notifier("web_push").check(target)
+        ident = hashlib.sha256(f"{device_id}/{given.endpoint}".encode()).hexdigest()[:32]
+        self._database.write(lambda unit: store.subscribe(unit, ident, device_id, device_name, target, given.mobile))
+        return ident
+
+    def remove(self, unit: UnitOfWork, ident: str) -> None:
+        if not store.remove_notifier(unit, ident):
+            raise UnknownNotifier
+
+    def test(self, unit: UnitOfWork, ident: str) -> str:
+        """Send a test by one way; the id of what is sent."""
+        if store.notifier(unit.connection, ident) is None:
+            raise UnknownNotifier
+        words = "This is a test. What needs you will look like this."
+        test = Notification(id=uuid.uuid4().hex, about="test", tag="test", title="mainloop", text=words, lasts=600)
+        self._send(unit, test, [ident], [])
+        return test.id
+
+    def prefer(self, unit: UnitOfWork, given: PreferencesBody) -> None:
+        """Raises BadInput."""
+        if (given.quiet_from is None) != (given.quiet_until is None):
+            raise BadInput(what="Quiet hours need a beginning and an end, or neither.")
+        store.set_preferences(unit, given.model_dump(mode="json"))
+        # What is held may be due by them.
+        self._cursor = -1
+
+    def body(self, connection: sa.Connection, device_id: str) -> AttentionBody:
+        """All that the person is shown of it."""
+        return AttentionBody(
+            key=public_part(store.push_key(connection)),
+            preferences=PreferencesBody.model_validate(store.preferences(connection)),
+            notifiers=[
+                NotifierBody(
+                    id=row.id,
+                    kind=row.kind,
+                    name=row.name,
+                    this=row.device_id == device_id,
+                    mobile=row.mobile,
+                    gone=row.gone,
+                    created_at=row.created_at,
+                )
+                for row in store.notifiers(connection, used=False)
+            ],
+            notifications=self.notifications(connection),
+            items=[_decisions(row) for row in store.decisions(connection, SHOWN)],
+        )
+
+    def notifications(self, connection: sa.Connection) -> list[NotificationBody]:
+        """What the person was told last, and what became of it."""
+        rows = store.newest(connection, SHOWN)
+        deliveries = store.deliveries(connection, [row.id for row in rows])
+        return [_notification(row, [d for d in deliveries if d.notification_id == row.id]) for row in rows]
+
+
+def _still_needed(connection: sa.Connection, notification_id: str) -> bool:
+    items = store.items_of(connection, notification_id)
+    return store.any_open(connection, items)
+
+
+def _waiting(row: Row, wanted: PreferencesBody) -> Waiting:
+    muted = (
+        row.kind in wanted.muted_kinds
+        or (row.session_id is not None and row.session_id in wanted.muted_sessions)
+        or (row.project_id is not None and row.project_id in wanted.muted_projects)
+    )
+    return Waiting(row.id, row.kind, row.opened_at, row.snoozed_at is not None, muted, row.told_at, bool(row.reminded))
+
+
+def _quiet(wanted: PreferencesBody) -> Any:
+    if wanted.quiet_from is None or wanted.quiet_until is None:
+        return None
+    return wanted.quiet_from, wanted.quiet_until
+
+
+def _path(row: Row) -> str:
+    return f"/s/{row.session_id}" if row.session_id else "/"
+
+
+def _decisions(row: Row) -> ItemDecisions:
+    decisions = [DecisionBody(why=why, at=at, until=until) for why, at, until in row.decisions]
+    return ItemDecisions(item=row.id, title=row.title, state=row.state, decisions=decisions)
+
+
+def _notification(row: Row, deliveries: list[Row]) -> NotificationBody:
+    said = Notification.model_validate(row.body)
+    return NotificationBody(
+        id=row.id,
+        about=said.about,
+        title=said.title,
+        text=said.text,
+        items=list(said.items),
+        at=row.at,
+        deliveries=[
+            DeliveryBody(notifier=d.notifier_id, name=d.name or "", state=d.state, why=d.why, tries=d.tries, at=d.at)
+            for d in deliveries
+        ],
+    )

@@ -1,0 +1,183 @@
+"""Decisions, ways to reach the person, and what they were told."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mainloop.attention.policy import Decision
+from mainloop.db import tables as t
+from mainloop.db.engine import Row, upsert
+from mainloop.events.unit import UnitOfWork
+
+# Of an item so many decisions are kept: it may be held for a month of nights.
+KEPT: Final = 40
+
+
+# -- installation ----------------------------------------------------------------------------------------------------
+def push_key(connection: sa.Connection) -> str:
+    return connection.execute(sa.select(t.installation.c.push_key)).scalar_one()
+
+
+def set_push_key(unit: UnitOfWork, key: str) -> str:
+    """The key that holds from now on: the first one stays."""
+    unit.execute(sa.update(t.installation).where(t.installation.c.push_key == "").values(push_key=key))
+    return push_key(unit.connection)
+
+
+def preferences(connection: sa.Connection) -> dict[str, Any]:
+    return connection.execute(sa.select(t.installation.c.attention)).scalar_one()
+
+
+def set_preferences(unit: UnitOfWork, values: dict[str, Any]) -> None:
+    unit.execute(sa.update(t.installation).values(attention=values))
+
+
+# -- items -----------------------------------------------------------------------------------------------------------
+_COLUMNS: Final = ("id", "kind", "thread_id", "session_id", "title", "opened_at", "snoozed_at")
+_WAITING: Final = (
+    sa.select(
+        *(t.item.c[name] for name in _COLUMNS),
+        t.session.c.project_id,
+        t.session.c.handle,
+        t.attention.c.decisions,
+        t.attention.c.told_at,
+        t.attention.c.reminded,
+    )
+    .outerjoin(t.session, t.session.c.id == t.item.c.session_id)
+    .outerjoin(t.attention, t.attention.c.item_id == t.item.c.id)
+    .where(t.item.c.state == "open")
+    .order_by(t.item.c.opened_at, t.item.c.id)
+)
+
+
+def waiting(connection: sa.Connection) -> list[Row]:
+    """Everything open, the oldest first, with what was decided of it."""
+    return list(connection.execute(_WAITING).all())
+
+
+def decided(unit: UnitOfWork, row: Row, decision: Decision, *, told: bool) -> None:
+    """Write down what was decided of an item, and whether it is told with that."""
+    until = decision.until.isoformat() if decision.until else None
+    before: list[list[str | None]] = row.decisions or []
+    history = [*before, [decision.why.value, unit.now.isoformat(), until]][-KEPT:]
+    values: dict[str, Any] = {"decisions": history}
+    if told:
+        values |= {"told_at": row.told_at or unit.now, "reminded": row.told_at is not None}
+    statement = upsert(unit.connection, t.attention).values(item_id=row.id, **values)
+    unit.execute(statement.on_conflict_do_update(index_elements=["item_id"], set_=values))
+
+
+def decisions(connection: sa.Connection, limit: int) -> list[Row]:
+    """The items that were decided of last."""
+    columns = (t.item.c.id, t.item.c.title, t.item.c.state, t.attention.c.decisions)
+    query = sa.select(*columns).join(t.attention, t.attention.c.item_id == t.item.c.id)
+    return list(connection.execute(query.order_by(t.item.c.opened_at.desc(), t.item.c.id).limit(limit)))
+
+
+def any_open(connection: sa.Connection, items: list[str]) -> bool:
+    return (
+        connection.execute(sa.select(t.item.c.id).where(t.item.c.id.in_(items), t.item.c.state == "open")).first()
+        is not None
+    )
+
+
+# -- notifiers -------------------------------------------------------------------------------------------------------
+_LOOKED = t.device.c.looked_at
+_USED = sa.and_(t.notifier.c.gone == "", sa.or_(t.notifier.c.device_id.is_(None), t.device.c.revoked_at.is_(None)))
+
+
+def notifiers(connection: sa.Connection, *, used: bool) -> list[Row]:
+    """All, or those that are used: not gone, and not of a device that was signed out."""
+    query = sa.select(t.notifier, _LOOKED).outerjoin(t.device, t.device.c.id == t.notifier.c.device_id)
+    query = query.where(_USED) if used else query
+    return list(connection.execute(query.order_by(t.notifier.c.created_at, t.notifier.c.id)))
+
+
+def notifier(connection: sa.Connection, ident: str) -> Row | None:
+    return connection.execute(sa.select(t.notifier).where(t.notifier.c.id == ident)).first()
+
+
+def subscribe(unit: UnitOfWork, ident: str, device_id: str, name: str, target: dict[str, str], mobile: bool) -> None:
+    """One subscription a browser: a new one takes the place of the old."""
+    others = (t.notifier.c.device_id == device_id, t.notifier.c.id != ident)
+    unit.execute(sa.delete(t.notifier).where(*others))
+    values = {"kind": "web_push", "device_id": device_id, "name": name, "target": target, "mobile": mobile, "gone": ""}
+    statement = upsert(unit.connection, t.notifier).values(id=ident, created_at=unit.now, **values)
+    unit.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+
+def remove_notifier(unit: UnitOfWork, ident: str) -> bool:
+    return unit.execute(sa.delete(t.notifier).where(t.notifier.c.id == ident)).rowcount > 0
+
+
+def gone(unit: UnitOfWork, ident: str, why: str) -> None:
+    unit.execute(sa.update(t.notifier).where(t.notifier.c.id == ident).values(gone=why))
+
+
+# -- notifications ---------------------------------------------------------------------------------------------------
+def last_word_at(connection: sa.Connection) -> datetime | None:
+    return connection.execute(
+        sa.select(sa.func.max(t.notification.c.at)).where(t.notification.c.about == "push")
+    ).scalar_one()
+
+
+def add_notification(unit: UnitOfWork, ident: str, about: str, body: dict[str, Any], items: list[str]) -> None:
+    unit.execute(t.notification.insert().values(id=ident, about=about, body=body, at=unit.now))
+    for item in items:
+        statement = upsert(unit.connection, t.told).values(item_id=item, notification_id=ident)
+        unit.execute(statement.on_conflict_do_update(index_elements=["item_id"], set_={"notification_id": ident}))
+
+
+def add_delivery(unit: UnitOfWork, ident: str, notification_id: str, notifier_id: str) -> None:
+    values = {"notification_id": notification_id, "notifier_id": notifier_id, "state": "waiting", "at": unit.now}
+    unit.execute(t.delivery.insert().values(id=ident, **values))
+
+
+def notification(connection: sa.Connection, ident: str) -> Row | None:
+    return connection.execute(sa.select(t.notification).where(t.notification.c.id == ident)).first()
+
+
+def notification_of(connection: sa.Connection, item: str) -> str | None:
+    return connection.execute(sa.select(t.told.c.notification_id).where(t.told.c.item_id == item)).scalar()
+
+
+def items_of(connection: sa.Connection, notification_id: str) -> list[str]:
+    """The items that were told there and nowhere else since."""
+    query = sa.select(t.told.c.item_id).where(t.told.c.notification_id == notification_id)
+    return list(connection.execute(query).scalars())
+
+
+def newest(connection: sa.Connection, limit: int) -> list[Row]:
+    query = sa.select(t.notification).where(t.notification.c.about != "clear")
+    return list(connection.execute(query.order_by(t.notification.c.at.desc(), t.notification.c.id).limit(limit)))
+
+
+def deliveries(connection: sa.Connection, notifications: list[str]) -> list[Row]:
+    """Of these, with the names of their ways."""
+    query = sa.select(t.delivery, t.notifier.c.name).outerjoin(t.notifier, t.notifier.c.id == t.delivery.c.notifier_id)
+    return list(connection.execute(query.where(t.delivery.c.notification_id.in_(notifications))))
+
+
+def delivery(connection: sa.Connection, ident: str) -> Row | None:
+    return connection.execute(sa.select(t.delivery).where(t.delivery.c.id == ident)).first()
+
+
+def settle(unit: UnitOfWork, ident: str, state: str, why: str = "") -> None:
+    """What became of a delivery, if nobody said so before."""
+    _move(unit, ident, state=state, why=why, at=unit.now, tries=t.delivery.c.tries + int(state != "late"))
+
+
+def try_again(unit: UnitOfWork, ident: str, why: str, at: datetime) -> None:
+    _move(unit, ident, why=why, at=at, tries=t.delivery.c.tries + 1)
+
+
+def _move(unit: UnitOfWork, ident: str, **values: Any) -> None:
+    mine = (t.delivery.c.id == ident, t.delivery.c.state == "waiting")
+    unit.execute(sa.update(t.delivery).where(*mine).values(**values))
+
+
+def due(connection: sa.Connection, until: datetime) -> list[Row]:
+    """Deliveries whose next try has come."""
+    mine = (t.delivery.c.state == "waiting", t.delivery.c.tries > 0, t.delivery.c.at <= until)
+    return list(connection.execute(sa.select(t.delivery).where(*mine)))

@@ -1,0 +1,284 @@
+"""What needs the person reaches them: through the API, with real web pushes to a service on loopback."""
+
+import uuid
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mainloop.attention import service
+from mainloop.events import unit
+from mainloop.testing.by_hand import HandRunner
+from mainloop.testing.inprocess import InProcessServer, NewServer
+from mainloop.testing.push_service import Browser, PushService
+from mainloop.testing.server import Person
+from mainloop.testing.waiting import eventually
+
+ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
+
+
+class Clock:
+    """Says when it is; goes on as the real one, and ahead when told to."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._right, self._ahead = unit.now, timedelta()
+        for module in (unit, service):
+            patch.setattr(module, "now", self.now)
+
+    def now(self) -> datetime:
+        return self._right() + self._ahead
+
+    def go_on(self, **ahead: float) -> None:
+        self._ahead += timedelta(**ahead)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def push() -> Generator[PushService]:
+    with PushService() as service:
+        yield service
+
+
+@pytest.fixture
+def server(new_server: NewServer) -> InProcessServer:
+    return new_server(reachable="127.0.0.1")
+
+
+def subscribe(person: Person, browser: Browser, *, mobile: bool = True) -> str:
+    given = {**browser.subscription, "mobile": mobile}
+    return person.put("/api/attention/subscription", given)["id"]
+
+
+def ready(server: InProcessServer, push: PushService) -> Browser:
+    """A phone that is told at any hour."""
+    server.person.put("/api/attention/preferences", ALWAYS)
+    phone = push.browser("phone")
+    subscribe(server.person, phone)
+    return phone
+
+
+def working(server: InProcessServer, ident: str = "session-1") -> HandRunner:
+    server.person.post("/api/sessions", {"id": ident, "prompt": "look around"})
+    runner = server.runner(ident)
+    runner.hello()
+    runner.begin()
+    return runner
+
+
+def answer(server: InProcessServer, item: str, decision: str = "allow") -> None:
+    server.person.post(f"/api/inbox/{item}/answer", {"id": str(uuid.uuid4()), "decision": decision})
+
+
+def attention(server: InProcessServer) -> dict[str, Any]:
+    return server.person.get("/api/attention")
+
+
+def whys(server: InProcessServer, item: str) -> list[str]:
+    found = next(i for i in attention(server)["items"] if i["item"] == item)
+    return [decision["why"] for decision in found["decisions"]]
+
+
+def outcomes(server: InProcessServer) -> list[tuple[str, str]]:
+    return [(d["state"], d["why"]) for n in attention(server)["notifications"] for d in n["deliveries"]]
+
+
+@pytest.mark.spec("attention-8", "attention-9")
+def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_answered(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = ready(server, push)
+    ask = working(server).ask_permission("make install")
+    server.look_after()
+    assert whys(server, ask) == ["grace"]
+    clock.go_on(seconds=61)
+    server.look_after()
+    (word,) = phone.wait_for(1)
+    handle = server.person.get("/api/sessions/session-1")["handle"]
+    assert (word["title"], word["text"], word["path"]) == (handle, "Run make install?", "/s/session-1")
+    assert (word["tag"], word["items"], word["badge"]) == ("session-1", [ask], 1)
+    assert phone.headers[0]["urgency"] == "high"
+    clock.go_on(minutes=5)
+    eventually(lambda: whys(server, ask) == ["grace", "push", "told"])
+    answer(server, ask)
+    clear = phone.wait_for(2)[1]
+    assert (clear["about"], clear["tag"]) == ("clear", "session-1")
+    assert len(phone.got) == 2
+    assert outcomes(server) == [("sent", "")]
+
+
+@pytest.mark.spec("attention-10")
+def test_what_was_answered_before_its_time_reaches_nobody(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = ready(server, push)
+    runner = working(server)
+    early = runner.ask_permission("make one")
+    server.look_after()
+    answer(server, early)
+    # Decided, and answered before it was sent.
+    late = runner.ask_permission("make two")
+    phone.answers = [503]
+    clock.go_on(seconds=61)
+    server.look_after()
+    eventually(lambda: any(n["deliveries"][0]["tries"] == 1 for n in attention(server)["notifications"]))
+    answer(server, late)
+    clock.go_on(seconds=61)
+    server.look_after()
+    eventually(lambda: outcomes(server) == [("late", "It was answered before it was sent.")])
+    assert phone.got == []
+
+
+@pytest.mark.spec("attention-11")
+def test_nobody_who_looks_is_told_and_who_left_is(server: InProcessServer, push: PushService, clock: Clock) -> None:
+    phone = ready(server, push)
+    ask = working(server).ask_permission()
+    clock.go_on(seconds=50)
+    server.person.put("/api/presence", None)
+    clock.go_on(seconds=20)
+    server.look_after()
+    assert whys(server, ask)[-1] == "looking"
+    clock.go_on(seconds=20)
+    server.look_after()
+    phone.wait_for(1)
+    assert whys(server, ask)[-2:] == ["looking", "push"]
+
+
+@pytest.mark.spec("attention-12")
+def test_several_at_once_are_one_word_and_muted_or_put_off_ones_none(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = ready(server, push)
+    server.person.put("/api/attention/preferences", {**ALWAYS, "muted_sessions": ["session-2"]})
+    runner, quiet = working(server), working(server, "session-2")
+    asks = [runner.ask_permission(f"make {n}") for n in range(4)]
+    muted = quiet.ask_permission("make noise")
+    server.person.post(f"/api/inbox/{asks[3]}/snooze", {})
+    clock.go_on(seconds=61)
+    server.look_after()
+    (word,) = phone.wait_for(1)
+    assert (word["title"], word["path"], word["badge"]) == ("3 things need you", "/sessions", 4)
+    assert set(word["items"]) == set(asks[:3])
+    assert (whys(server, muted)[-1], whys(server, asks[3])[-1]) == ("muted", "put_off")
+
+
+@pytest.mark.spec("attention-13")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_service_that_has_enough_is_asked_again_and_one_that_knows_nobody_is_not(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = ready(server, push)
+    tablet = push.browser("tablet")
+    subscribe(server.pair(), tablet)
+    phone.answers, tablet.answers = [429, 500], [410]
+    working(server).ask_permission()
+    clock.go_on(seconds=61)
+    server.look_after()
+
+    def gone() -> list[str]:
+        return [n["gone"] for n in attention(server)["notifiers"] if n["gone"]]
+
+    eventually(gone)
+    assert "answered 410" in gone()[0]
+
+    def tries() -> list[int]:
+        return sorted(d["tries"] for n in attention(server)["notifications"] for d in n["deliveries"])
+
+    for times in (1, 2):
+        eventually(lambda times=times: tries() == [1, times])
+        clock.go_on(minutes=2)
+        server.look_after()
+    phone.wait_for(1)
+    eventually(lambda: sorted(state for state, _ in outcomes(server)) == ["failed", "sent"])
+    assert tablet.got == []
+
+
+@pytest.mark.spec("attention-14")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_restarted_server_tells_nothing_twice_and_forgets_nothing(
+    new_server: NewServer, push: PushService, clock: Clock
+) -> None:
+    server = new_server(reachable="127.0.0.1")
+    phone = ready(server, push)
+    key = attention(server)["key"]
+    runner = working(server)
+    first = runner.ask_permission("make one")
+    clock.go_on(seconds=61)
+    server.look_after()
+    phone.wait_for(1)
+    second = runner.ask_permission("make two")
+    server.stop()
+    server.start()
+    clock.go_on(minutes=3)
+    server.look_after()
+    assert phone.wait_for(2)[1]["items"] == [second]
+    assert whys(server, first)[-1] == "told"
+    assert attention(server)["key"] == key
+    # And once more, half an hour later; then never again.
+    for _ in range(3):
+        clock.go_on(minutes=31)
+        server.look_after()
+    assert sorted(phone.wait_for(3)[2]["items"]) == sorted([first, second])
+    assert len(phone.got) == 3
+
+
+@pytest.mark.spec("attention-15")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_test_is_sent_and_its_outcome_said(server: InProcessServer, push: PushService) -> None:
+    phone = push.browser("phone")
+    way = subscribe(server.person, phone)
+    server.person.post(f"/api/attention/notifiers/{way}/test", {})
+    (word,) = phone.wait_for(1)
+    assert word["about"] == "test"
+    eventually(lambda: outcomes(server) == [("sent", "")])
+    # A browser has one subscription: its newest.
+    other = push.browser("other")
+    newer = subscribe(server.person, other)
+    assert [n["id"] for n in attention(server)["notifiers"]] == [newer]
+    assert "target" not in attention(server)["notifiers"][0]
+    assert server.person.http.post(f"/api/attention/notifiers/{way}/test").status_code == 404
+    assert server.person.http.delete(f"/api/attention/notifiers/{newer}").status_code == 204
+    assert attention(server)["notifiers"] == []
+
+
+@pytest.mark.spec("attention-16")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_subscription_that_lies_is_refused_in_words(new_server: NewServer, push: PushService) -> None:
+    server = new_server()
+    honest = push.browser("phone").subscription
+    keys = honest["keys"]
+    cases = {
+        "https://127.0.0.1/x": "private_address",
+        "https://169.254.169.254/latest/meta-data": "private_address",
+        "https://[::ffff:10.0.0.1]/x": "private_address",
+        "http://example.com/x": "bad_address",
+        "https://me:secret@example.com/x": "bad_address",
+        "javascript:alert(1)": "bad_address",
+        "https://example.com:99999/x": "bad_address",
+    }
+    for endpoint, code in cases.items():
+        answer = server.person.http.put("/api/attention/subscription", json={"endpoint": endpoint, "keys": keys})
+        assert (answer.status_code, answer.json()["code"]) == (422, code), endpoint
+    for broken in ({**keys, "p256dh": "AAAA"}, {**keys, "auth": "AAAA"}, {**keys, "p256dh": "ä"}):
+        given = {"endpoint": "https://example.com/x", "keys": broken}
+        assert server.person.http.put("/api/attention/subscription", json=given).json()["code"] == "bad_target"
+    # A name that is private where it is looked up is refused when it is used.
+    given = {"endpoint": "https://localhost/x", "keys": keys}
+    way = server.person.put("/api/attention/subscription", given)["id"]
+    server.person.post(f"/api/attention/notifiers/{way}/test", {})
+    eventually(lambda: [state for state, _ in outcomes(server)] == ["failed"])
+    assert "MAINLOOP_REACHABLE" in outcomes(server)[0][1]
+
+
+@pytest.mark.spec("attention-17")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_quiet_hours_are_both_or_neither(server: InProcessServer) -> None:
+    refused = server.person.http.put("/api/attention/preferences", json={"quiet_from": "22:00", "quiet_until": None})
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_input")
+    kept = {"quiet_from": "23:00:00", "quiet_until": "06:00:00", "always": ["permission"], "reminders": False}
+    server.person.put("/api/attention/preferences", kept)
+    assert attention(server)["preferences"].items() >= kept.items()
