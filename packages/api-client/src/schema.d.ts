@@ -64,6 +64,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Attention
+         * @description How the person is reached, what they were told, and what was decided of what waits.
+         */
+        get: operations["get_attention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention/notifiers/{notifier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Notifier
+         * @description Nothing is sent there any more.
+         */
+        delete: operations["remove_notifier"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention/notifiers/{notifier_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Notifier
+         * @description Send a test there; its outcome is in the list.
+         */
+        post: operations["test_notifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Prefer
+         * @description When the person is told, and of what not.
+         */
+        put: operations["prefer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention/subscription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Subscribe
+         * @description This browser is told from now on.
+         */
+        put: operations["subscribe"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/blobs/{blob_id}": {
         parameters: {
             query?: never;
@@ -1342,6 +1442,21 @@ export interface components {
             type: string;
         };
         /**
+         * AttentionBody
+         * @description How the person is reached: `key` is what a browser subscribes with.
+         */
+        AttentionBody: {
+            /** Items */
+            items: components["schemas"]["ItemDecisions"][];
+            /** Key */
+            key: string;
+            /** Notifications */
+            notifications: components["schemas"]["NotificationBody"][];
+            /** Notifiers */
+            notifiers: components["schemas"]["NotifierBody"][];
+            preferences: components["schemas"]["PreferencesBody"];
+        };
+        /**
          * AwayBody
          * @description kind `away`, in the main thread: the person is back, and what happened meanwhile.
          */
@@ -1766,6 +1881,41 @@ export interface components {
          * @enum {string}
          */
         Decision: "allow" | "deny" | "approve" | "revise" | "answer" | "dismiss" | "retry" | "raise_once" | "raise" | "stop";
+        /**
+         * DecisionBody
+         * @description What was decided of an item at a moment, and until when that holds by itself.
+         */
+        DecisionBody: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Until */
+            until: string | null;
+            why: components["schemas"]["Why"];
+        };
+        /** DeliveryBody */
+        DeliveryBody: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Name */
+            name: string;
+            /** Notifier */
+            notifier: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "sent" | "failed" | "late";
+            /** Tries */
+            tries: number;
+            /** Why */
+            why: string;
+        };
         /**
          * Delta
          * @description A piece of a message that is still being written. `offset` counts characters of the text so far.
@@ -2471,6 +2621,20 @@ export interface components {
             /** Version */
             version?: number | null;
         };
+        /** ItemDecisions */
+        ItemDecisions: {
+            /** Decisions */
+            decisions: components["schemas"]["DecisionBody"][];
+            /** Item */
+            item: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "answered" | "closed";
+            /** Title */
+            title: string;
+        };
         /**
          * KeptAttachment
          * @description A file, kept. `type`: what is in it, by looking at it.
@@ -2927,6 +3091,55 @@ export interface components {
             text: string;
         };
         /**
+         * NotificationBody
+         * @description Something the person was told, and what became of it on each way. Without any there was no way.
+         */
+        NotificationBody: {
+            /**
+             * About
+             * @enum {string}
+             */
+            about: "push" | "test" | "clear";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryBody"][];
+            /** Id */
+            id: string;
+            /** Items */
+            items: string[];
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * NotifierBody
+         * @description A way to reach the person; where exactly is never answered.
+         */
+        NotifierBody: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Gone */
+            gone: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Mobile */
+            mobile: boolean;
+            /** Name */
+            name: string;
+            /** This */
+            this: boolean;
+        };
+        /**
          * Offer
          * @description What could be given with the answer of an ask.
          */
@@ -3163,6 +3376,47 @@ export interface components {
              * @default 1800
              */
             hold_seconds: number;
+        };
+        /**
+         * PreferencesBody
+         * @description When the person is told. Hours are those of the installation's time zone; both or neither.
+         */
+        PreferencesBody: {
+            /**
+             * Always
+             * @default []
+             */
+            always: string[];
+            /**
+             * Muted Kinds
+             * @default []
+             */
+            muted_kinds: string[];
+            /**
+             * Muted Projects
+             * @default []
+             */
+            muted_projects: string[];
+            /**
+             * Muted Sessions
+             * @default []
+             */
+            muted_sessions: string[];
+            /**
+             * Quiet From
+             * @default 22:30:00
+             */
+            quiet_from: string | null;
+            /**
+             * Quiet Until
+             * @default 07:30:00
+             */
+            quiet_until: string | null;
+            /**
+             * Reminders
+             * @default true
+             */
+            reminders: boolean;
         };
         /**
          * Preview
@@ -4152,6 +4406,27 @@ export interface components {
             thread_id: string;
         };
         /**
+         * Subscribe
+         * @description A `PushSubscription` of this browser, as its `toJSON` gives it.
+         */
+        Subscribe: {
+            /** Endpoint */
+            endpoint: string;
+            keys: components["schemas"]["SubscriptionKeys"];
+            /**
+             * Mobile
+             * @default false
+             */
+            mobile: boolean;
+        };
+        /** SubscriptionKeys */
+        SubscriptionKeys: {
+            /** Auth */
+            auth: string;
+            /** P256Dh */
+            p256dh: string;
+        };
+        /**
          * Sum
          * @description Tokens by what they are charged as, and money.
          */
@@ -4613,6 +4888,12 @@ export interface components {
             tools: components["schemas"]["Tool"][];
         };
         /**
+         * Why
+         * @description What was decided of an item.
+         * @enum {string}
+         */
+        Why: "push" | "remind" | "put_off" | "muted" | "told" | "looking" | "quiet" | "grace" | "gap";
+        /**
          * Wish
          * @description A standing permission as it would be given by hand.
          */
@@ -4837,6 +5118,206 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_attention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttentionBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_notifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_notifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prefer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreferencesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Subscribe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotifierBody"];
+                };
             };
             /** @description What is wrong and what to do */
             "4XX": {

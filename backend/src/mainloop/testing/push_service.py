@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import http_ece  # pyright: ignore[reportMissingTypeStubs]
 import jwt
@@ -53,10 +53,10 @@ class Browser:
         point = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
         signer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         jwt.decode(token, signer, algorithms=["ES256"], audience=self.endpoint.rsplit("/", 1)[0])
-        plain = http_ece.decrypt(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        plain = http_ece.decrypt(  # pyright: ignore[reportUnknownMemberType]
             body, private_key=self.key, auth_secret=self.secret, version="aes128gcm"
         )
-        return json.loads(cast("bytes", plain))
+        return json.loads(plain)
 
 
 class PushService:
@@ -81,6 +81,10 @@ class PushService:
     def __exit__(self, *_: object) -> None:
         for browser in self._browsers.values():
             browser.answering.set()
+        self.close()
+
+    def close(self) -> None:
+        """Nobody answers here any more."""
         self._server.shutdown()
         self._server.server_close()
 
