@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 
-from mainloop.events.unit import Database
+from mainloop.events.unit import Database, UnitOfWork
 from mainloop.forges import local, merging
 from mainloop.forges.base import Place
 from mainloop.testing.forges import MemoryForge
@@ -64,7 +63,7 @@ def test_a_server_killed_at_any_step_has_merged_once_or_not_and_says_which(
     life = world.server.parts.life
     # The phases are carried out here, by hand.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(life, "_look_again", MagicMock())
+        patch.setattr(life, "_look_again", _nothing)
         agent = world.start(title="Only once")
         world.source.git("checkout", "--quiet", "-b", "elsewhere")
         agent.works({"app.py": "1\n"}, outcome="partial")
@@ -204,3 +203,7 @@ def test_who_goes_on_after_a_merge_is_told_of_it_and_makes_another_change(world:
 def _fetch(world: World) -> None:
     """As before the start of the next session."""
     world.server.parts.projects.refresh(world.project)
+
+
+def _nothing(unit: UnitOfWork, session_id: str) -> None:
+    """No phase is asked for."""
