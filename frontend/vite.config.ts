@@ -4,6 +4,7 @@ import tailwindcss from '@tailwindcss/vite';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { inOneChunk, namedInShell } from './first-screen.ts';
 
 const SERVER = process.env.MAINLOOP_DEV_SERVER ?? 'http://127.0.0.1:8000';
 
@@ -17,6 +18,7 @@ function themeScriptHash(): `sha256-${string}` {
 export default defineConfig({
   plugins: [
     tailwindcss(),
+    inOneChunk(),
     sveltekit({
       compilerOptions: {
         runes: ({ filename }) => (filename.includes('node_modules') ? undefined : true),
@@ -25,7 +27,7 @@ export default defineConfig({
       version: { pollInterval: 5 * 60_000 },
       // Where the line is gone just then, the kit's own way would throw.
       serviceWorker: { register: false },
-      adapter: adapter({ fallback: 'index.html', precompress: true }),
+      adapter: namedInShell(adapter({ fallback: 'index.html' }), 'build'),
       csp: {
         mode: 'hash',
         directives: {

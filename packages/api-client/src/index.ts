@@ -53,7 +53,7 @@ export async function problemOf(response: Response): Promise<Problem> {
 export interface ClientOptions {
   baseUrl?: string;
   key: () => string | null;
-  fetch?: typeof fetch;
+  fetch?: (request: Request) => Promise<Response>;
 }
 
 export type MainloopClient = Client<paths>;

@@ -127,6 +127,17 @@ test('what was there and what comes are one conversation', async () => {
   expect(texts(live)).toEqual(['one', 'two']);
 });
 
+test('what was said after the first page, which the shell asks for, and before the state is there', async () => {
+  const server = new FakeServer();
+  server.say('before');
+  const asked = server.api.events(MAIN, {});
+  await asked;
+  server.say('between');
+  vi.spyOn(server.api, 'events').mockReturnValueOnce(asked);
+  const { live } = await follow(server);
+  expect(texts(live)).toEqual(['before', 'between']);
+});
+
 test('nothing is lost while the snapshot is read again', async () => {
   const server = new FakeServer();
   const { live } = await follow(server);

@@ -96,6 +96,8 @@ export class Live {
   readonly #leadership: Leadership;
   readonly #channel: BroadcastChannel | null;
   readonly #loading = new Map<string, Promise<void>>();
+  /** The first page of all was asked for by the shell, perhaps before the state: what came between is not in it. */
+  #first = true;
   /** The place of each thread that was asked for last. */
   readonly #wanted = new Map<string, string>();
   #link: Link = { state: 'starting' };
@@ -257,6 +259,9 @@ export class Live {
       // Meanwhile another place was asked for.
       if (this.#wanted.get(threadId) !== wanted) return;
       this.#changed(takeWindow(this.world, threadId, page));
+      const log = logOf(this.world, threadId);
+      if (this.#first && log.atEnd) log.gap = true;
+      this.#first = false;
       await this.#mend(threadId);
     });
   }

@@ -1,10 +1,10 @@
-import { forms, notice } from '$lib/features/inbox/forms';
+import { notice, rareForms } from '$lib/features/inbox/forms';
 
 /** What is not needed for the first screen, but may be needed where there is no connection: fetched when all is quiet. */
 export async function fetchAhead(): Promise<void> {
   // One after the other, so that nothing the person asks for has to wait behind them.
   for (const part of [
-    ...Object.values(forms).filter((form) => form !== undefined),
+    ...Object.values(rareForms).filter((form) => form !== undefined),
     notice,
     () => import('./keys'),
     () => import('$lib/features/conversation/Completion.svelte'),

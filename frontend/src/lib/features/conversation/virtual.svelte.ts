@@ -17,6 +17,8 @@ const AT_END_PX = 80;
 const BELOW_EDGE_PX = 8;
 /** For so many frames a row that is gone to is where it should be, before it counts as resting. */
 const RESTS = 12;
+/** Rows that are drawn beyond the view: enough for a turn of the wheel. */
+const BEYOND = 6;
 /** A scroll this soon after the reader's hand moved is theirs. */
 const REACH_MS = 600;
 
@@ -36,6 +38,8 @@ export class VirtualRows {
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
   #settling = 0;
+  /** Was at the end with its first rows. */
+  #landed = false;
   /** The key of the row that is gone to, until it rests in its place. */
   #goal: string | null = null;
   #going = 0;
@@ -96,7 +100,14 @@ export class VirtualRows {
   /** Call before the rows are drawn. */
   rowsWillChange(): void {
     this.#effect(() => {
-      this.#virtualizer.setOptions(this.#settings());
+      const virtualizer = this.#virtualizer;
+      const first = virtualizer.options.count === 0;
+      virtualizer.setOptions(this.#settings());
+      // The first rows are drawn where they will be seen: those at the head of the list would be drawn for nothing.
+      if (first && this.#follows) {
+        const { height } = virtualizer.scrollRect ?? { height: 0 };
+        virtualizer.scrollOffset = Math.max(0, virtualizer.getTotalSize() - height);
+      }
       this.#read();
     });
   }
@@ -104,18 +115,20 @@ export class VirtualRows {
   /** Call after the rows were drawn. */
   rowsChanged(): void {
     this.#effect(() => this.#virtualizer._willUpdate());
-    if (this.#follows) this.#stayAtEnd();
+    if (!this.#follows) return;
+    // The first rows are painted at the end, not on their way to it.
+    if (!this.#landed) this.#effect(() => this.#toEnd());
+    cancelAnimationFrame(this.#settling);
+    this.#settling = requestAnimationFrame(() => this.#toEnd());
   }
 
   /** A row that came while the view was still finding the end would be left below it. */
-  #stayAtEnd(): void {
-    cancelAnimationFrame(this.#settling);
-    this.#settling = requestAnimationFrame(() => {
-      const scroller = this.#scroller;
-      if (!scroller || !this.#follows) return;
-      const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
-      if (left > 1) this.scrollToEnd();
-    });
+  #toEnd(): void {
+    const scroller = this.#scroller;
+    if (!scroller || !this.#follows) return;
+    const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    if (left > 1) this.scrollToEnd();
+    else if (this.#virtualizer.options.count > 0) this.#landed = true;
   }
 
   /** The reader reaches for something above: a wheel, a finger, a key, the scroll bar. */
@@ -214,7 +227,7 @@ export class VirtualRows {
       scrollToFn: elementScroll,
       observeElementRect,
       observeElementOffset,
-      overscan: 6,
+      overscan: BEYOND,
       scrollPaddingStart: BELOW_EDGE_PX,
       anchorTo: 'end' as const,
       followOnAppend: this.#follows,

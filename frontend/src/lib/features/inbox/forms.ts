@@ -1,16 +1,26 @@
-/** The forms of asks, a quarter of this page's own code: fetched when the first of a kind waits, and after the first paint. */
+/**
+ * The forms of asks. Those of every day come with the page: an ask that got its form after the first paint would push
+ * away what stands above it. The rare ones are fetched when the first of a kind waits.
+ */
 import type { Component } from 'svelte';
 import { once } from '$lib/shared/once';
 import type { Item } from '$lib/live/types';
 import type { Give } from './give';
+import PermissionAsk from './PermissionAsk.svelte';
+import PlanAsk from './PlanAsk.svelte';
+import QuestionAsk from './QuestionAsk.svelte';
 
-type Form = Component<{ item: Item; ask: never; give: Give; brief?: boolean }>;
+export type Form = Component<{ item: Item; ask: never; give: Give; brief?: boolean }>;
+type Later<T> = () => Promise<{ default: T }>;
 
-/** A kind of ask is one file beside this one, and one line here. */
-export const forms: Record<string, (() => Promise<{ default: Form }>) | undefined> = {
-  question: once(() => import('./QuestionAsk.svelte')),
-  plan: once(() => import('./PlanAsk.svelte')),
-  permission: once(() => import('./PermissionAsk.svelte')),
+/** A kind of ask is one file beside this one, and one line here or below. */
+export const forms: Record<string, Form | undefined> = {
+  question: QuestionAsk,
+  plan: PlanAsk,
+  permission: PermissionAsk,
+};
+
+export const rareForms: Record<string, Later<Form> | undefined> = {
   form: once(() => import('./FormAsk.svelte')),
 };
 
