@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainloop.testing.scripted_model import call, conversation, script
-from mainloop_agent.agents.record import mend
+from mainloop_agent.agents.record import mend, take_over
 from mainloop_models.asks import Answer, Decision
 
 only_claude = pytest.mark.parametrize("kind", ["claude"])
@@ -145,3 +145,45 @@ def test_what_an_agent_put_in_place_of_its_record_is_neither_written_nor_waited_
     mine.write_bytes(before)
     assert mend(config, "c", "call") is True
     assert rows_of(mine)[1:] == [marker, {**rows_of(mine)[-1], "leafUuid": "1"}]
+
+
+def told(folder: Path, *messages: str) -> Path:
+    """The configuration of a program that was told these and answered each."""
+    record = folder / ".claude/projects/-old/talk.jsonl"
+    record.parent.mkdir(parents=True)
+    rows: list[dict[str, Any]] = []
+    for name in messages:
+        before = rows[-1]["uuid"] if rows else None
+        rows.append({"type": "queue-operation", "content": name})
+        rows.append({"type": "user", "uuid": name, "parentUuid": before, "message": {"content": name}})
+        rows.append({"type": "assistant", "uuid": f"{name}-answer", "parentUuid": name, "message": {"content": []}})
+    write(record, [{key: value for key, value in row.items() if value is not None} for row in rows])
+    return folder / ".claude"
+
+
+@pytest.mark.spec("turns-7")
+@pytest.mark.parametrize(
+    ("last", "later", "holds"),
+    [
+        ({"two"}, {"three"}, ["one", "one-answer", "two", "two-answer"]),
+        ({"three"}, set[str](), ["one", "one-answer", "two", "two-answer", "three", "three-answer"]),
+        # That place is not in it for certain.
+        ({"two"}, {"elsewhere"}, None),
+        ({"elsewhere"}, {"three"}, None),
+    ],
+)
+def test_a_record_is_taken_over_to_the_end_of_a_turn_or_not_at_all(
+    tmp_path: Path, last: set[str], later: set[str], holds: list[str] | None
+) -> None:
+    theirs, ours = told(tmp_path / "theirs", "one", "two", "three"), tmp_path / "ours/.claude"
+    assert take_over(theirs, ours, tmp_path / "new", "talk", last, later) is (holds is not None)
+    records = list(ours.glob("projects/*/talk.jsonl"))
+    found = [row["uuid"] for row in rows_of(records[0]) if "uuid" in row] if records else None
+    assert found == holds
+    if records:
+        assert not {row.get("content") for row in rows_of(records[0])} & later
+    # A link that an agent put there is not followed.
+    record = theirs / "projects/-old/talk.jsonl"
+    record.rename(tmp_path / "elsewhere")
+    record.symlink_to(tmp_path / "elsewhere")
+    assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)

@@ -65,12 +65,14 @@ from mainloop.runs.shortcut import Shortcut
 from mainloop.runs.watch import Watch
 from mainloop.sessions import phases as session_phases
 from mainloop.sessions.agents import AgentKinds
+from mainloop.sessions.kept_turns import KeptTurns
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.moves import Moves
 from mainloop.sessions.progress import Progress
 from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
+from mainloop.sessions.turn_routes import router as turn_routes
 from mainloop.settings import Settings
 from mainloop.spending.routes import router as spending_routes
 from mainloop.spending.service import Spending
@@ -116,6 +118,7 @@ class Parts:
         moves = Moves(self.runs, ceilings)
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
+        self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions)
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
@@ -125,6 +128,7 @@ class Parts:
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
         Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)
+        self.kept_turns.register(self.registry)
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
         InboxTools(self.inbox).register(self.registry)
@@ -133,7 +137,7 @@ class Parts:
         self.life.register()
         self.attention.define_phases()
         run_phases.define(self.runs, launcher)
-        session_phases.define(self.sessions, self.runs, self.projects, self.workspaces)
+        session_phases.define(self.sessions, self.runs, self.projects, self.workspaces, self.kept_turns)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.after_events(moves.look_for_slots)
@@ -265,6 +269,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         permissions_routes,
         projects_routes,
         sessions_routes,
+        turn_routes,
         kept_routes,
         changes_routes,
         life_routes,

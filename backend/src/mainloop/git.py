@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 # Nothing that a repository or its remote configures runs a program here.
 _HARDENED = (
@@ -76,12 +77,15 @@ def git_bytes(
     config: Sequence[str] = (),
     behind: Sequence[str] = (),
     tell: Callable[[str], None] | None = None,
+    into: IO[bytes] | None = None,
+    out_of: IO[bytes] | None = None,
 ) -> bytes:
     """The output of one git command. `repository` is a git directory, never a work tree.
 
     `as_person` reads the person's own configuration, for the credentials of private addresses; without it no
     configuration but the repository's own is read. `behind`: what stands before the command, a sandbox.
     `tell` is called with each line that git says meanwhile, its progress included, from a thread of its own.
+    `into` and `out_of`: files in the place of what it answers and of `stdin`, for what is too large to be held.
     Raises GitFailed.
     """
     command, environment = git_command(*arguments, repository=repository, as_person=as_person, config=config)
@@ -90,8 +94,8 @@ def git_bytes(
         # Somewhere without a repository above it.
         cwd="/",
         env=environment,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=out_of or (subprocess.DEVNULL if stdin is None else subprocess.PIPE),
+        stdout=into or subprocess.PIPE,
         stderr=subprocess.PIPE,
         # No terminal to ask at, and one group to end it by.
         start_new_session=True,
@@ -109,7 +113,7 @@ def git_bytes(
             raise GitTimedOut(arguments, -signal.SIGKILL, said) from None
     if process.returncode:
         raise GitFailed(arguments, process.returncode, err.decode(errors="replace"), out)
-    return out
+    return out or b""
 
 
 def _follow(process: subprocess.Popen[bytes], tell: Callable[[str], None]) -> Callable[[], bytes]:

@@ -29,6 +29,7 @@ SPECS = (
     "waiting",
     "home",
     "kills",
+    "turns",
 )
 ID = r"[a-z]+-\d+"
 TESTS = (

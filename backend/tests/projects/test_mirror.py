@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import threading
@@ -24,7 +25,10 @@ from mainloop.projects.mirror import (
     UnsafeSource,
     session_ref,
 )
+from mainloop.sandboxes.none import NoSandbox
 from mainloop.testing.repositories import Repository
+from mainloop.workspaces.base import Looked
+from mainloop.workspaces.local.looking import look_at
 
 
 @pytest.fixture
@@ -478,3 +482,47 @@ def _locked_server() -> Generator[str]:
 def _running(mark: str) -> list[str]:
     out = subprocess.run(["ps", "-axww", "-o", "command="], capture_output=True, text=True, check=True).stdout
     return [line for line in out.splitlines() if mark in line and "pytest" not in line]
+
+
+def looked(mirror: Mirror, workspace: Repository, scratch: Path) -> Looked:
+    return look_at(workspace.path, scratch, NoSandbox(), scratch.with_name("hidden"), mirror.path, None)
+
+
+def size(repository: Path) -> int:
+    return sum(path.stat().st_size for path in (repository / "objects").rglob("*") if path.is_file())
+
+
+@pytest.mark.spec("turns-3")
+def test_a_year_of_turns_is_some_large_files_and_nothing_of_it_goes(
+    mirror: Mirror, session: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two", "three"):
+        (session.path / name).write_text(name + "".join(f"line {n}\n" for n in range(20_000)))
+    beside = mirror.path.with_name("project.kept.git")
+    head = session.commit_at("HEAD")
+    trees: dict[int, str] = {}
+    first = 0
+    for turn in range(1, 10):
+        if turn % 3:
+            (session.path / f"file-{turn}").write_text(f"{turn}\n")
+        if turn == 5:  # what lies beside a workspace is thrown away now and then
+            shutil.rmtree(tmp_path / "looking")
+        look = looked(mirror, session, tmp_path / "looking")
+        assert mirror.keep_turn("s1", turn, look, head) == (look.tree, head)
+        trees[turn] = look.tree
+        first = first or size(beside)
+    # Of a turn that changed nothing there is nothing; of the others a commit, a tree and the one file.
+    mine = mirror.turns("s1")
+    assert sorted(mine) == [1, 2, 4, 5, 7, 8]
+    assert size(beside) - first < 10_000 < first
+    monkeypatch.setattr("mainloop.projects.mirror._MANY_LOOSE", 0)
+    (beside / "objects/17").mkdir(exist_ok=True)
+    (session.path / "last").write_text("last\n")
+    mirror.keep_turn("s1", 10, looked(mirror, session, tmp_path / "looking"), head)
+    assert not list((beside / "refs").rglob("turns/*"))
+    assert len(list((beside / "objects").rglob("*.pack"))) == 1
+    assert not list((beside / "objects").glob("[0-9a-f][0-9a-f]/*"))
+    assert {turn: commit for turn, commit in mirror.turns("s1").items() if turn < 10} == mine
+    for turn, commit in mine.items():
+        assert git("rev-parse", f"{commit}^{{tree}}", repository=beside).strip() == trees[turn]
+    git("fsck", "--connectivity-only", "--no-dangling", repository=beside)

@@ -109,6 +109,8 @@ def test_a_session_that_is_opened_again_waits_for_a_slot_too(new_server: NewServ
     first = play(server, "session-0")
     first.end()
     server.person.post("/api/sessions/session-0/close")
+    runs = "/api/sessions/session-0/runs"
+    server.person.until("its runner is gone", lambda: server.person.get(runs)["runs"][0]["state"] == "ended")
     start(server, "session-1")
     second = play(server, "session-1")
     server.person.say("go on", "session-0")

@@ -340,6 +340,14 @@ class Change(Model):
     updated_at: datetime
 
 
+class Branched(Model):
+    """Where a session branched off another one: it began with the files and the conversation of the end of this turn."""
+
+    session_id: str
+    handle: str
+    turn: int
+
+
 class SessionBody(Model):
     """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
 
@@ -362,6 +370,7 @@ class SessionBody(Model):
     workspace: str
     branch: str | None = None
     anchor: Anchor | None = None
+    branched: Branched | None = None
     parked: bool = False
     status: Status = Status()
     # Messages that wait for it.

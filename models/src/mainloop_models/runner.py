@@ -34,6 +34,8 @@ class RunFile(Model):
     credentials: list[str] = []
     # What the project sets for everything that runs in its workspaces; nothing in `environment` is replaced by it.
     variables: dict[str, str] = {}
+    # The agent's home of the thread that this one's conversation branches off; see `Welcome.fork`.
+    fork_home: str | None = None
 
 
 # ---- hello ----------------------------------------------------------------------------------------------------
@@ -78,6 +80,14 @@ class Bounds(Model):
     keep_free_mb: int = 0
 
 
+class Fork(Model):
+    """The conversation that is to be resumed lies in another thread's home, and counts to the end of one of its turns."""
+
+    # The messages of its newest turn that counts, and all that were given since.
+    last: list[str]
+    later: list[str]
+
+
 class Welcome(Model):
     """The answer to hello."""
 
@@ -108,6 +118,8 @@ class Welcome(Model):
     deferred_call: str | None = None
     # What was said so far, for an agent that has no record of it: put before the first thing it is told.
     before: str = ""
+    # For an agent that has not begun yet, in a thread that branched off another.
+    fork: Fork | None = None
     # A command that makes a new workspace fit to work in, run before the first turn; empty: none, or it has run.
     set_up: str = ""
     demo: bool = False

@@ -944,6 +944,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/turns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Turns
+         * @description The turns of a session that have ended, newest first, at most 500.
+         */
+        get: operations["list_turns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/turns/{turn}/branch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Branch Session
+         * @description Go back to the end of a turn: a new session begins with the files and the conversation as they were then.
+         */
+        post: operations["branch_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/state": {
         parameters: {
             query?: never;
@@ -1532,6 +1572,23 @@ export interface components {
              * @default 0
              */
             memory_mb: number;
+        };
+        /** BranchOff */
+        BranchOff: {
+            /** Id */
+            id: string;
+        };
+        /**
+         * Branched
+         * @description Where a session branched off another one: it began with the files and the conversation of the end of this turn.
+         */
+        Branched: {
+            /** Handle */
+            handle: string;
+            /** Session Id */
+            session_id: string;
+            /** Turn */
+            turn: number;
         };
         /**
          * Ceiling
@@ -2170,6 +2227,16 @@ export interface components {
             files: components["schemas"]["FileDiff"][];
         };
         /**
+         * Fork
+         * @description The conversation that is to be resumed lies in another thread's home, and counts to the end of one of its turns.
+         */
+        Fork: {
+            /** Last */
+            last: string[];
+            /** Later */
+            later: string[];
+        };
+        /**
          * FormAsk
          * @description Values to fill in, accepted together; declined (`deny`), or left for now (`dismiss`).
          */
@@ -2739,6 +2806,32 @@ export interface components {
             state: "kept" | "back";
             /** Title */
             title: string;
+        };
+        /**
+         * KeptTurn
+         * @description A turn that has ended.
+         */
+        KeptTurn: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Files */
+            files: boolean;
+            /** Late */
+            late: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "keeping" | "kept" | "failed";
+            /** Text */
+            text: string;
+            /** Turn */
+            turn: number;
+            /** Why */
+            why: string;
         };
         /**
          * KeptWork
@@ -3991,6 +4084,7 @@ export interface components {
             anchor?: components["schemas"]["Anchor"] | null;
             /** Branch */
             branch?: string | null;
+            branched?: components["schemas"]["Branched"] | null;
             change?: components["schemas"]["Change"] | null;
             /**
              * Confined
@@ -4090,6 +4184,7 @@ export interface components {
             anchor?: components["schemas"]["Anchor"] | null;
             /** Branch */
             branch?: string | null;
+            branched?: components["schemas"]["Branched"] | null;
             change?: components["schemas"]["Change"] | null;
             /**
              * Confined
@@ -4708,6 +4803,11 @@ export interface components {
              */
             usage: components["schemas"]["Usage"];
         };
+        /** TurnList */
+        TurnList: {
+            /** Turns */
+            turns: components["schemas"]["KeptTurn"][];
+        };
         /** TurnStarted */
         TurnStarted: {
             /**
@@ -4832,6 +4932,7 @@ export interface components {
              * @default false
              */
             demo: boolean;
+            fork?: components["schemas"]["Fork"] | null;
             /**
              * Last Turn
              * @default 0
@@ -6818,7 +6919,7 @@ export interface operations {
     get_diff: {
         parameters: {
             query?: {
-                /** @description `all`, or `commit:` and the id of one */
+                /** @description `all`, `turn:` and its number, or `commit:` and its id */
                 of?: string;
                 /** @description a version: where it is still the newest, `files` is null */
                 known?: string;
@@ -7081,6 +7182,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunnersOf"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_turns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnList"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    branch_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                turn: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BranchOff"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -28,7 +28,7 @@ def get_diff(
     session_id: str,
     changes: CurrentChanges,
     me: CurrentDevice,
-    of: Annotated[str, Query(description="`all`, or `commit:` and the id of one")] = "all",
+    of: Annotated[str, Query(description="`all`, `turn:` and its number, or `commit:` and its id")] = "all",
     known: Annotated[str, Query(description="a version: where it is still the newest, `files` is null")] = "",
 ) -> Response:
     """What a session has changed since it began, committed or not, file by file. Looks at its workspace now."""

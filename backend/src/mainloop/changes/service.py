@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
-from mainloop.changes.diff import EMPTY_TREE, Entry, Repository
+from mainloop.changes.diff import EMPTY_TREE, Entry, Repository, UnknownContent
 from mainloop.changes.schemas import ChangeCommit, ChangedFile, Diff, FileDiffs
 from mainloop.db.engine import Row
 from mainloop.errors import BadInput, MainloopError, UnknownSession
@@ -14,6 +14,7 @@ from mainloop.git import GitFailed
 from mainloop.projects.mirror import Mirror
 from mainloop.projects.service import Projects
 from mainloop.sessions import store
+from mainloop.sessions.kept_turns import TurnNotKept, UnknownTurn
 from mainloop.workspaces.base import Looked, Workspaces, WorkspaceUnread
 
 # Lists of files that are remembered by their version.
@@ -21,6 +22,7 @@ _REMEMBERED: Final = 32
 _MOST_FILES: Final = 10_000
 # Files whose lines are asked for at once.
 MOST_AT_ONCE: Final = 50
+_TURN: Final = re.compile("[0-9]{1,9}")
 _OBJECT: Final = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -57,13 +59,20 @@ class Changes:
         if session.project_id and not session.base:
             return Diff(of=of, version="", live=False, files=[])
         mirror = self._projects.keeps(session.project_id)
-        commit = of.removeprefix("commit:") if of.startswith("commit:") else ""
-        if of != "all" and not _OBJECT.fullmatch(commit):
-            raise BadInput(what=f"{of[:80]} is no part of a change. Ask for all, or for commit: and its whole id.")
+        what, _, name = of.partition(":")
+        fits = (what == "commit" and _OBJECT.fullmatch(name)) or (what == "turn" and _TURN.fullmatch(name))
+        if of != "all" and not fits:
+            raise BadInput(
+                what=f"{of[:80]} is no part of a change. Ask for all, for turn: and its number, or for commit: and its "
+                "whole id."
+            )
         try:
-            if commit:
+            if what == "commit":
                 repository, looked = Repository(mirror.path), None
-                old, new = repository.parent(commit), commit
+                old, new = repository.parent(name), name
+            elif what == "turn":
+                repository, looked = Repository(mirror.with_kept), None
+                old, new = self._turn(session, int(name))
             else:
                 repository, looked, new = self._newest(session, mirror)
                 old = session.base or EMPTY_TREE
@@ -95,10 +104,11 @@ class Changes:
         """The lines of some files of a version. Raises BadInput, VersionGone."""
         if len(ids) > MOST_AT_ONCE:
             raise BadInput(what=f"These are {len(ids)} files; ask for at most {MOST_AT_ONCE} at once.")
-        repository = self._repository(self._session(session_id))
+        session = self._session(session_id)
         old, _, new = version.partition("-")
         if not _OBJECT.fullmatch(old) or not _OBJECT.fullmatch(new):
             raise BadInput(what="This is no version of a change. Load the change, and take its `version`.")
+        repository = self._repository(session, new)
         try:
             entries, _ = self._changed(repository, version)
             wanted = set(ids)
@@ -110,7 +120,11 @@ class Changes:
         """A content that a list of files names, whole. Raises BadInput, UnknownContent, FileTooLarge."""
         if not _OBJECT.fullmatch(oid):
             raise BadInput(what="This names no content. Take `old` or `new` of a file of the change.")
-        return self._repository(self._session(session_id)).content(oid)
+        session = self._session(session_id)
+        try:
+            return self._repository(session).content(oid)
+        except UnknownContent:  # it may be of an earlier turn
+            return Repository(self._projects.keeps(session.project_id).with_kept).content(oid)
 
     # -- what is compared ----------------------------------------------------------------------------------------
     def _newest(self, session: Row, mirror: Mirror) -> tuple[Repository, Looked | None, str]:
@@ -127,9 +141,22 @@ class Changes:
         commit = refs.get(f"heads/{session.branch}") or refs.get("head") or session.base
         return repository, None, repository.tree(commit) if commit else EMPTY_TREE
 
-    def _repository(self, session: Row) -> Repository:
+    def _turn(self, session: Row, turn: int) -> tuple[str, str]:
+        """What the turn before left and what it left itself. Raises UnknownTurn, TurnNotKept."""
+        found = self._database.read(lambda c: store.kept_turn(c, session.id, turn))
+        if found is None:
+            newest = self._database.read(lambda c: store.kept_turns(c, session.id, 1))
+            raise UnknownTurn(handle=session.handle, turn=turn, newest=newest[0].turn if newest else 0)
+        if found.state != "kept":
+            raise TurnNotKept(handle=session.handle, turn=turn, why=found.why or "it is just being kept. Look again.")
+        before = self._database.read(lambda c: store.turn_before(c, session.id, turn))
+        return before.tree if before else session.base or EMPTY_TREE, found.tree
+
+    def _repository(self, session: Row, tree: str = "") -> Repository:
         """Where what was listed can be read: what lies beside a workspace finds what is in the mirror as well."""
         mirror = self._projects.keeps(session.project_id)
+        if tree and self._database.read(lambda c: store.is_of_turn(c, session.id, tree)):
+            return Repository(mirror.with_kept)
         looked = self._looked.get(session.id) or self._look(session, mirror)
         if looked is None or not looked.repository.is_dir():
             return Repository(mirror.with_kept)

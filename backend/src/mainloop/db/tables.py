@@ -144,6 +144,8 @@ agent = sa.Table(
     sa.Column("quiet_since", Instant),
     # Its record is gone: the next run begins with what the log says.
     sa.Column("record_lost", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Where its conversation branched off another thread's: `thread_id`, `turn`, and that agent's `conversation`.
+    sa.Column("fork", JSON),
     # What it does right now, when it last said or did something, and since when its runner has not been heard of.
     sa.Column("activity", JSON),
     sa.Column("heard_at", Instant),
@@ -271,6 +273,23 @@ session = sa.Table(
     sa.Column("ended_at", Instant),
     sa.Index("session_state", "state", "queued_at"),
     sa.Index("session_created", "created_at"),
+)
+
+# What lay in a session's workspace when one of its turns had ended.
+kept_turn = sa.Table(
+    "kept_turn",
+    metadata,
+    _id("session_id", primary_key=True),
+    sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", Words(16), nullable=False),  # keeping, kept, failed
+    # The commit that its branch stood at, and the tree of its files, committed or not.
+    sa.Column("head", Words(64)),
+    sa.Column("tree", Words(64)),
+    # The next turn had begun when it was looked at.
+    sa.Column("late", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Why there is none.
+    sa.Column("why", Words, nullable=False, server_default=""),
+    sa.Column("at", Instant, nullable=False),
 )
 
 # What a turn has used, by run, model and day of the person's. Each figure is whole: a report that says it again changes

@@ -5,7 +5,8 @@ Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/
 here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
 
 Every session of the project can read all of it. What was kept of a workspace (`refs/sessions/<id>/kept/<number>`, see
-`kept.py`) may be secret, so it lies in a repository beside it, which borrows from the mirror and is shown to none.
+`kept.py`), or lay there when a turn had ended (`refs/sessions/<id>/turns/<turn>`), may be secret, so it lies in a
+repository beside it, which borrows from the mirror and is shown to none.
 """
 
 import errno
@@ -23,9 +24,10 @@ from pathlib import Path
 
 from mainloop.db.opening import KEPT_SUFFIX, OWN_MIRROR
 from mainloop.errors import MainloopError
-from mainloop.git import GitFailed, git
+from mainloop.git import GitFailed, git, git_bytes
 from mainloop.projects.kept import Snapshot
 from mainloop.sandboxes.base import inside
+from mainloop.workspaces.base import Looked
 
 
 class NotARepository(MainloopError):
@@ -104,6 +106,12 @@ _FETCH = (
 
 # A branch of this name would be taken for the checkout itself.
 _NO_HEAD_BRANCH = "^refs/heads/HEAD"
+
+# More objects than this come as one file, fewer as files of their own.
+_FEW = 100
+# So many files of their own in one of 256 folders are put together.
+_MANY_LOOSE = 8
+_MINE = ("user.name=mainloop", "user.email=mainloop@localhost")
 
 _UPSTREAM_SECONDS = 3600
 _SESSION_SECONDS = 600
@@ -262,10 +270,7 @@ class Mirror:
         with self._locked("sessions"):
             if self.has(session_id, number):
                 return
-            # By a path that is still right where the home has moved.
-            _make(self._beside, f"../../{self._path.name}/objects\n")
-            if (self._path / "shallow").exists():
-                shutil.copyfile(self._path / "shallow", self._beside / "shallow")
+            self._make_beside()
             git(
                 *_FETCH,
                 f"--upload-pack={shlex.join(inside(wrap, ['git-upload-pack']))}",
@@ -292,6 +297,76 @@ class Mirror:
         """
         self.kept(session_id, number).write_all(folder, instead)
 
+    # -- turns -----------------------------------------------------------------------------------------------------
+    def keep_turn(self, session_id: str, turn: int, looked: Looked, head: str | None) -> tuple[str, str | None]:
+        """Takes over the files of a look for good, as they lay when a turn had ended, above the commit `head`.
+
+        Asked again, what was first stays: its tree and head. What the turn before left is not written again. Raises
+        GitFailed.
+        """
+        mine = self.turns(session_id)
+        if turn in mine:
+            return self._tree(mine[turn]), self._head(mine[turn])
+        self._make_beside()
+        before = mine[max(mine)] if mine else None
+        if before is None or self._tree(before) != looked.tree or self._head(before) != head:
+            self._bring(looked, [name for name in (head, before) if name])
+            above = ("-p", head) if head else ()
+            said = ("commit-tree", looked.tree, *above, "-m", f"Turn {turn}")
+            commit = git(*said, repository=self._beside, config=(*_DURABLE, *_MINE)).strip()
+            config = (*_DURABLE, "core.logAllRefUpdates=false")
+            git("update-ref", "--", turn_ref(session_id, turn), commit, "", repository=self._beside, config=config)
+        self._tidy()
+        return looked.tree, head
+
+    def turns(self, session_id: str) -> dict[int, str]:
+        """The turns of a session that left something new, with their commits."""
+        found = _refs_of(self._beside, f"{_session_refs(session_id)}turns/") if self._beside.exists() else {}
+        return {int(name): commit for name, commit in found.items()}
+
+    def _bring(self, looked: Looked, known: Sequence[str]) -> None:
+        """The objects of a look, but for those of some trees that are here, read behind its sandbox."""
+        if _has(self._beside, looked.tree):
+            return
+        try:
+            self._pack(looked, known)
+        except GitFailed:
+            # What lies beside the workspace was begun anew, and has nothing of earlier turns.
+            self._pack(looked, known[:1])
+
+    def _pack(self, looked: Looked, known: Sequence[str]) -> None:
+        wanted = "".join(f"{line}\n" for line in (looked.tree, *(f"^{self._tree(name)}" for name in known)))
+        with tempfile.TemporaryFile(dir=self._beside) as pack:
+            git_bytes(
+                *("pack-objects", "--revs", "--thin", "--stdout", "--quiet"),
+                repository=looked.repository,
+                behind=looked.behind,
+                stdin=wanted.encode(),
+                into=pack,
+                timeout=_UPSTREAM_SECONDS,
+            )
+            pack.seek(8)
+            few = int.from_bytes(pack.read(4), "big") <= _FEW
+            pack.seek(0)
+            take = ("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")
+            git_bytes(*take, repository=self._beside, config=_DURABLE, out_of=pack, timeout=_UPSTREAM_SECONDS)
+
+    def _tidy(self) -> None:
+        """Years of turns are some large files, not a hundred thousand small ones. Nothing goes."""
+        some = self._beside / "objects/17"
+        if not some.is_dir() or sum(1 for _ in some.iterdir()) < _MANY_LOOSE:
+            return
+        with self._locked("tidy"):
+            for command in (("repack", "-q", "-l"), ("prune-packed", "-q"), ("pack-refs", "--all")):
+                git(*command, repository=self._beside, config=_DURABLE, timeout=_UPSTREAM_SECONDS)
+
+    def _tree(self, commit: str) -> str:
+        return git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", repository=self.with_kept).strip()
+
+    def _head(self, commit: str) -> str | None:
+        parents = git("rev-list", "--parents", "--max-count=1", commit, "--", repository=self._beside).split()
+        return parents[1] if len(parents) > 1 else None
+
     def sessions(self) -> list[str]:
         """The ids of all sessions something is kept of."""
         return sorted({name.split("/", 1)[0] for name in self._refs("refs/sessions/")})
@@ -305,6 +380,12 @@ class Mirror:
     def _beside(self) -> Path:
         """The repository with what was kept."""
         return self._path.with_name(f"{self._path.name.removesuffix('.git')}{KEPT_SUFFIX}")
+
+    def _make_beside(self) -> None:
+        # By a path that is still right where the home has moved.
+        _make(self._beside, f"../../{self._path.name}/objects\n")
+        if (self._path / "shallow").exists():
+            shutil.copyfile(self._path / "shallow", self._beside / "shallow")
 
     def _holder(self, session_id: str, number: int) -> Path | None:
         """Where this was taken over: what an older mainloop kept lies in the mirror itself."""
@@ -349,6 +430,14 @@ def _make(path: Path, borrows: str = "") -> None:
     if borrows:
         (making / "objects/info/alternates").write_text(borrows)
     _rename_unless_there(making, path)
+
+
+def _has(repository: Path, name: str) -> bool:
+    try:
+        git("cat-file", "-e", name, repository=repository)
+    except GitFailed:
+        return False
+    return True
 
 
 def _refs_of(repository: Path, below: str) -> dict[str, str]:
@@ -410,6 +499,11 @@ def mirror_of(mirrors: Path, project_id: str | None) -> Mirror:
 def kept_ref(session_id: str, number: int) -> str:
     """The name of what was not committed when a session was closed, in the repository beside its mirror."""
     return f"{_session_refs(session_id)}kept/{number}"
+
+
+def turn_ref(session_id: str, turn: int) -> str:
+    """The name of what lay in a workspace when a turn had ended, in the repository beside the mirror."""
+    return f"{_session_refs(session_id)}turns/{turn}"
 
 
 def shown(text: str) -> str:

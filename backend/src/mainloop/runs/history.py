@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mainloop.events import log
-from mainloop.runs import mailbox
+from mainloop.runs import mailbox, store
 from mainloop_models.asks import Answer
 
 EVENTS: Final = 500
@@ -21,13 +21,15 @@ HEAD: Final = (
 
 
 def so_far(connection: sa.Connection, thread_id: str) -> str:
-    """The conversation of a thread as text: what was said, called, asked and answered. Empty where nothing was."""
-    events, _, _ = log.page(connection, thread_id, limit=EVENTS)
+    """The conversation of a thread as text: what was said, called, asked and answered. Empty where nothing was.
+
+    Of a thread that branched off another, what was said there until then comes first.
+    """
+    events = _events(connection, thread_id, None)
     # What is still open is given again as it was.
     given_again = {m.id for m in (*mailbox.delivered(connection, thread_id), *mailbox.queued(connection, thread_id))}
     newest: dict[str, str] = {}
-    for raw in events:
-        event = json.loads(raw)
+    for event in events:
         body = event["body"]
         key = f"{event['kind']}:{body.get('id', event['seq'])}"
         line = "" if body.get("id") in given_again else _line(event["kind"], body)
@@ -47,6 +49,26 @@ def so_far(connection: sa.Connection, thread_id: str) -> str:
             break
         kept.append(line)
     return "\n\n".join([HEAD, *reversed(kept)])
+
+
+def _events(connection: sa.Connection, thread_id: str, until: int | None) -> list[dict[str, Any]]:
+    """The newest of them, up to the end of the turn `until`."""
+    found: list[dict[str, Any]] = []
+    before, more = None, True
+    while more and len(found) < EVENTS:
+        raw, more, _ = log.page(connection, thread_id, log.Window(before=before), limit=EVENTS)
+        page = [json.loads(event) for event in raw]
+        before = page[0]["seq"] if page else None
+        if until is not None and not found:
+            ends = [
+                n for n, event in enumerate(page) if event["kind"] == "turn_ended" and event["body"]["turn"] <= until
+            ]
+            page = page[: ends[-1] + 1] if ends else []
+        found = page + found
+    fork = store.agent(connection, thread_id).fork
+    if fork and len(found) < EVENTS:
+        found = _events(connection, fork["session_id"], fork["turn"]) + found
+    return found[-EVENTS:]
 
 
 def _line(kind: str, body: dict[str, Any]) -> str:

@@ -211,6 +211,27 @@ def first_of_turn(connection: sa.Connection, thread_id: str, turn: int) -> str |
     return connection.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
 
 
+def turns_of(connection: sa.Connection, thread_id: str, turns: Sequence[int]) -> dict[int, str]:
+    """How the first message of some turns begins."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.turn.in_(turns))
+    rows = connection.execute(
+        sa.select(t.message.c.turn, t.message.c.text).where(*mine).order_by(t.message.c.place.desc())
+    )
+    return {row.turn: row.text for row in rows}
+
+
+def given_until(connection: sa.Connection, thread_id: str, turn: int) -> tuple[list[str], list[str]]:
+    """Ids of what was given to an agent: of the newest turn with messages up to `turn`, and of everything after that."""
+    mine = (
+        t.message.c.thread_id == thread_id,
+        t.message.c.turn.is_not(None),
+        t.message.c.status != MessageStatus.QUEUED,
+    )
+    rows = list(connection.execute(sa.select(t.message.c.id, t.message.c.turn).where(*mine)))
+    newest = max((row.turn for row in rows if row.turn <= turn), default=0)
+    return [row.id for row in rows if row.turn == newest], [row.id for row in rows if row.turn > turn]
+
+
 def said_in_turn(connection: sa.Connection, thread_id: str, turn: int) -> list[Row]:
     """What the person themselves wrote in this thread and a turn has taken in, newest first."""
     mine = (

@@ -218,6 +218,7 @@ class Runs:
             approved=approved,
             deferred_call=row.deferred_call,
             before=history.so_far(unit.connection, caller.thread_id) if row.record_lost else "",
+            fork=_fork(unit.connection, row),
             set_up=self.registry.set_up(unit.connection, row),
             demo=row.demo,
         )
@@ -354,3 +355,11 @@ class Runs:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _fork(connection: sa.Connection, row: Row) -> r.Fork | None:
+    """Where the record of an agent begins that has not begun itself."""
+    if not row.fork or row.turn or not row.recorded:
+        return None
+    last, later = mailbox.given_until(connection, row.fork["session_id"], row.fork["turn"])
+    return r.Fork(last=last, later=later)

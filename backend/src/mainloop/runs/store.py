@@ -1,7 +1,7 @@
 """Rows of agents and their runs. Whoever changes anything about a thread locks its agent row first."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -76,7 +76,10 @@ def add_agent(
     agent_session: str,
     demo: bool,
     wanted: str = "run",
+    recorded: bool = False,
+    fork: dict[str, Any] | None = None,
 ) -> None:
+    """`fork`: where its conversation branched off, whose record it goes on from."""
     unit.execute(
         t.agent.insert().values(
             thread_id=thread_id,
@@ -86,6 +89,8 @@ def add_agent(
             agent_session=agent_session,
             demo=demo,
             wanted=wanted,
+            recorded=recorded,
+            fork=fork,
             quiet_since=unit.now,
         )
     )

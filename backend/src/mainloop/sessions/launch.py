@@ -32,7 +32,8 @@ class Launcher:
 
     def start(self, run: NewRun) -> int | None:
         mirror, variables = None, dict[str, str]()
-        kind = self._database.read(lambda c: runs_store.agent(c, run.thread_id)).kind
+        agent = self._database.read(lambda c: runs_store.agent(c, run.thread_id))
+        kind, fork_of = agent.kind, agent.fork["session_id"] if agent.fork else None
         if run.role == "session":
             session = self._database.read(lambda c: store.find(c, run.thread_id))
             if session is not None and session.project_id:
@@ -43,7 +44,17 @@ class Launcher:
         credentials = tuple(sorted(credential_names(self._environment, kind)))
         environment = {**agent_environment(self._environment, kind), **git_identity()}
         return self._workspaces.start_run(
-            RunSpec(run.thread_id, run.number, run.token, self._server, environment, mirror, credentials, variables)
+            RunSpec(
+                run.thread_id,
+                run.number,
+                run.token,
+                self._server,
+                environment,
+                mirror,
+                credentials,
+                variables=variables,
+                fork_of=fork_of,
+            )
         )
 
     def has_room(self) -> bool:

@@ -6,12 +6,14 @@ from typing import Any, Final
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
 from mainloop.projects.service import Projects
+from mainloop.runs import store as runs_store
 from mainloop.runs.phases import wait_until_gone
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
+from mainloop.sessions.kept_turns import KeptTurns
 from mainloop.sessions.moves import KEEP, PREPARE, SAVE
 from mainloop.sessions.service import Sessions
-from mainloop.workspaces.base import Kept, Source, WorkspaceBroken, Workspaces, WorkspaceSpec
+from mainloop.workspaces.base import Kept, Laid, Source, WorkspaceBroken, Workspaces, WorkspaceSpec
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 ENDS_BY_ITSELF: Final = 4.0
 
 
-def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Workspaces) -> None:
+def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Workspaces, kept_turns: KeptTurns) -> None:
     """Register all with DBOS."""
     database = runs.database
 
@@ -31,7 +33,11 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
         try:
             source = _source(session_id, row) if row.project_id else None
             beside, files = projects.files(row.project_id) if row.project_id else (None, ())
-            prepared = workspaces.prepare(WorkspaceSpec(session_id, source, _kept(session_id, row), beside, files))
+            laid = _laid(session_id, row)
+            spec = WorkspaceSpec(session_id, source, _kept(session_id, row), laid, beside, files)
+            prepared = workspaces.prepare(spec)
+            if laid is not None and source is not None and prepared.made:
+                workspaces.save(session_id, source.branch, projects.mirror(row.project_id))
         except MainloopError as error:
             sentence = error.sentence
             database.write(lambda unit: sessions.fail(unit, session_id, sentence))
@@ -69,17 +75,28 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             return None
         return Kept(projects.keeps(row.project_id), kept.number)
 
+    def _laid(session_id: str, row: Row) -> Laid | None:
+        """What its workspace begins with, where it branched off another session."""
+        fork = database.read(lambda c: runs_store.agent(c, session_id)).fork
+        return kept_turns.laid(fork["session_id"], fork["turn"]) if fork else None
+
     def not_prepared(session_id: str, error: Exception) -> None:
         database.write(lambda unit: sessions.fail(unit, session_id, f"Its workspace could not be made: {error}"))
 
     # -- save ----------------------------------------------------------------------------------------------------
     def save(session_id: str) -> None:
         row = database.read(lambda c: store.find(c, session_id))
-        if row is not None and row.project_id and row.branch:
-            workspaces.save(session_id, row.branch, projects.mirror(row.project_id))
-            database.write(lambda unit: sessions.saved(unit, session_id))
+        if row is None:
+            return
+        try:
+            if row.project_id and row.branch:
+                workspaces.save(session_id, row.branch, projects.mirror(row.project_id))
+                database.write(lambda unit: sessions.saved(unit, session_id))
+        finally:  # where git can't read its repository, its files can still be looked at
+            kept_turns.keep(session_id)
 
     def not_saved(session_id: str, error: Exception) -> None:
+        kept_turns.not_kept(session_id, error)
         log.error("The commits of %s were not collected, they stay in its workspace: %s", session_id, error)
 
     # -- keep ----------------------------------------------------------------------------------------------------

@@ -97,5 +97,31 @@ class KeptFiles(KeptWork):
     more: int
 
 
+class KeptTurn(BaseModel):
+    """A turn that has ended."""
+
+    turn: int
+    # What lay in the workspace then: it is just being kept, is kept, or could not be.
+    state: Literal["keeping", "kept", "failed"]
+    # Something of it is not as the turn before left it.
+    files: bool
+    # The next turn had begun when it was looked at: some of that may be in it.
+    late: bool
+    # Why it could not be kept.
+    why: str
+    # How the message began that it answered.
+    text: str
+    at: datetime
+
+
+class TurnList(BaseModel):
+    turns: list[KeptTurn]
+
+
+class BranchOff(BaseModel):
+    # Chosen by the client: the same id again is the same session.
+    id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
+
+
 class Sessions(BaseModel):
     sessions: list[Session]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mainloop.db.engine import Row
 from mainloop.errors import AgentUnavailable, BadInput, NotAllowedNow, SessionExists
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
@@ -39,6 +40,12 @@ STARTING: Final = 0x6D6C7374
 # What an agent is told when the person resumes a session in which nothing is open.
 GO_ON: Final = "The person lets you go on after you were stopped. See where you were, then go on with your task."
 WHERE_ARE_WE: Final = "The person opened this session again. Say in one or two sentences where things stand, then wait."
+BRANCHED: Final = (
+    'You are a branch of session "{other}", made at the end of its turn {turn}, and are called "{handle}" from now on. What '
+    "you remember was said and done there, up to the end of that turn; whatever was said or done later is not part of you. "
+    "Your workspace is a new one, in your working directory and on a branch of its own: its files lie as they lay then, "
+    "without those that git ignores. Paths into the old one lead nowhere."
+)
 PUT_BACK: Final = "Your workspace was taken away when the session was closed and is back as it was, but for this:"
 # One namespace for ids that must be the same when a report is applied a second time.
 _IDS: Final = uuid.UUID("6d61696e-6c6f-4f70-8000-000000000001")
@@ -47,6 +54,25 @@ _IDS: Final = uuid.UUID("6d61696e-6c6f-4f70-8000-000000000001")
 def id_from(*parts: object) -> str:
     """The same id for the same parts."""
     return str(uuid.uuid5(_IDS, "/".join(map(str, parts))))
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What a new session goes on from: another one, as it was at the end of a turn."""
+
+    session: Row
+    agent: Row
+    turn: int
+
+    @property
+    def fork(self) -> dict[str, Any]:
+        """As it is kept with the new one's agent."""
+        return {
+            "session_id": self.session.id,
+            "handle": self.session.handle,
+            "turn": self.turn,
+            "conversation": self.agent.agent_session,
+        }
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,8 @@ class Start:
     wake: bool = False
     # Files that come with its first message.
     attachments: tuple[Attachment, ...] = ()
+    # Without a prompt: it waits for the person's first message.
+    branch: Branch | None = None
 
 
 class Sessions:
@@ -107,7 +135,8 @@ class Sessions:
         The same id and prompt again is the same session. Raises SessionExists, UnknownProject, AgentUnavailable,
         and what `mailbox.clean` raises for the prompt.
         """
-        prompt = mailbox.clean(start.prompt)
+        branch = start.branch
+        prompt = mailbox.clean(start.prompt) if branch is None else f"{branch.session.id}/{branch.turn}"
         prompt_hash = hashlib.sha256(prompt.encode()).hexdigest()
         unit.alone(STARTING)
         known = store.find(unit.connection, start.id)
@@ -132,7 +161,9 @@ class Sessions:
             role="session",
             kind=kind,
             model=start.model or self._settings.model or None,
-            agent_session=str(uuid.uuid4()),
+            agent_session=branch.agent.agent_session if branch else str(uuid.uuid4()),
+            recorded=branch is not None,
+            fork=branch.fork if branch else None,
             demo=default.demo and kind == default.kind,
             wanted="hold",
         )
@@ -148,6 +179,8 @@ class Sessions:
             queued_at=None if has_slot else unit.now,
             workspace=workspace,
             project_id=project.id if project else None,
+            base=branch.session.base if branch else None,
+            upstream=branch.session.upstream if branch else None,
             anchor={**anchor.model_dump(), "turn": turn},
             parent=anchor.thread_id,
             depth=depth,
@@ -156,14 +189,19 @@ class Sessions:
             prompt_hash=prompt_hash,
             confined=self._kinds.confined,
         )
-        letter = mailbox.Letter(
-            id=id_from("prompt", start.id),
-            text=_brief(prompt, start.done_when),
-            # By hand it is the person's own word; else another agent's.
-            from_thread=anchor.thread_id if anchor.call_id else None,
-            attachments=start.attachments,
-        )
-        mailbox.post(unit, start.id, letter)
+        if branch is None:
+            letter = mailbox.Letter(
+                id=id_from("prompt", start.id),
+                text=_brief(prompt, start.done_when),
+                # By hand it is the person's own word; else another agent's.
+                from_thread=anchor.thread_id if anchor.call_id else None,
+                attachments=start.attachments,
+            )
+            mailbox.post(unit, start.id, letter)
+        else:
+            handle = self._moves.body(unit.connection, start.id).handle
+            words = BRANCHED.format(other=branch.session.handle, turn=branch.turn, handle=handle)
+            mailbox.note(unit, start.id, f"branched-{start.id}", words)
         unit.append(anchor.thread_id, "session_started", SessionStartedBody(session_id=start.id, anchor=anchor))
         if has_slot:
             self._runs.phases.enqueue(unit, PREPARE, start.id, "1")
@@ -193,7 +231,7 @@ class Sessions:
 
         `to_set_up`: it is new, and whether its project has a set-up for it.
         """
-        runs_store.lock(unit, session_id)
+        row = runs_store.lock(unit, session_id)
         session = store.find(unit.connection, session_id)
         assert session is not None
         if session.state != S.STARTING:
@@ -209,6 +247,10 @@ class Sessions:
                 words = f"{PUT_BACK} {' '.join(kept.left_out)}"
                 mailbox.note(unit, session_id, f"kept-{session_id}-{kept.number}", words)
         store.update(unit, session_id, reason="starting")
+        if row.fork and not mailbox.queued(unit.connection, session_id):  # it has nothing to do yet
+            runs_store.update(unit, session_id, wanted="run")
+            self._moves.settle(unit, session_id)
+            return
         self._moves.say(unit, session_id)
         self._runs.release(unit, session_id)
 

@@ -10,8 +10,8 @@ from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
-from mainloop.runs.store import MICROS
-from mainloop_models.events import Anchor, Change, ContextUse, KeptWork, SessionBody, SessionResult
+from mainloop.runs.store import MICROS, agent
+from mainloop_models.events import Anchor, Branched, Change, ContextUse, KeptWork, SessionBody, SessionResult
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -190,6 +190,49 @@ def all_kept(connection: sa.Connection, name: str | None = None) -> list[Row]:
     return list(connection.execute(query))
 
 
+def add_kept_turn(unit: UnitOfWork, session_id: str, turn: int) -> None:
+    """A turn has ended: what lies in its workspace is to be kept."""
+    row = upsert(unit.connection, t.kept_turn).values(session_id=session_id, turn=turn, state="keeping", at=unit.now)
+    unit.execute(row.on_conflict_do_nothing())
+
+
+def update_kept_turn(unit: UnitOfWork, session_id: str, turn: int, **values: Any) -> None:
+    mine = (t.kept_turn.c.session_id == session_id, t.kept_turn.c.turn == turn)
+    unit.execute(sa.update(t.kept_turn).where(*mine).values(**values))
+
+
+def turns_to_keep(connection: sa.Connection, session_id: str) -> list[int]:
+    mine = (t.kept_turn.c.session_id == session_id, t.kept_turn.c.state == "keeping")
+    return list(connection.execute(sa.select(t.kept_turn.c.turn).where(*mine).order_by(t.kept_turn.c.turn)).scalars())
+
+
+def kept_turns(connection: sa.Connection, session_id: str, limit: int) -> list[Row]:
+    """The newest turns that have ended, newest first."""
+    mine = sa.select(t.kept_turn).where(t.kept_turn.c.session_id == session_id)
+    return list(connection.execute(mine.order_by(t.kept_turn.c.turn.desc()).limit(limit)))
+
+
+def kept_turn(connection: sa.Connection, session_id: str, turn: int) -> Row | None:
+    """A turn that has ended."""
+    mine = (t.kept_turn.c.session_id == session_id, t.kept_turn.c.turn == turn)
+    return connection.execute(sa.select(t.kept_turn).where(*mine)).first()
+
+
+def turn_before(connection: sa.Connection, session_id: str, turn: int) -> Row | None:
+    """The newest kept turn before it; of a session that branched off another, the one it began with."""
+    c = t.kept_turn.c
+    mine = (c.session_id == session_id, c.turn < turn, c.state == "kept")
+    row = connection.execute(sa.select(t.kept_turn).where(*mine).order_by(c.turn.desc()).limit(1)).first()
+    fork = agent(connection, session_id).fork if row is None else None
+    return kept_turn(connection, fork["session_id"], fork["turn"]) if fork else row
+
+
+def is_of_turn(connection: sa.Connection, session_id: str, tree: str) -> bool:
+    """Whether one of a session's turns left these files."""
+    mine = (t.kept_turn.c.session_id == session_id, t.kept_turn.c.tree == tree)
+    return connection.execute(sa.select(t.kept_turn.c.turn).where(*mine).limit(1)).first() is not None
+
+
 _queued = (
     sa.select(sa.func.count())
     .where(t.message.c.thread_id == t.session.c.id, t.message.c.status == "queued")
@@ -219,6 +262,7 @@ _whole = (
         t.agent.c.kind.label("agent"),
         t.agent.c.model,
         t.agent.c.turn,
+        t.agent.c.fork,
         t.agent.c.demo,
         t.agent.c.activity,
         t.agent.c.heard_at,
@@ -280,6 +324,7 @@ def _body(row: Row) -> SessionBody:
         workspace=row.workspace,
         branch=row.branch,
         anchor=Anchor.model_validate(row.anchor) if row.anchor else None,
+        branched=Branched.model_validate(row.fork) if row.fork else None,
         parked=row.parked,
         status=status_of(row),
         queued=row.queued,

@@ -18,6 +18,7 @@ from mainloop.workspaces.base import (
 )
 from mainloop.workspaces.local.along import bring_along
 from mainloop.workspaces.local.keeping import keep_all, take_away
+from mainloop.workspaces.local.laying import lay_out
 from mainloop.workspaces.local.looking import look_at
 
 _RUNNERS: dict[Path, dict[str, RunSpec]] = {}
@@ -56,6 +57,8 @@ class MemoryWorkspaces:
             empty = not any(path.iterdir())
             if put_back and spec.kept is not None:
                 spec.kept.keep.put_back(spec.thread_id, spec.kept.number, path, {})
+            if empty and spec.laid is not None:
+                lay_out(spec.laid, path)
             if empty and spec.beside is not None:
                 bring_along(spec.beside, spec.files, path)
             if spec.source is None:

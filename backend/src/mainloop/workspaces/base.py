@@ -70,6 +70,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Laid:
+    """What a workspace begins with that goes on from another one: its branch at `commit`, and these files above it."""
+
+    tree: str
+    # What has the tree.
+    repository: Path
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
 class WorkspaceSpec:
     """`source` is None for a thread without a project: its workspace is an empty folder.
 
@@ -80,6 +90,7 @@ class WorkspaceSpec:
     thread_id: str
     source: Source | None = None
     kept: "Kept | None" = None
+    laid: Laid | None = None
     # A folder of the person's, and what of it a new workspace gets besides: files and folders by their path inside.
     beside: Path | None = None
     files: tuple[str, ...] = ()
@@ -119,6 +130,8 @@ class RunSpec:
     mirror: Path | None = None
     # The names in `environment` by which the agent signs in.
     credentials: tuple[str, ...] = ()
+    # The thread whose agent's conversation this one's branches off.
+    fork_of: str | None = None
     # What the project sets for everything that runs in its workspaces.
     variables: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
 

@@ -59,7 +59,7 @@ from mainloop_agent.agents.base import (
 )
 from mainloop_agent.agents.counters import Counters
 from mainloop_agent.agents.problems import api_problem
-from mainloop_agent.agents.record import bring_record_along, holds, mend
+from mainloop_agent.agents.record import bring_record_along, holds, mend, take_over
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER, end_all
 from mainloop_agent.policy import ToolCall
@@ -195,7 +195,13 @@ class ClaudeAgent:
 
     def _prepare_record(self) -> None:
         config, conversation = Path(self._run.agent_home) / ".claude", self._welcome.agent_session
-        bring_record_along(config, Path(self._run.workspace), conversation)
+        workspace = Path(self._run.workspace)
+        bring_record_along(config, workspace, conversation)
+        fork, home = self._welcome.fork, self._run.fork_home
+        if fork is not None and home is not None and not any((config / "projects").glob(f"*/{conversation}.jsonl")):
+            last, later = ({as_uuid(message) for message in some} for some in (fork.last, fork.later))
+            if not take_over(Path(home) / ".claude", config, workspace, conversation, last, later):
+                log.warning("the record of the other conversation does not show where that turn ended")
         stands = mend(config, conversation, self._welcome.deferred_call)
         self._is_missing = bool(self._welcome.open_turn) and not stands
 

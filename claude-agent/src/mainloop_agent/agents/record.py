@@ -27,7 +27,7 @@ POINTER = "last-prompt"
 def bring_record_along(config: Path, workspace: Path, conversation: str) -> None:
     """The record of `conversation` lies where the program looks for it when it works in `workspace`."""
     projects = config / "projects"
-    name = re.sub(r"[^a-zA-Z0-9]", "-", os.path.realpath(workspace))
+    name = _folder_of(workspace)
     if projects.is_symlink() or len(name) > LONGEST or (projects / name / f"{conversation}.jsonl").exists():
         return
     for record in projects.glob(f"*/{conversation}.jsonl"):
@@ -41,6 +41,35 @@ def bring_record_along(config: Path, workspace: Path, conversation: str) -> None
             if part.exists():
                 part.rename(projects / name / part.name)
         return
+
+
+def take_over(theirs: Path, ours: Path, workspace: Path, conversation: str, last: set[str], later: set[str]) -> bool:
+    """Our record begins as theirs was, up to the end of the turn of the messages `last`; without what came `later`.
+
+    Answers whether it does. Where theirs doesn't show where that was, nothing is taken over.
+    """
+    for record in _records(theirs, conversation):
+        chain = _Tree.of(record).chain()
+        mark, begun, ended = 0, False, False
+        for end, row in _rows(record):
+            names = {row.get("uuid"), _part(row, "attachment").get("source_uuid")}
+            begun = begun or bool(names & last)
+            ended = bool(names & later)
+            if ended:
+                break
+            if row.get("type") in SAID and row.get("uuid") in chain:
+                mark = end
+        if not begun or (later and not ended):
+            continue
+        folder = ours / "projects" / _folder_of(workspace)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        making = folder / f".{conversation}"
+        making.unlink(missing_ok=True)
+        with record.open("rb") as whole:
+            _append(making, whole.read(mark))
+        making.rename(folder / f"{conversation}.jsonl")
+        return True
+    return False
 
 
 def mend(config: Path, conversation: str, deferred: str | None) -> bool:
@@ -153,6 +182,10 @@ class _Tree:
             chain.add(name)
             name = self.parents.get(name)
         return chain
+
+
+def _folder_of(workspace: Path) -> str:
+    return re.sub(r"[^a-zA-Z0-9]", "-", os.path.realpath(workspace))
 
 
 def _records(config: Path, conversation: str) -> Iterator[Path]:

@@ -100,12 +100,25 @@ class ScriptedAgent:
         self._tools = [tool.name for tool in setup.welcome.tools]
 
     async def start(self) -> None:
+        self._take_over()
         if self._path.exists():
             self._load()
         elif self._welcome.resume:
             raise ResumeRefused(
                 AgentError(code="refused", message="The scripted agent's record of this conversation is gone.")
             )
+
+    def _take_over(self) -> None:
+        """In a thread that branched off another its turns are the first ones of that one's."""
+        fork, home = self._welcome.fork, self._run.fork_home
+        theirs = Path(home or "") / "scripted" / self._path.name
+        if fork is None or home is None or self._path.exists() or not theirs.is_file():
+            return
+        _, turns = _read(theirs)
+        after = next((n for n, turn in enumerate(turns) if {turn.message, *turn.steered} & {*fork.later}), len(turns))
+        if any({turn.message, *turn.steered} & {*fork.last} for turn in turns[:after]):
+            self._turns = turns[:after]
+            self._save()
 
     async def prompt(self, prompt: Prompt) -> TurnEnd:
         # A message that came for a turn which had no step left begins its own.
@@ -385,11 +398,17 @@ class ScriptedAgent:
             fresh.replace(self._path)
 
     def _load(self) -> None:
-        record = cast("dict[str, Any]", json.loads(self._path.read_text()))
-        self._planning = bool(record["planning"])
-        for kept in cast("list[dict[str, Any]]", record["turns"]):
-            calls = [_Call(**c) for c in cast("list[dict[str, Any]]", kept.pop("calls"))]
-            self._turns.append(_Turn(**kept, calls=calls))
+        self._planning, self._turns = _read(self._path)
+
+
+def _read(path: Path) -> tuple[bool, list[_Turn]]:
+    """Whether it plans, and its turns."""
+    record = cast("dict[str, Any]", json.loads(path.read_text()))
+    turns: list[_Turn] = []
+    for kept in cast("list[dict[str, Any]]", record["turns"]):
+        calls = [_Call(**c) for c in cast("list[dict[str, Any]]", kept.pop("calls"))]
+        turns.append(_Turn(**kept, calls=calls))
+    return bool(record["planning"]), turns
 
 
 def fill(value: Any, known: Mapping[str, str]) -> Any:

@@ -24,6 +24,7 @@ from mainloop.sandboxes.base import Policy, Sandbox
 from mainloop.workspaces.base import (
     Description,
     Keep,
+    Laid,
     Looked,
     Prepared,
     RunnerNotStarted,
@@ -37,6 +38,7 @@ from mainloop.workspaces.base import (
 from mainloop.workspaces.local.along import bring_along
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
 from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
+from mainloop.workspaces.local.laying import CHECKOUT_SECONDS, lay_out
 from mainloop.workspaces.local.looking import look_at
 from mainloop.workspaces.local.processes import end_runner, gone_within, runs, sweep
 from mainloop.workspaces.local.spawning import Spawner
@@ -47,7 +49,6 @@ LEAVING_SECONDS = 10.0
 # -I: nothing of the folder it starts in or of the person's Python settings is imported.
 _RUNNER = (sys.executable, "-I", "-m", "mainloop_agent")
 
-_CHECKOUT_SECONDS = 1800
 # What an agent writes before it has said a word fits into this many times over.
 ROOM = 20 * 1024 * 1024  # bytes
 LONGEST_LOG = 5 * 1024 * 1024  # bytes
@@ -248,6 +249,7 @@ class LocalWorkspaces:
             workspace=str(at.workspace),
             wrap=self._sandbox.wrap(policy),
             confined=self._sandbox.confined,
+            fork_home=str(self._places(spec.fork_of).home) if spec.fork_of else None,
             environment=dict(spec.environment),
             credentials=list(spec.credentials),
             variables=dict(spec.variables),
@@ -274,7 +276,7 @@ class LocalWorkspaces:
 
 def _make(at: _Places, spec: WorkspaceSpec) -> None:
     """In a folder beside it, then by one rename: what stands at its place is whole."""
-    if spec.source is None and spec.kept is None and spec.beside is None:
+    if spec.source is None and spec.kept is None and spec.beside is None and spec.laid is None:
         at.workspace.mkdir(mode=0o700, exist_ok=True)
         return
     for unfinished in at.folder.glob("making-*"):
@@ -286,13 +288,15 @@ def _make(at: _Places, spec: WorkspaceSpec) -> None:
         objects = {".git/objects/info/alternates": alternate(spec.source.mirror)} if spec.source else {}
         spec.kept.keep.put_back(spec.thread_id, spec.kept.number, making, objects)
     elif spec.source is not None:
-        _clone(making, spec.source)
+        _clone(making, spec.source, spec.laid)
+    elif spec.laid is not None:
+        lay_out(spec.laid, making)
     if spec.beside is not None:
         bring_along(spec.beside, spec.files, making)
     making.rename(at.workspace)
 
 
-def _clone(folder: Path, source: Source) -> None:
+def _clone(folder: Path, source: Source, laid: Laid | None) -> None:
     if not re.fullmatch(r"[0-9a-f]{40,64}", source.commit):
         raise WorkspaceRefused(why=f"{source.commit!r} is no commit.")
     # git takes such a name, and every command that is given it later takes it for an option.
@@ -306,8 +310,13 @@ def _clone(folder: Path, source: Source) -> None:
     (repository / "info/exclude").write_text("".join(f"{line}\n" for line in EXCLUDED))
     if (source.mirror / "shallow").exists():
         shutil.copyfile(source.mirror / "shallow", repository / "shallow")
-    reset = (f"--work-tree={folder}", "reset", "--quiet", "--hard", source.commit)
-    git(*reset, repository=repository, timeout=_CHECKOUT_SECONDS)
+    if laid is None:
+        how, commit = "--hard", source.commit
+    else:
+        lay_out(laid, folder)
+        how, commit = "--mixed", laid.commit or source.commit
+    reset = (f"--work-tree={folder}", "reset", "--quiet", how, commit)
+    git(*reset, repository=repository, timeout=CHECKOUT_SECONDS)
     # No remote, but the names agents compare with.
     origin = f"refs/remotes/origin/{source.upstream}"
     git("update-ref", "--", origin, source.commit, repository=repository)
