@@ -20,6 +20,7 @@ from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
 from mainloop.attention.routes import router as attention_routes
 from mainloop.attention.service import Attention
+from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.life import Life
 from mainloop.changes.routes import life_router as life_routes
 from mainloop.changes.routes import router as changes_routes
@@ -120,7 +121,8 @@ class Parts:
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
         self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions)
         self.changes = Changes(self.database, self.projects, self.workspaces)
-        self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves)
+        self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
+        self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves, self.checks)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
@@ -135,6 +137,7 @@ class Parts:
         self.spending.register(self.registry)
         self.projects.define_phases()
         self.life.register()
+        self.checks.define_phases()
         self.attention.define_phases()
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces, self.kept_turns)
@@ -144,6 +147,7 @@ class Parts:
         self.janitor.after_events(self.spending.look)
         self.janitor.after_events(self.attention.look)
         self.janitor.every_beat(self.inbox.look)
+        self.janitor.every_beat(self.checks.look)
 
     def stop(self) -> None:
         """Say goodbye to whoever waits on a stream or a poll."""

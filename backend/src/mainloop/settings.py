@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     away_minutes: float = 15
     # A runner that was not heard of for this long becomes an item in the inbox (minutes).
     unreachable_minutes: float = 10
+    # The tests of a change are ended after this time (minutes), and so many are run at a time.
+    check_minutes: float = Field(default=60, gt=0)
+    max_checks: int = Field(default=2, ge=1)
     # Ceilings on fan-out. How many work at a time follows from the memory, see `places_for`.
     max_alive: int = Field(default_factory=lambda: places_for(memory()))
     max_depth: int = 1

@@ -149,3 +149,47 @@ def world(server: InProcessServer, ground: Path) -> World:
 
     server.person.until("the project", ready)
     return World(server, source, name)
+
+
+# -- checks ------------------------------------------------------------------------------------------------------
+def sets_test(world: World, command: str, **settings: Any) -> None:
+    body = {"settings": {"test": command, **settings}}
+    answer = world.server.person.http.patch(f"/api/projects/{world.project}", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+def checked(agent: Agent, state: str) -> Any:
+    """Its newest check, once it stands so."""
+    change = agent.until(f"its tests: {state}", lambda c: c["checks"] and c["checks"][0]["state"] == state)
+    return change["checks"][0]
+
+
+def log(agent: Agent, check: str, after: int = 0) -> Any:
+    return agent.server.person.get(f"/api/sessions/{agent.id}/change/checks/{check}/log", after=after)
+
+
+def whole(agent: Agent, check: str) -> str:
+    """All of it, piece by piece, as a page reads it."""
+    text, after = "", 0
+    while True:
+        piece = log(agent, check, after)
+        text, after = text + piece["text"], piece["next"]
+        if piece["ended"]:
+            return text
+
+
+class Gate:
+    """What a command waits for, and a test opens."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.waits = f"read word < {path}"
+        self._path = path
+
+    def open(self) -> None:
+        self._path.write_text("on\n")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")

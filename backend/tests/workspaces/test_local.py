@@ -420,8 +420,8 @@ def test_two_that_look_at_the_same_time_do_not_take_each_other_for_a_runner(loca
     local.prepare(WorkspaceSpec("s1"))
     (home / "threads/s1/lock").touch()
     script = (
-        "import sys\nfrom pathlib import Path\nfrom mainloop.workspaces.local import _locked\n"
-        "print(sum(_locked(Path(sys.argv[1])) for _ in range(5000)))"
+        "import sys\nfrom pathlib import Path\nfrom mainloop.workspaces.local.processes import locked\n"
+        "print(sum(locked(Path(sys.argv[1])) for _ in range(5000)))"
     )
     lookers = [
         subprocess.Popen([sys.executable, "-c", script, home / "threads/s1/lock"], stdout=subprocess.PIPE, text=True)

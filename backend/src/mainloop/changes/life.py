@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 from mainloop import plugins
 from mainloop.changes import policy, store
+from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.diff import Repository
 from mainloop.changes.schemas import GiveMerge, GiveReview
-from mainloop.changes.telling import as_change, conflict_words, merged_words, named
+from mainloop.changes.telling import as_change, conflict_words, merged_words, named, red_words
 from mainloop.db.engine import Row
 from mainloop.errors import BadInput, MainloopError, NotAllowedNow, UnknownSession
 from mainloop.events.unit import UnitOfWork
@@ -52,7 +53,7 @@ from mainloop.sessions.service import Sessions
 from mainloop.sessions.states import OVER
 from mainloop.workspaces.base import WorkspaceBroken, Workspaces
 from mainloop_models.asks import Decision
-from mainloop_models.events import Change, ItemBody, NoticeItem
+from mainloop_models.events import Change, ChangeCheck, ItemBody, NoticeItem
 from mainloop_models.events import SessionState as S
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Life:
         workspaces: Workspaces,
         sessions: Sessions,
         moves: Moves,
+        checks: ChangeChecks,
         forge: str = "local",
     ) -> None:
         self._runs = runs
@@ -115,6 +117,7 @@ class Life:
         self._workspaces = workspaces
         self._sessions = sessions
         self._moves = moves
+        self._checks = checks
         self.forge = forge
 
     def register(self) -> None:
@@ -124,6 +127,7 @@ class Life:
         self._sessions.on_closed(self._session_closed)
         self._inbox.on_done(self._item_done)
         self._projects.on_moved(self._look_at_all)
+        self._checks.on_moved(self._checked)
 
     # -- what goes on by itself ----------------------------------------------------------------------------------
     def see_to(self, session_id: str) -> None:
@@ -277,7 +281,8 @@ class Life:
         problem = known.problem if known is not None and still else ""
         if refused is not None and not isinstance(refused, MergeConflicts):
             problem = refused.sentence
-        body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over)
+        checks = self._test(unit, session_id, body, settings)
+        body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
         if is_new:
             store.begin(unit, session_id, session.project_id, nth or 1, body)
         else:
@@ -301,12 +306,42 @@ class Life:
             return self._settled(unit, case.id, f"The change is {body.state}.")
         if body.conflicts:
             return self._repair(unit, case, "conflict", body, conflict_words(body, case.settings.merge))
-        self._settled(unit, case.id, "It is settled.")
-        if policy.tests_of(body, case.settings) in ("none", "passed"):
+        tests = policy.tests_of(body, case.settings)
+        if tests == "failed":
+            words = red_words(body.checks[0], case.settings.test)
+            return self._repair(unit, case, f"red-{body.checks[0].id}", body, words)
+        if not body.problem:
+            self._settled(unit, case.id, "It is settled.")
+        if tests in ("none", "passed"):
             store.update(unit, case.id, repairs=0)
         ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
         if ready and case.at_rest:
             self._begin_merge(unit, case, body, case.settings.merge.how, None)
+
+    def _test(self, unit: UnitOfWork, session_id: str, body: Change, settings: ProjectSettings) -> list[ChangeCheck]:
+        """Its newest commit is tested, where the project has a test and nothing else is in the way; older ones are not."""
+        is_open = body.state in store.OPEN
+        self._checks.stop(unit, session_id, but=body.commit if is_open else "")
+        checks = store.checks_of(unit.connection, session_id)
+        tests = policy.tests_of(body.model_copy(update={"checks": checks}), settings)
+        if is_open and tests == "missing" and not body.conflicts:
+            self._checks.want(unit, session_id, body.commit)
+            checks = store.checks_of(unit.connection, session_id)
+        return checks
+
+    def _checked(self, unit: UnitOfWork, session_id: str) -> None:
+        """Its tests have begun or ended."""
+        runs_store.lock(unit, session_id)
+        row, session = store.find(unit.connection, session_id), sessions_store.find(unit.connection, session_id)
+        if row is None or session is None:
+            return
+        settings = self._settings(unit.connection, session.project_id)
+        checks = store.checks_of(unit.connection, session_id)
+        body = _renewed(Change.model_validate(row.body), settings, unit, checks=checks)
+        store.became(unit, session_id, body)
+        self._moves.say(unit, session_id)
+        if row.state in store.OPEN:
+            self._look_again(unit, session_id)
 
     def _merged(self, unit: UnitOfWork, case: _Case, body: Change) -> None:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
@@ -336,9 +371,12 @@ class Life:
             return
         store.update(unit, case.id, done=done)
         if case.row.repairs >= case.settings.merge.repairs:
-            files = f" in {named(body.conflicts)}" if body.conflicts else ""
-            title = f"It conflicts with {body.base}{files}."
-            return self._tell_person(unit, case, title, title, hint="Retry lets its agent try again.")
+            hint = "Retry lets its agent try again."
+            if body.conflicts:
+                title = f"It conflicts with {body.base} in {named(body.conflicts)}."
+                return self._tell_person(unit, case, title, title, hint)
+            title = f"Its tests fail on {body.commit[:7]}."
+            return self._tell_person(unit, case, f"{title}\n\n{body.checks[0].excerpt}", title, hint)
         store.update(unit, case.id, repairs=case.row.repairs + 1)
         self._settled(unit, case.id, "Its agent is at it.")
         mailbox.post(unit, case.id, mailbox.Letter(id=str(uuid.uuid4()), text=words, role="system"))
@@ -472,6 +510,34 @@ class Life:
         self._begin_merge(unit, case, known, given.how or settings.merge.how, str(uuid.uuid4()))
         self._settled(unit, session_id, "You merged it.")
         self._moves.say(unit, session_id)
+
+    def check(self, session_id: str) -> Change:
+        """The project's tests, once more on the newest commit. Raises UnknownChange, NotAllowedNow."""
+
+        def want(unit: UnitOfWork) -> None:
+            runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
+            session, known = self._known(unit.connection, session_id)
+            if known.state != "open":
+                raise RequestOver(state=known.state)
+            if not self._settings(unit.connection, session.project_id).test:
+                raise NotAllowedNow(what="The project has no test command. Set one in its settings.")
+            if all(check.state not in store.GOES_ON or check.commit != known.commit for check in known.checks):
+                self._checks.want(unit, session_id, known.commit)
+                self._checked(unit, session_id)
+
+        self._database.write(want)
+        return self.get(session_id)
+
+    def stop_checking(self, session_id: str) -> Change:
+        """Its tests are stopped, and not run again by themselves. Raises UnknownChange."""
+
+        def stop(unit: UnitOfWork) -> None:
+            runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
+            if self._checks.stop(unit, session_id):
+                self._checked(unit, session_id)
+
+        self._database.write(stop)
+        return self.get(session_id)
 
     def discard(self, session_id: str) -> Change:
         """It will not be merged; its session is closed, its work kept. Raises UnknownChange, RequestOver, NotAllowedNow."""

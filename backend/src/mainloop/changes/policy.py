@@ -5,7 +5,7 @@ from typing import Literal
 from mainloop.projects.schemas import ProjectSettings
 from mainloop_models.events import Change
 
-Tests = Literal["none", "missing", "running", "passed", "failed"]
+Tests = Literal["none", "missing", "running", "passed", "failed", "stopped"]
 
 
 def tests_of(change: Change, settings: ProjectSettings) -> Tests:
@@ -13,7 +13,7 @@ def tests_of(change: Change, settings: ProjectSettings) -> Tests:
     if not settings.test:
         return "none"
     newest = next((check for check in change.checks if check.commit == change.commit), None)
-    if newest is None or newest.state == "stopped":
+    if newest is None:
         return "missing"
     return "running" if newest.state == "queued" else newest.state
 
@@ -52,6 +52,7 @@ def waits_for(change: Change, settings: ProjectSettings) -> str:
             "missing": "Its tests have not run.",
             "running": "Its tests run.",
             "failed": "Its tests have failed.",
+            "stopped": "Its tests were stopped.",
         }[tests_of(change, settings)]
     if settings.merge.needs_approval and not change.approved:
         return "It waits for your approval."

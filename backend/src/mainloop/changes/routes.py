@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mainloop.access.service import CurrentDevice
+from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.life import Life
-from mainloop.changes.schemas import Diff, FileDiffs, GiveMerge, GiveReview
+from mainloop.changes.schemas import CheckLog, Diff, FileDiffs, GiveMerge, GiveReview
 from mainloop.changes.service import Changes
 from mainloop.http.inert import INERT
 from mainloop.runs.attachments import type_of
@@ -61,7 +62,12 @@ async def _life(request: Request) -> Life:
     return request.app.state.parts.life
 
 
+async def _checks(request: Request) -> ChangeChecks:
+    return request.app.state.parts.checks
+
+
 CurrentLife = Annotated[Life, Depends(_life)]
+CurrentChecks = Annotated[ChangeChecks, Depends(_checks)]
 
 
 @life_router.get("", name="get_change")
@@ -86,6 +92,30 @@ def review_change(session_id: str, given: GiveReview, life: CurrentLife, me: Cur
 def merge_change(session_id: str, given: GiveMerge, life: CurrentLife, me: CurrentDevice) -> Change:
     """Merge it, if both sides still stand where they were looked at. How that ends is told by the session's events."""
     return life.merge(session_id, given)
+
+
+@life_router.post("/check", name="check_change")
+def check_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+    """Run the project's tests on the newest commit again."""
+    return life.check(session_id)
+
+
+@life_router.delete("/check", name="stop_checking_change")
+def stop_checking_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+    """Stop its tests."""
+    return life.stop_checking(session_id)
+
+
+@life_router.get("/checks/{check_id}/log", name="get_check_log")
+def get_check_log(
+    session_id: str,
+    check_id: str,
+    checks: CurrentChecks,
+    me: CurrentDevice,
+    after: Annotated[int, Query(ge=0, description="the byte to begin at")] = 0,
+) -> CheckLog:
+    """What its tests put out, as it comes; at most 256 KB at a time. Of very much only the beginning and the end."""
+    return checks.read(session_id, check_id, after)
 
 
 @life_router.post("/discard", name="discard_change")

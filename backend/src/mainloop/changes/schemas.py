@@ -33,6 +33,16 @@ class GiveMerge(BaseModel):
     anyway: bool = False
 
 
+class CheckLog(BaseModel):
+    """A piece of what the tests put out."""
+
+    text: str
+    # Where the next piece begins, in bytes.
+    next: int
+    # There will be no more.
+    ended: bool
+
+
 class ChangedFile(BaseModel):
     """A file that is not what it was."""
 

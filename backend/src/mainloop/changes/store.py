@@ -7,9 +7,13 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
-from mainloop_models.events import Change
+from mainloop_models.events import Change, ChangeCheck
 
 OPEN = ("open", "merging")
+# How a check may stand that has not ended.
+GOES_ON = ("queued", "running")
+# Checks that a change carries about.
+_SHOWN = 3
 
 
 def find(connection: sa.Connection, session_id: str) -> Row | None:
@@ -39,3 +43,52 @@ def update(unit: UnitOfWork, session_id: str, **values: Any) -> None:
 
 def _of(unit: UnitOfWork, body: Change) -> dict[str, Any]:
     return {"state": body.state, "body": body.model_dump(mode="json"), "updated_at": unit.now}
+
+
+# -- checks ------------------------------------------------------------------------------------------------------
+def add_check(unit: UnitOfWork, **values: Any) -> None:
+    unit.execute(t.change_check.insert().values(state="queued", created_at=unit.now, **values))
+
+
+def check(connection: sa.Connection, check_id: str) -> Row | None:
+    return connection.execute(sa.select(t.change_check).where(t.change_check.c.id == check_id)).first()
+
+
+def update_check(unit: UnitOfWork, check_id: str, *which: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Whether it was as it had to be."""
+    mine = sa.update(t.change_check).where(t.change_check.c.id == check_id, *which).values(**values)
+    return unit.execute(mine.returning(t.change_check.c.id)).first() is not None
+
+
+def move_check(unit: UnitOfWork, check_id: str, old: str, **values: Any) -> bool:
+    """The same for one that is in a state; False: it is not any more."""
+    return update_check(unit, check_id, t.change_check.c.state == old, **values)
+
+
+def checks_of(connection: sa.Connection, session_id: str) -> list[ChangeCheck]:
+    """The newest of a session, newest first."""
+    query = _of_session(session_id).limit(_SHOWN)
+    return [ChangeCheck.model_validate(row, from_attributes=True) for row in connection.execute(query)]
+
+
+def older_checks(connection: sa.Connection, session_id: str) -> list[str]:
+    """Those that nobody is shown any more."""
+    return [row.id for row in connection.execute(_of_session(session_id).offset(_SHOWN))]
+
+
+def forget_check(unit: UnitOfWork, check_id: str) -> None:
+    unit.execute(sa.delete(t.change_check).where(t.change_check.c.id == check_id))
+
+
+# Asked every second, so it is put together once.
+_going_on = sa.select(t.change_check).where(t.change_check.c.state.in_(GOES_ON)).order_by(t.change_check.c.created_at)
+
+
+def checks_going_on(connection: sa.Connection) -> list[Row]:
+    """Those that wait or run, oldest first."""
+    return list(connection.execute(_going_on))
+
+
+def _of_session(session_id: str) -> sa.Select[Any]:
+    newest_first = (t.change_check.c.created_at.desc(), t.change_check.c.id)
+    return sa.select(t.change_check).where(t.change_check.c.session_id == session_id).order_by(*newest_first)

@@ -391,6 +391,26 @@ change = sa.Table(
     sa.Index("change_open", "project_id", "state"),
 )
 
+# The project's tests, run once on one commit of a change.
+change_check = sa.Table(
+    "change_check",
+    metadata,
+    _id(primary_key=True),
+    _id("session_id", nullable=False),
+    sa.Column("name", Words(64), nullable=False),
+    sa.Column("commit", Words(64), nullable=False),
+    sa.Column("state", Words(16), nullable=False),  # queued, running, passed, failed, stopped
+    # How often it was cut off, and where it runs, once it does.
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("host", Words(255), nullable=False, server_default=""),
+    sa.Column("excerpt", Words, nullable=False, server_default=""),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Index("change_check_state", "state", "created_at"),
+    sa.Index("change_check_session", "session_id", "created_at"),
+)
+
 # What a session's turn delivered: one per (session, turn).
 result = sa.Table(
     "result",

@@ -17,6 +17,7 @@ from mainloop.workspaces.base import (
     WorkspaceSpec,
 )
 from mainloop.workspaces.local.along import bring_along
+from mainloop.workspaces.local.checks import LocalChecks
 from mainloop.workspaces.local.keeping import keep_all, take_away
 from mainloop.workspaces.local.laying import lay_out
 from mainloop.workspaces.local.looking import look_at
@@ -34,6 +35,7 @@ class MemoryWorkspaces:
         self._home = home
         self._sandbox = sandbox
         self._threads = home / "threads"
+        self.checks = LocalChecks(home, sandbox)
         self._lock = threading.Lock()
         # Runners outlive their server: the next one of this home and process finds them.
         self._alive = _RUNNERS.setdefault(home, {})

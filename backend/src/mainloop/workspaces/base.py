@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mainloop.errors import MainloopError
 
@@ -48,6 +48,13 @@ class WorkspaceBusy(MainloopError):
 
     status = 409
     code = "workspace_busy"
+
+
+class CheckNotStarted(MainloopError):
+    """The tests could not be started: {why}"""
+
+    status = 409
+    code = "check_not_started"
 
 
 class RunnerNotStarted(MainloopError):
@@ -158,6 +165,51 @@ class Looked:
     unread: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class CheckSpec:
+    """Commands that say whether a commit is well, in a clone of their own."""
+
+    id: str
+    source: Source
+    # One after the other, until one does not end well.
+    commands: tuple[str, ...]
+    # All that they run with, besides HOME.
+    environment: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
+    # They are ended after so long.
+    seconds: float = 3600
+
+
+class Checks(Protocol):
+    """Runs checks, each in a process of its own that outlives the server."""
+
+    def start(self, spec: CheckSpec) -> None:
+        """It runs: in a clean clone, in the sandbox. Begun anew where it was cut off, left alone where it runs or has ended.
+
+        Raises CheckNotStarted.
+        """
+        ...
+
+    def alive(self, check_id: str) -> bool:
+        """Whether it runs now."""
+        ...
+
+    def ended(self, check_id: str) -> Literal["passed", "failed", "stopped"] | None:
+        """How it ended by itself; None while it runs, and where it was cut off."""
+        ...
+
+    def log(self, check_id: str, after: int, limit: int) -> bytes:
+        """What it has put out, from a byte on; the same bytes for ever. Of very much only the beginning and, later, the end."""
+        ...
+
+    def end(self, check_id: str) -> None:
+        """It does not run any more, and its clone is gone. What it has put out stays."""
+        ...
+
+    def forget(self, check_id: str) -> None:
+        """Nothing is left of it."""
+        ...
+
+
 class Keep(Protocol):
     """Where commits are kept; a project's mirror (`mainloop.projects.mirror.Mirror`) is one."""
 
@@ -188,6 +240,9 @@ class Keep(Protocol):
 
 
 class Workspaces(Protocol):
+    @property
+    def checks(self) -> Checks: ...
+
     def get_ready(self) -> None:
         """Called once, when the server answers: what makes the first start quick may be done ahead. It need not be."""
         ...

@@ -19,17 +19,15 @@ from pathlib import Path
 from typing import IO
 
 from mainloop.environment import named_paths
-from mainloop.git import GitFailed, git
+from mainloop.git import GitFailed
 from mainloop.sandboxes.base import Policy, Sandbox
 from mainloop.workspaces.base import (
     Description,
     Keep,
-    Laid,
     Looked,
     Prepared,
     RunnerNotStarted,
     RunSpec,
-    Source,
     WorkspaceBroken,
     WorkspaceBusy,
     WorkspaceRefused,
@@ -37,10 +35,12 @@ from mainloop.workspaces.base import (
 )
 from mainloop.workspaces.local.along import bring_along
 from mainloop.workspaces.local.alternates import alternate, point_at_mirror
-from mainloop.workspaces.local.keeping import EXCLUDED, clear_away, keep_all, take_away
-from mainloop.workspaces.local.laying import CHECKOUT_SECONDS, lay_out
+from mainloop.workspaces.local.checks import LocalChecks
+from mainloop.workspaces.local.cloning import clone
+from mainloop.workspaces.local.keeping import clear_away, keep_all, take_away
+from mainloop.workspaces.local.laying import lay_out
 from mainloop.workspaces.local.looking import look_at
-from mainloop.workspaces.local.processes import end_runner, gone_within, runs, sweep
+from mainloop.workspaces.local.processes import end_runner, gone_within, locked, runs, sweep
 from mainloop.workspaces.local.spawning import Spawner
 from mainloop_models.runner import RunFile
 
@@ -95,6 +95,7 @@ class LocalWorkspaces:
     def __init__(self, home: Path, sandbox: Sandbox, runner: Sequence[str] = _RUNNER) -> None:
         self._home = home.absolute()
         self._sandbox = sandbox
+        self.checks = LocalChecks(self._home, sandbox)
         self._runner = tuple(runner)
         # An agent can read the environment of what started it: nothing secret is in this one.
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
@@ -150,7 +151,7 @@ class LocalWorkspaces:
     def alive(self, thread_id: str) -> bool:
         at = self._places(thread_id)
         if at.lock.exists():
-            return _locked(at.lock)
+            return locked(at.lock)
         # Nobody takes the lock's file away but by mistake; a runner makes it anew.
         return runs(self._runner[-1], at.run_file)
 
@@ -220,7 +221,7 @@ class LocalWorkspaces:
 
         One that has let go of its lock is on its way out, and is waited for.
         """
-        return _locked(at.lock) or not gone_within(LEAVING_SECONDS, self._runner[-1], at.run_file)
+        return locked(at.lock) or not gone_within(LEAVING_SECONDS, self._runner[-1], at.run_file)
 
     def _places(self, thread_id: str) -> _Places:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", thread_id):
@@ -288,7 +289,7 @@ def _make(at: _Places, spec: WorkspaceSpec) -> None:
         objects = {".git/objects/info/alternates": alternate(spec.source.mirror)} if spec.source else {}
         spec.kept.keep.put_back(spec.thread_id, spec.kept.number, making, objects)
     elif spec.source is not None:
-        _clone(making, spec.source, spec.laid)
+        clone(making, spec.source, spec.laid)
     elif spec.laid is not None:
         lay_out(spec.laid, making)
     if spec.beside is not None:
@@ -296,54 +297,9 @@ def _make(at: _Places, spec: WorkspaceSpec) -> None:
     making.rename(at.workspace)
 
 
-def _clone(folder: Path, source: Source, laid: Laid | None) -> None:
-    if not re.fullmatch(r"[0-9a-f]{40,64}", source.commit):
-        raise WorkspaceRefused(why=f"{source.commit!r} is no commit.")
-    # git takes such a name, and every command that is given it later takes it for an option.
-    if source.branch.startswith("-"):
-        raise WorkspaceRefused(why=f"{source.branch!r} is no name for a branch.")
-    repository = folder / ".git"
-    branch = f"--initial-branch={source.branch}"
-    git("init", "--quiet", "--template=", branch, "--", str(folder))
-    (repository / "objects/info/alternates").write_bytes(alternate(source.mirror))
-    (repository / "info").mkdir()
-    (repository / "info/exclude").write_text("".join(f"{line}\n" for line in EXCLUDED))
-    if (source.mirror / "shallow").exists():
-        shutil.copyfile(source.mirror / "shallow", repository / "shallow")
-    if laid is None:
-        how, commit = "--hard", source.commit
-    else:
-        lay_out(laid, folder)
-        how, commit = "--mixed", laid.commit or source.commit
-    reset = (f"--work-tree={folder}", "reset", "--quiet", how, commit)
-    git(*reset, repository=repository, timeout=CHECKOUT_SECONDS)
-    # No remote, but the names agents compare with.
-    origin = f"refs/remotes/origin/{source.upstream}"
-    git("update-ref", "--", origin, source.commit, repository=repository)
-    if source.upstream != "HEAD":
-        git("symbolic-ref", "refs/remotes/origin/HEAD", origin, repository=repository)
-
-
 def _has_work(workspace: Path) -> bool:
     with suppress(FileNotFoundError), os.scandir(workspace) as entries:
         return next(entries, None) is not None
-    return False
-
-
-def _locked(lock: Path) -> bool:
-    """Whether somebody else holds it. Looks with a shared lock, so that two who look don't see each other.
-
-    While it looks, a runner that wants the lock is refused; it tries again for ten seconds.
-    """
-    try:
-        file = lock.open("rb")
-    except FileNotFoundError:
-        return False
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
     return False
 
 

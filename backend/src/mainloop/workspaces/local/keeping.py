@@ -43,7 +43,7 @@ def keep_all(
     The workspace is read-only for it. Raises WorkspaceNotKept.
     """
     try:
-        _removed(scratch)
+        removed(scratch)
         if keep.has(session_id, number):
             return
         git("init", "--quiet", "--bare", "--template=", "--", str(scratch))
@@ -64,7 +64,7 @@ def keep_all(
         run_inside(inside(sandbox.wrap(writing), command), scratch, _SECONDS, WorkspaceNotKept)
         reading = Policy(chdir=scratch, read_only=(*read_only, scratch), hidden=(hidden,), network=False)
         keep.keep(session_id, number, scratch, sandbox.wrap(reading))
-        _removed(scratch)
+        removed(scratch)
     except GitFailed as error:
         raise WorkspaceNotKept(why=f"git says: {error.line}.") from error
     except OSError as error:
@@ -85,7 +85,7 @@ def take_away(workspace: Path, lock: Path, session_id: str, allowed: Callable[[]
 def clear_away(folder: Path) -> None:
     """What was taken away once and is still there, because a server was killed in the middle of it, goes."""
     for old in folder.glob("removed*"):
-        _removed(old)
+        removed(old)
 
 
 def free_name(path: Path) -> Path:
@@ -140,7 +140,7 @@ def _trouble(out: str) -> str:
     return ""
 
 
-def _removed(folder: Path) -> None:
+def removed(folder: Path) -> None:
     """Goes also where an agent took its own right to write away."""
 
     def once_more(act: Callable[..., Any], path: str, _: tuple[type, BaseException, TracebackType]) -> None:

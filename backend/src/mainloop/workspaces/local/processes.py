@@ -3,6 +3,7 @@
 A process is known by what it was started with, never by a number somebody wrote down: numbers are used again.
 """
 
+import fcntl
 import os
 import select
 import signal
@@ -24,6 +25,23 @@ _DYING_SECONDS = 5.0
 def runs(program: str, run_file: Path) -> bool:
     """Whether a process lives that was started as `… program run_file`."""
     return any(map(_started_as(program, run_file), _pids()))
+
+
+def locked(lock: Path) -> bool:
+    """Whether somebody else holds it. Looks with a shared lock, so that two who look don't see each other.
+
+    While it looks, a runner that wants the lock is refused; it tries again for ten seconds.
+    """
+    try:
+        file = lock.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def gone_within(seconds: float, program: str, run_file: Path) -> bool:

@@ -1,0 +1,139 @@
+"""`python -I -S checking.py CHECK.json`: runs the commands of a check one after the other, and outlives the server.
+
+A program of its own, which imports nothing of mainloop. Beside the file it is given it holds `lock` for as long as it
+lives, writes `log`, and at the very end `end.json`. What the commands put out is kept up to a bound: its beginning, and
+its end.
+"""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+HEAD = 4 * 1024 * 1024  # bytes
+TAIL = 256 * 1024  # bytes
+
+
+class Stopped(Exception):
+    """It was asked to end."""
+
+
+class Late(Exception):
+    """It took longer than it may."""
+
+
+class Log:
+    """What was put out, as it comes; beyond the bound only the end of it, once that is known."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._room = HEAD
+        self._tail = bytearray()
+        self._left_out = 0
+
+    def write(self, data: bytes) -> None:
+        fits, more = data[: self._room], data[self._room :]
+        self._room -= len(fits)
+        self._file.write(fits)
+        self._tail += more
+        if len(self._tail) > 2 * TAIL:
+            self._left_out += len(self._tail) - TAIL
+            del self._tail[:-TAIL]
+
+    def close(self) -> None:
+        self._left_out += max(0, len(self._tail) - TAIL)
+        if self._left_out:
+            self._file.write(b"\n... %d bytes left out ...\n" % self._left_out)
+        self._file.write(self._tail[-TAIL:])
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def main(path: Path) -> int:
+    with (path.parent / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 1
+        if not (path.parent / "end.json").exists():
+            signal.signal(signal.SIGTERM, stop)
+            finish(path.parent, run_all(json.loads(path.read_text()), Log(path.parent / "log")))
+    return 0
+
+
+def stop(*_: object) -> None:
+    raise Stopped
+
+
+def run_all(check: dict[str, Any], log: Log) -> dict[str, Any]:
+    """How it ended."""
+    until = time.monotonic() + check["seconds"]
+    end: dict[str, Any] = {"outcome": "passed", "code": 0}
+    try:
+        for command in check["commands"]:
+            log.write(f"$ {command}\n".encode())
+            code = run(check, command, log, until)
+            if code != 0:
+                log.write(f"\nIt ended with {code}.\n".encode())
+                end = {"outcome": "failed", "code": code}
+                break
+    except Stopped:
+        end = {"outcome": "stopped", "code": -1}
+    except Late:
+        log.write(f"\nIt took longer than {check['seconds'] / 60:.0f} minutes and was ended.\n".encode())
+        end = {"outcome": "failed", "code": -1}
+    log.close()
+    return end
+
+
+def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
+    with subprocess.Popen(
+        [*check["wrap"], "bash", "-c", command],
+        cwd=check["folder"],
+        env=check["environment"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            while True:
+                ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
+                if not ready:
+                    raise Late
+                data = os.read(process.stdout.fileno(), 65536)
+                if not data:
+                    return process.wait(max(0.1, until - time.monotonic()))
+                log.write(data)
+        except subprocess.TimeoutExpired:
+            raise Late from None
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            signal.signal(signal.SIGTERM, stop)
+
+
+def finish(folder: Path, end: dict[str, Any]) -> None:
+    """Whole or not at all, and for good."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    unfinished = folder / ".end.json"
+    with unfinished.open("w") as file:
+        json.dump(end, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(folder / "end.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
