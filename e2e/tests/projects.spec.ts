@@ -53,7 +53,7 @@ test(
   },
 );
 
-// spec: sessions-22, sessions-23, projects-1, projects-3, projects-6
+// spec: sessions-22, sessions-23, projects-1, projects-11, projects-20, projects-3, projects-6
 test(
   'a session of a project commits on a branch of its own, and the checkout stays as it was',
   {
@@ -74,9 +74,23 @@ test(
     await expect(shop.getByRole('alert')).toContainText("PATH can't be set for a project");
     await shop.getByRole('textbox', { name: 'Variables' }).fill('SHOP=corner');
     await shop.getByRole('textbox', { name: 'Set-up' }).fill('echo "the $SHOP shop is ready"');
+    await shop.getByRole('checkbox', { name: /^Merge it by itself/ }).uncheck();
+    await shop.getByRole('combobox', { name: 'Your own repository' }).selectOption('branch');
+    // What is not saved is here again after a reload.
+    await page.reload();
+    await shop.getByText('Settings', { exact: true }).click();
+    await expect(shop.getByRole('textbox', { name: 'Variables' })).toHaveValue('SHOP=corner');
+    await expect(shop.getByRole('checkbox', { name: /^Merge it by itself/ })).not.toBeChecked();
     await examine(page, 'project-settings');
     await shop.getByRole('button', { name: 'Save' }).click();
     await expect(shop.getByRole('status')).toContainText('Saved');
+    const { projects } = await server().api<{ projects: { settings: { merge: unknown } }[] }>(
+      'GET',
+      '/api/projects',
+    );
+    expect(projects.map(({ settings }) => settings.merge)).toContainEqual(
+      expect.objectContaining({ by_itself: false, reach: 'branch', needs_green: true }),
+    );
 
     await page.goto(`${server().url}/sessions`);
     await page.getByRole('button', { name: 'New session' }).first().click();

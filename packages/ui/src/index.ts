@@ -1,4 +1,5 @@
 /** Components that know nothing of mainloop: tokens in `theme.css`, words come in as properties. */
+export { default as AnsiLog } from './AnsiLog.svelte';
 export { default as Badge } from './Badge.svelte';
 export { default as Bars } from './Bars.svelte';
 export { default as BottomSheet } from './BottomSheet.svelte';

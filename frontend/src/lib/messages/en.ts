@@ -295,6 +295,7 @@ export const en = {
       failed: 'failed',
       cancelled: 'stopped',
       done: 'done',
+      merged: 'merged',
     },
   },
   start: {

@@ -32,6 +32,32 @@ export const projects = {
     keepIgnored: 'Ignored files to keep',
     keepIgnoredNote:
       'Patterns as in a .gitignore: kept with the rest when a session is closed, though git ignores them.',
+    merge: {
+      title: 'Merging',
+      text: 'What a session has committed becomes a change. This says when it comes into the project’s branch.',
+      needs_green: 'The tests have to pass',
+      needs_approval: 'You have to approve it',
+      by_itself: 'Merge it by itself then',
+      notes: {
+        needs_green:
+          'Run in a clean clone of the very commit, where there is a test command above.',
+        needs_approval: 'The very commit: what comes after it needs another yes.',
+        by_itself: 'As soon as what is asked for above holds. Else it waits until you say so.',
+      },
+      how: 'How',
+      ways: {
+        squash: 'Squash: one commit',
+        rebase: 'Rebase: its commits on top, one by one',
+        merge: 'Merge: its commits and a merge commit',
+      },
+      repairs: 'How often red tests or a conflict go back to its agent before they are yours',
+      reach: 'Your own repository',
+      reaches: {
+        never: 'is never touched',
+        branch: 'gets it, where its branch is checked out nowhere',
+        checkout: 'gets it, also into a checkout without anything uncommitted',
+      },
+    },
     noVariable: (line: string) => `“${line}” is no variable: write NAME=value, a line each.`,
     save: 'Save',
     saved: 'Saved. It holds for sessions that begin from now on.',

@@ -80,7 +80,7 @@ export class Keys {
       case 'expand':
         return event.target === document.activeElement && this.#expand();
       case 'zoom':
-        return this.#inPlan('approve') || this.#zoom();
+        return this.#inPlan('approve') || this.#press('approve-change') || this.#zoom();
       case 'revise':
         return this.#inPlan('revise') || this.#press('send-comments') || this.#reply();
       case 'done':

@@ -37,7 +37,7 @@ export function merged(
 }
 
 /** The name of the message that comments become: the same for the same ones, so that it is taken once. */
-export function nameOf(comments: readonly LineComment[]): string {
+export function nameOf(comments: readonly Pick<LineComment, 'id' | 'text'>[]): string {
   // FNV-1a of 128 bits: also where the browser has no digest, as without TLS.
   let hash = 0x6c62272e07bb014262b821756295c58dn;
   for (const { id, text } of [...comments].sort((a, b) => (a.id < b.id ? -1 : 1)))

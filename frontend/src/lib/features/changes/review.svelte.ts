@@ -1,3 +1,4 @@
+import { review } from '$lib/live/proposed';
 import type { ChangedFile } from '$lib/live/types';
 import type { App } from '$lib/shared/app.svelte';
 import { merged, messageOf, nameOf, type LineComment } from './comments';
@@ -96,19 +97,38 @@ export class Review {
     this.#keep(this.#comments.filter((comment) => comment.id !== id));
   }
 
+  /** Send the change back: what is said and all comments that wait go to the agent as one message. False: not sent. */
+  async sendBack(commit: string, said: string): Promise<boolean> {
+    const { api, live } = this.#app.connection;
+    return this.#hand(this.waiting, async (comments) => {
+      const text = [said, comments.length > 0 && messageOf(comments)].filter(Boolean).join('\n\n');
+      const id = nameOf([...comments, { id: `back-${commit}`, text: said }]);
+      await live.call(() => review(api, this.id, { id, verdict: 'sent_back', commit, text }));
+    });
+  }
+
   /** Hand comments to the outbox as one message: what is there is sent once, whatever happens to the line or the page. */
   async send(wanted: readonly LineComment[]): Promise<void> {
-    const { drafts, connection } = this.#app;
+    const { live } = this.#app.connection;
+    await this.#hand(wanted, async (comments) => {
+      if (comments.length === 0) return;
+      await live.sendMessage(this.id, messageOf(comments), 'queue', [], [], nameOf(comments));
+    });
+  }
+
+  async #hand(
+    wanted: readonly LineComment[],
+    deliver: (comments: LineComment[]) => Promise<void>,
+  ): Promise<boolean> {
+    const { drafts } = this.#app;
     // What another tab has sent or removed a moment ago.
     const stored = parsed(drafts.stored(this.#draft));
     const gone = (id: string) => stored.some((one) => one.id === id && one.state === 'sent');
     const ids = wanted.map(({ id }) => id).filter((id) => !this.#going.includes(id) && !gone(id));
     const comments = this.#comments.filter(({ id, state }) => ids.includes(id) && state !== 'sent');
-    if (comments.length === 0) return;
     this.#going = [...this.#going, ...ids];
-    await this.#app.attempt(async () => {
-      const text = messageOf(comments);
-      await connection.live.sendMessage(this.id, text, 'queue', [], [], nameOf(comments));
+    const done = await this.#app.attempt(async () => {
+      await deliver(comments);
       const sent = this.#comments.map((comment): LineComment =>
         ids.includes(comment.id) ? { ...comment, state: 'sent' } : comment,
       );
@@ -118,6 +138,7 @@ export class Review {
       drafts.flush();
     });
     this.#going = this.#going.filter((id) => !ids.includes(id));
+    return done;
   }
 
   get #draft(): string {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Project } from '$lib/live/types';
-import { changesOf, drafted, lines, variables, written } from './settings';
+import { begun, changesOf, drafted, lines, variables, written } from './settings';
 
 // spec: projects-1
 test('variables are written a line each, and come back as they were', () => {
@@ -23,6 +23,14 @@ test('only what was changed goes out', () => {
     instructions: '',
     environment: { LONG: 'two\nlines' },
     files: [],
+    merge: {
+      how: 'squash',
+      needs_green: true,
+      needs_approval: true,
+      by_itself: true,
+      reach: 'never',
+      repairs: 2,
+    },
   };
   const draft = drafted({ settings, keep_ignored: ['*.log'] } as unknown as Project);
   expect(changesOf(draft, [])).toEqual({});
@@ -32,4 +40,14 @@ test('only what was changed goes out', () => {
   expect(
     changesOf({ ...draft, branch: 'next', keepIgnored: '' }, ['branch', 'keepIgnored']),
   ).toEqual({ settings: { branch: 'next' }, keep_ignored: [] });
+  expect(
+    changesOf({ ...draft, by_itself: false, repairs: 0, test: 'x' }, [
+      'by_itself',
+      'repairs',
+      'test',
+    ]),
+  ).toEqual({ settings: { test: 'x', merge: { by_itself: false, repairs: 0 } } });
+  // What is kept of a form that was not saved, whatever is in it.
+  expect(begun(draft, '{"test":"x","repairs":"2","gone":1}')).toEqual({ test: 'x' });
+  expect([begun(draft, ''), begun(draft, '{')]).toEqual([{}, {}]);
 });

@@ -1,8 +1,8 @@
-import type { Project, ProjectChanges } from '$lib/live/types';
+import type { MergePolicy, Project, ProjectChanges } from '$lib/live/types';
 import { projects as words } from '$lib/messages/projects';
 
-/** Settings as they are written in a form: lists and variables a line each. */
-export interface Draft {
+/** Settings as they are written in a form: lists and variables a line each, what is set for merging one by one. */
+export interface Draft extends MergePolicy {
   branch: string;
   set_up: string;
   test: string;
@@ -13,7 +13,7 @@ export interface Draft {
 }
 
 export function drafted({ settings, keep_ignored }: Project): Draft {
-  const { branch, set_up, test, instructions, environment, files } = settings;
+  const { branch, set_up, test, instructions, environment, files, merge } = settings;
   return {
     branch: branch ?? '',
     set_up,
@@ -22,7 +22,31 @@ export function drafted({ settings, keep_ignored }: Project): Draft {
     environment: written(environment),
     files: files.join('\n'),
     keepIgnored: keep_ignored.join('\n'),
+    ...merge,
   };
+}
+
+const MERGE: readonly (keyof Draft)[] = [
+  'how',
+  'needs_green',
+  'needs_approval',
+  'by_itself',
+  'reach',
+  'repairs',
+];
+
+/** What was begun in this browser and not saved, as far as it still is a setting. */
+export function begun(stands: Draft, kept: string): Partial<Draft> {
+  try {
+    const found = JSON.parse(kept || '{}') as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.entries(found).filter(
+        ([name, value]) => typeof value === typeof stands[name as keyof Draft],
+      ),
+    );
+  } catch {
+    return {};
+  }
 }
 
 /** What is sent for the fields that were changed. Throws, in words, where a variable is not one. */
@@ -33,13 +57,17 @@ export function changesOf(draft: Draft, changed: (keyof Draft)[]): ProjectChange
     environment: changed.includes('environment') ? variables(draft.environment) : {},
     files: lines(draft.files),
   };
-  const named = changed.filter((name) => name !== 'keepIgnored');
+  const merge = changed.filter((name) => MERGE.includes(name));
+  const named = changed.filter((name) => name !== 'keepIgnored' && !merge.includes(name));
+  const pick = (names: (keyof Draft)[], from: Partial<Record<keyof Draft, unknown>>) =>
+    Object.fromEntries(names.map((name) => [name, from[name]]));
   return {
-    ...(named.length > 0 && {
+    ...((named.length > 0 || merge.length > 0) && {
       // What is left out stays, which the description of the API can't say.
-      settings: Object.fromEntries(
-        named.map((name) => [name, values[name]]),
-      ) as unknown as ProjectChanges['settings'],
+      settings: {
+        ...pick(named, values),
+        ...(merge.length > 0 && { merge: pick(merge, draft) }),
+      } as unknown as ProjectChanges['settings'],
     }),
     ...(changed.includes('keepIgnored') && { keep_ignored: lines(draft.keepIgnored) }),
   };

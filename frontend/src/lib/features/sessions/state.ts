@@ -149,7 +149,12 @@ export function faceOf(
     case 'cancelled':
       return { tone: 'quiet', text: words.cancelled, icon: 'stopped', end: 'stop' };
     case 'done':
-      return { tone: 'quiet', text: words.done, icon: 'merged', end: 'merged' };
+      return {
+        tone: 'quiet',
+        text: session.change?.state === 'merged' ? words.merged : words.done,
+        icon: 'merged',
+        end: 'merged',
+      };
   }
 }
 

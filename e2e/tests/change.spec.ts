@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { examine } from '../src/examine.ts';
+import { script } from '../src/model.ts';
+import { git } from '../src/repository.ts';
+import { bash } from '../src/steps.ts';
+import { expect, test, useServer } from '../src/test.ts';
+import { approve, isPhone, openSessions } from '../src/ui.ts';
+
+const server = useServer({ settings: { MAINLOOP_COMMANDS: 'allow' } });
+
+let folder = '';
+
+test.beforeAll(() => {
+  folder = mkdtempSync('/var/tmp/mainloop-e2e-code-');
+  const shop = `${folder}/shop`;
+  git('init', '-q', '-b', 'main', shop);
+  writeFileSync(`${shop}/prices.txt`, 'apple 1\nbread 2\n');
+  git('-C', shop, 'add', '.');
+  git('-C', shop, 'commit', '-q', '-m', 'Begin');
+});
+
+test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const writes = (text: string, message: string) =>
+  script(bash(`echo "${text}" >> prices.txt && git add . && git commit -qm "${message}"`), {
+    text: `${message}: done.`,
+  });
+
+// spec: changes-60, changes-61, changes-62, changes-64
+test(
+  'a change is reviewed, sent back, approved and merged on the page',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const { id: project } = await server().api<{ id: string }>('POST', '/api/projects', {
+      source: `${folder}/shop`,
+    });
+    const mirror = `${server().home}/mirrors/${project}.git`;
+    const id = crypto.randomUUID();
+    const page = await visit(server(), { path: '/' });
+    const list = await openSessions(page);
+    await server().api('POST', '/api/sessions', {
+      id,
+      title: 'The price of cheese',
+      prompt: writes('cheese 3', 'Add cheese'),
+      project,
+    });
+
+    // It stands under what is to be reviewed, and asks for nobody.
+    await expect(list.locator('[data-count=review]')).toHaveText('1');
+    await expect(list.locator('[data-count=needs]')).toHaveCount(0);
+    const row = list.locator(`[data-session-row="${id}"]`);
+    await expect(row).toContainText('+1');
+    await expect(row).toContainText('It waits for your approval.');
+    await examine(page, 'to-review');
+
+    // Looked at: its lines, what it waits for, what can be done.
+    await (
+      isPhone(page) ? row.getByRole('link', { name: 'Look at it' }) : row.getByRole('link')
+    ).click();
+    const bar = page.getByRole('region', { name: 'What it proposes' });
+    await expect(bar).toContainText('into main');
+    await expect(bar.locator('[data-waits]')).toHaveText('It waits for your approval.');
+    await expect(page.locator('[data-lines]')).toContainText('cheese 3');
+    await examine(page, 'change-open');
+
+    // Sent back with a comment at its line: one message to the agent, in the person's words.
+    const line = page.locator('[data-lines] [data-key]').filter({ hasText: 'cheese 3' });
+    await (isPhone(page) ? line.locator('.tx').tap() : line.locator('.no').click());
+    await page.locator('[data-comment=writing] textarea').fill('It was 4 last week.');
+    await page.getByRole('button', { name: 'Add to review' }).click();
+    await bar.getByRole('button', { name: /^Send back with 1 comment/ }).click();
+    const back = page.getByRole('dialog', { name: 'Send back' });
+    await back.getByRole('textbox').fill('Not yet.');
+    await examine(page, 'change-send-back');
+    await back.getByRole('button', { name: 'Send back' }).click();
+    await expect(back).toHaveCount(0);
+    await expect(bar.locator('[data-waits]')).toHaveText('It was sent back.');
+    await expect(page.locator('[data-comment=sent]')).toContainText('It was 4 last week.');
+    const { events } = await server().api<{
+      events: { kind: string; body: { id?: string; text?: string } }[];
+    }>('GET', `/api/threads/${id}/events?limit=200`);
+    const told = events.filter(({ body }) => body.text?.startsWith('Not yet.'));
+    expect(new Set(told.map(({ body }) => body.id)).size).toBe(1);
+    expect(told[0]?.body.text).toContain('`prices.txt`, line 3**');
+
+    // It comes again, and is approved: merged by itself, as the project wants it.
+    await server().api('POST', `/api/threads/${id}/messages`, {
+      id: crypto.randomUUID(),
+      text: writes('cheese 4', 'Mend the price'),
+      mode: 'queue',
+    });
+    await expect(bar.locator('[data-waits]')).toHaveText('It waits for your approval.');
+    await expect(page.locator('[data-lines]')).toContainText('cheese 4');
+    if (isPhone(page)) {
+      // One tap in the list.
+      await page.goto(`${server().url}/sessions`);
+      await approve(row, /^Approve and merge/);
+      await expect(row).toContainText('merged');
+      await row.getByRole('link').first().click();
+      await page.getByRole('tab', { name: /^Changes/ }).click();
+    } else {
+      const yes = bar.getByRole('button', { name: /^Approve and merge/ });
+      await expect(async () => {
+        await page.locator('[data-diff]').focus();
+        await page.keyboard.press('Control+Enter');
+        await expect(yes).toHaveCount(0, { timeout: 1000 });
+      }).toPass();
+    }
+    await expect(bar.locator('[data-waits]')).toContainText(/^Merged into main as [0-9a-f]{7}\./);
+    await expect(page.locator('[data-lines]')).toContainText('cheese 4');
+    await examine(page, 'change-merged');
+    expect(git('--git-dir', mirror, 'show', 'refs/heads/main:prices.txt')).toBe(
+      'apple 1\nbread 2\ncheese 3\ncheese 4',
+    );
+    // The person's own repository is as it was.
+    expect(git('-C', `${folder}/shop`, 'log', '--oneline').split('\n')).toHaveLength(1);
+  },
+);
+
+// spec: changes-63, changes-65, changes-66
+test('a change is looked at by another session, and merged by hand though its tests say no', async ({
+  visit,
+}) => {
+  const { id: project } = await server().api<{ id: string }>('POST', '/api/projects', {
+    source: `${folder}/shop`,
+    name: 'byhand',
+  });
+  await server().api('PATCH', `/api/projects/${project}`, {
+    settings: {
+      test: String.raw`printf '\033[31mno price for dates\033[0m\n'; exit 1`,
+      merge: { repairs: 0 },
+    },
+  });
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', {
+    id,
+    title: 'The price of dates',
+    prompt: writes('dates 5', 'Add dates'),
+    project,
+  });
+  const page = await visit(server(), { path: `/s/${id}?tab=changes` });
+  const bar = page.getByRole('region', { name: 'What it proposes' });
+  const menu = bar.getByRole('button', { name: /^More for the change/ });
+  await expect(bar.getByRole('button', { name: /^Approve/ })).toContainText('Approve');
+
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Ask another session to review it' }).click();
+  await expect(page.getByText(/ reviews it\./)).toBeVisible();
+  const { sessions } = await server().api<{ sessions: { id: string; title: string }[] }>(
+    'GET',
+    '/api/sessions',
+  );
+  const asked = sessions.find(({ title }) => title === 'Review: The price of dates');
+  const { events } = await server().api<{ events: { body: { text?: string } }[] }>(
+    'GET',
+    `/api/threads/${asked?.id}/events`,
+  );
+  const { commit, base_commit } = await server().api<{ commit: string; base_commit: string }>(
+    'GET',
+    `/api/sessions/${id}/change`,
+  );
+  expect(events.map(({ body }) => body.text ?? '').join()).toContain(
+    `git diff ${base_commit}...${commit}`,
+  );
+
+  // What the tests put out, without what a terminal makes of it.
+  await bar.getByRole('button', { name: 'tests failed: show what they put out' }).click();
+  const log = page.getByRole('dialog', { name: /^Tests of / });
+  await expect(log.getByRole('region', { name: 'What the tests put out' })).toHaveText(
+    /\nno price for dates\n/,
+  );
+  await examine(page, 'change-log');
+  await log.getByRole('button', { name: 'Close' }).click();
+
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Merge…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Merge into main' });
+  await expect(dialog.locator('[data-against]')).toHaveText(/^Its tests have failed/);
+  await dialog.getByRole('radio', { name: /^Rebase/ }).check();
+  await examine(page, 'change-merge');
+  await dialog.getByRole('button', { name: 'Merge anyway' }).click();
+  await expect(bar.locator('[data-waits]')).toContainText(/^Merged into main as/);
+  const mirror = `${server().home}/mirrors/${project}.git`;
+  expect(git('--git-dir', mirror, 'log', '-1', '--format=%s', 'refs/heads/main')).toBe('Add dates');
+});
