@@ -62,3 +62,56 @@ async function part(request: Request): Promise<Response> {
   if (answer.ok) await (await caches.open(NAME)).put(request, answer.clone());
   return answer;
 }
+
+/** As the server sends it, see `notifiers/base.py`. */
+interface Told {
+  about: 'push' | 'test' | 'clear';
+  tag: string;
+  title: string;
+  text: string;
+  path: string;
+  items: string[];
+  badge: number;
+}
+
+worker.addEventListener('push', (event) => {
+  const told = event.data?.json() as Told | undefined;
+  if (told) event.waitUntil(told.about === 'clear' ? clear(told) : show(told));
+});
+
+async function show(told: Told): Promise<void> {
+  await worker.registration.showNotification(told.title, {
+    body: told.text,
+    tag: told.tag,
+    icon: '/icon-192.png',
+    badge: '/badge-96.png',
+    data: { path: told.path, items: told.items },
+    // It takes the place of an older one, and is heard all the same.
+    ...{ renotify: true },
+  });
+  if (told.about === 'push')
+    await worker.navigator.setAppBadge?.(told.badge).catch(() => undefined);
+}
+
+async function clear(told: Told): Promise<void> {
+  for (const shown of await worker.registration.getNotifications({ tag: told.tag })) shown.close();
+  await worker.navigator.setAppBadge?.(told.badge).catch(() => undefined);
+}
+
+worker.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const { path = '/' } = (event.notification.data ?? {}) as { path?: string };
+  event.waitUntil(open(path));
+});
+
+/** The page that is open already goes there; else one opens there. */
+async function open(path: string): Promise<void> {
+  const pages = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  const page = pages.find((one) => one.visibilityState === 'visible') ?? pages[0];
+  if (!page) {
+    await worker.clients.openWindow(path);
+    return;
+  }
+  await page.focus().catch(() => undefined);
+  page.postMessage({ goto: path });
+}

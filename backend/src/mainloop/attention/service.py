@@ -167,7 +167,8 @@ class Attention:
         row = store.notification(unit.connection, told)
         reached = [d.notifier_id for d in store.deliveries(unit.connection, [told]) if d.state == "sent"]
         if row is not None and reached:
-            clear = Notification(id=uuid.uuid4().hex, about="clear", tag=row.body["tag"], lasts=3600)
+            badge = sum(other.snoozed_at is None for other in store.waiting(unit.connection))
+            clear = Notification(id=uuid.uuid4().hex, about="clear", tag=row.body["tag"], badge=badge, lasts=3600)
             self._send(unit, clear, reached, [])
 
     def _deliver(self, ident: str) -> None:

@@ -7,6 +7,7 @@ import {
   type components,
 } from '@mainloop/api-client';
 import type {
+  Attention,
   Ceiling,
   Check,
   Device,
@@ -18,6 +19,7 @@ import type {
   MessageBody,
   Offer,
   Permission,
+  Preferences,
   Preview,
   FoundInProject,
   Project,
@@ -189,6 +191,29 @@ export class Api {
   /** The person looks at this page now. */
   async look(): Promise<void> {
     await this.#client.PUT('/api/presence');
+  }
+
+  attention(): Promise<Attention> {
+    return dataOf(this.#client.GET('/api/attention'));
+  }
+
+  async prefer(preferences: Preferences): Promise<void> {
+    await dataOf(this.#client.PUT('/api/attention/preferences', { body: preferences }));
+  }
+
+  async subscribe(subscription: Schemas['Subscribe']): Promise<void> {
+    await dataOf(this.#client.PUT('/api/attention/subscription', { body: subscription }));
+  }
+
+  async testNotifier(id: string): Promise<string> {
+    const params = { path: { notifier_id: id } };
+    const path = '/api/attention/notifiers/{notifier_id}/test';
+    return (await dataOf(this.#client.POST(path, { params }))).id;
+  }
+
+  async removeNotifier(id: string): Promise<void> {
+    const params = { path: { notifier_id: id } };
+    await this.#client.DELETE('/api/attention/notifiers/{notifier_id}', { params });
   }
 
   addProject(project: { source: string; name?: string }): Promise<Project> {

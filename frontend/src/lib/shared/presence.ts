@@ -1,5 +1,5 @@
-/** Tells the server while somebody has this page before their eyes: who looks at none is away. */
-const TELL_MS = 60_000;
+/** Tells the server while somebody has this page before their eyes: who looks is told nothing, who looks at none is away. */
+const TELL_MS = 20_000;
 const TELL_AGAIN_MS = 10_000;
 
 export function tellPresence(page: Document, look: () => Promise<void>): () => void {

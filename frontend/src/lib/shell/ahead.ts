@@ -1,5 +1,7 @@
 import { notice, rareForms } from '$lib/features/inbox/forms';
 
+export { follow } from '$lib/features/attention/follow.svelte';
+
 /** What is not needed for the first screen, but may be needed where there is no connection: fetched when all is quiet. */
 export async function fetchAhead(): Promise<void> {
   // One after the other, so that nothing the person asks for has to wait behind them.

@@ -1,0 +1,57 @@
+/** What this device shows outside of the page follows the inbox: the badge, and the notifications that still hold. */
+import { goto } from '$app/navigation';
+import type { App } from '$lib/shared/app.svelte';
+import { asBody } from './push';
+
+/** Which subscription the server was told last. */
+const TOLD = 'mainloop.push';
+
+/** Until the answer is called. */
+export function follow(app: App): () => void {
+  const go = ({ data }: MessageEvent<{ goto?: unknown } | null>) => {
+    const path = data?.goto;
+    // From our own worker, and a path of this page only.
+    // eslint-disable-next-line svelte/no-navigation-without-resolve -- made by the server, for this page
+    if (typeof path === 'string' && /^\/(?!\/)/.test(path)) void goto(path);
+  };
+  navigator.serviceWorker?.addEventListener('message', go);
+  void renew(app);
+  const stop = $effect.root(() => {
+    $effect(() => {
+      const waiting = app.inbox.items.map((item) => item.id);
+      // Nothing is known of the inbox before the state is there.
+      if (app.connection.state) void show(waiting);
+    });
+  });
+  return () => {
+    stop();
+    navigator.serviceWorker?.removeEventListener('message', go);
+  };
+}
+
+/** A browser may change its subscription by itself: then the server hears of it with the next visit. */
+async function renew(app: App): Promise<void> {
+  const worker = await navigator.serviceWorker?.getRegistration();
+  const found = await worker?.pushManager?.getSubscription().catch(() => null);
+  if (!found || localStorage.getItem(TOLD) === found.endpoint) return;
+  await app.connection.live
+    .call(() => app.connection.api.subscribe(asBody(found)))
+    .then(
+      () => noteTold(found),
+      () => undefined,
+    );
+}
+
+export function noteTold(subscription: PushSubscription | null): void {
+  if (subscription) localStorage.setItem(TOLD, subscription.endpoint);
+  else localStorage.removeItem(TOLD);
+}
+
+async function show(waiting: string[]): Promise<void> {
+  void navigator.setAppBadge?.(waiting.length).catch(() => undefined);
+  const worker = await navigator.serviceWorker?.getRegistration();
+  for (const shown of (await worker?.getNotifications?.()) ?? []) {
+    const items = ((shown.data ?? {}) as { items?: string[] }).items ?? [];
+    if (items.length && !items.some((item) => waiting.includes(item))) shown.close();
+  }
+}
