@@ -85,7 +85,7 @@ async function show(told: Told): Promise<void> {
     tag: told.tag,
     icon: '/icon-192.png',
     badge: '/badge-96.png',
-    data: { path: told.path, items: told.items },
+    data: { path: told.path, items: told.items, at: Date.now() },
     // It takes the place of an older one, and is heard all the same.
     ...{ renotify: true },
   });

@@ -47,11 +47,17 @@ export function noteTold(subscription: PushSubscription | null): void {
   else localStorage.removeItem(TOLD);
 }
 
+// What this page has seen waiting. What it has not may be newer than all it knows.
+const seen = new Set<string>();
+
 async function show(waiting: string[]): Promise<void> {
+  for (const item of waiting) seen.add(item);
   void navigator.setAppBadge?.(waiting.length).catch(() => undefined);
   const worker = await navigator.serviceWorker?.getRegistration();
   for (const shown of (await worker?.getNotifications?.()) ?? []) {
-    const items = ((shown.data ?? {}) as { items?: string[] }).items ?? [];
-    if (items.length && !items.some((item) => waiting.includes(item))) shown.close();
+    const { items = [], at = Infinity } = (shown.data ?? {}) as { items?: string[]; at?: number };
+    const older = at < performance.timeOrigin;
+    const over = (item: string) => !waiting.includes(item) && (older || seen.has(item));
+    if (items.length && items.every(over)) shown.close();
   }
 }
