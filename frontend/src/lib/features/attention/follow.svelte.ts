@@ -48,6 +48,7 @@ export function noteTold(subscription: PushSubscription | null): void {
 }
 
 // What this page has seen waiting. What it has not may be newer than all it knows.
+// eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is drawn from it
 const seen = new Set<string>();
 
 async function show(waiting: string[]): Promise<void> {
