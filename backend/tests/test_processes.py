@@ -155,6 +155,20 @@ def test_a_killed_runner_is_followed_by_another_that_goes_on(process: ServerProc
 
 
 @pytest.mark.spec("home-12")
+def test_the_doctor_says_where_git_is_too_old_to_merge(home: Path, tmp_path: Path) -> None:
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.34.1\n")
+    old.chmod(0o755)
+
+    def git(path: str) -> dict[str, Any]:
+        found = json.loads(ServerProcess(home, {"PATH": path}).run("doctor", "--json").stdout)
+        return next(check for check in found["checks"] if check["name"] == "git")
+
+    told = git(f"{tmp_path}:{os.environ['PATH']}")
+    assert (told["level"], told["hint"]) == ("warn", "Install git 2.38 or newer.")
+    assert git(os.environ["PATH"])["level"] == "ok"
+
+
 def test_the_doctor_shows_every_thread_and_says_what_does_not_go_together(
     process: ServerProcess, person: Person
 ) -> None:

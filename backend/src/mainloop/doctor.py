@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -27,6 +28,8 @@ from mainloop.workspaces.base import Workspaces, process_lives
 # Below this, new work is refused sooner or later (bytes).
 LITTLE_ROOM: Final = 2 * 1024**3
 CLI_SECONDS: Final = 30
+# What merging needs.
+_GIT: Final = (2, 38)
 
 
 class Check(BaseModel):
@@ -131,6 +134,10 @@ def _git() -> Check:
     if shutil.which("git") is None:
         return _check("git", False, "git is missing.", "Install git; sessions in a project need it.")
     version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers and numbers < _GIT:
+        text = f"{version} is too old: changes can't be merged with it."
+        return _check("git", False, text, f"Install git {_GIT[0]}.{_GIT[1]} or newer.", must=False)
     return _check("git", True, f"{version}.")
 
 

@@ -563,6 +563,24 @@ def test_files_that_come_along_again_go_through_no_link_of_an_agent(
         assert "/local\n" in (workspace / ".git/info/exclude").read_text()
 
 
+def test_what_came_along_is_named_once_to_git_however_often_a_workspace_is_put_back(
+    local: LocalWorkspaces, mirror: Mirror, project: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in (".env", "local"):
+        (tmp_path / "mine" / name).write_text("mine")
+    spec = dataclasses.replace(session(mirror, project), beside=tmp_path / "mine", files=(".env",))
+    exclude = Path(local.prepare(spec).path) / ".git/info/exclude"
+    with exclude.open("a") as own:
+        own.write("# the agent's, without an end")
+    for number, names in ((1, (".env",)), (2, (".env", "local"))):
+        assert local.keep("s1", number, mirror)
+        assert local.remove("s1", lambda: True)
+        assert local.prepare(dataclasses.replace(spec, files=names, kept=Kept(mirror, number))).put_back
+    lines = exclude.read_text().splitlines()
+    assert [lines.count(line) for line in ("/.env", "/local", "# the agent's, without an end")] == [1, 1, 1]
+
+
 def test_a_session_is_saved_while_its_agent_works(
     local: LocalWorkspaces, mirror: Mirror, project: Repository, home: Path
 ) -> None:

@@ -12,6 +12,8 @@ from mainloop.workspaces.base import WorkspaceRefused
 
 # All of them together (bytes).
 MOST = 100 * 1024 * 1024
+# An agent may have written anything there.
+_MOST_EXCLUDED = 1024 * 1024
 
 
 def bring_along(beside: Path, names: Sequence[str], workspace: Path) -> None:
@@ -58,14 +60,20 @@ def _copy(source: Path, workspace: Path, name: Path) -> None:
 
 def _exclude(workspace: Path, names: Sequence[str]) -> None:
     with _folder(workspace, Path(".git/info")) as folder:
-        # O_NONBLOCK: a pipe that nobody reads is refused.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        # O_NONBLOCK: a pipe is not waited for.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
         target = None if folder is None else _opened("exclude", flags, folder)
         if target is None:
             return
-        with os.fdopen(target, "a") as exclude:
-            if stat.S_ISREG(os.fstat(target).st_mode):
-                exclude.writelines(f"/{_escaped(name)}\n" for name in names)
+        with os.fdopen(target, "r+b", buffering=0) as exclude:
+            if not stat.S_ISREG(os.fstat(target).st_mode):
+                return
+            # A workspace that was put back has them already.
+            before = os.pread(target, _MOST_EXCLUDED, 0)
+            lines = [f"/{_escaped(name)}".encode() for name in names]
+            missing = [line + b"\n" for line in lines if line not in before.splitlines()]
+            unended = b"\n" if missing and before and not before.endswith(b"\n") else b""
+            exclude.write(unended + b"".join(missing))
 
 
 @contextmanager

@@ -68,6 +68,17 @@ describe('what an agent does right now', () => {
   });
 });
 
+describe('a change', () => {
+  const said = (one: Session, items: Item[] = []) => faceOf(one, items, { now: NOW }).text;
+
+  test('is ready for review until it needs the person, and merged when it is', () => {
+    expect(said(session('in_review'))).toBe('ready for review');
+    expect(said(session('in_review'), [{ kind: 'failure' } as Item])).toBe('failed');
+    const over = (state: string) => session('done', {}, { change: { state } as Session['change'] });
+    expect([said(over('merged')), said(over('closed'))]).toEqual(['merged', 'done']);
+  });
+});
+
 describe('a session in time', () => {
   // spec: waiting-6
   test('who waits for a place says how many are ahead, and holds none', () => {

@@ -143,7 +143,9 @@ export function faceOf(
         ? faceOfItem(item)
         : { tone: 'quiet', text: words.idle, icon: 'check', end: 'merged' };
     case 'in_review':
-      return { tone: 'ok', text: words.in_review, icon: 'check', end: 'merge' };
+      return item
+        ? faceOfItem(item)
+        : { tone: 'ok', text: words.in_review, icon: 'check', end: 'merge' };
     case 'failed':
       return { tone: 'bad', text: words.failed, icon: 'cross', end: 'fail' };
     case 'cancelled':
