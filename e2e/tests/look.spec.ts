@@ -49,7 +49,14 @@ test('details say which runner lives and how long turns took', async ({ visit })
   const details = page.getByRole('region', { name: 'Details' });
   await expect(details).toContainText(/Runner\s*run 1, build \d+\.\d+/);
   await expect(details).toContainText(/Process\s*\d+ on \S+, since/);
+  await expect(details).toContainText(/Agent\s*scripted \d+\.\d+/);
   await expect(details).toContainText(/Last turns\s*\d/);
+  const message = { id: crypto.randomUUID(), text: script(bash('sleep 4242')), mode: 'queue' };
+  await server().api('POST', `/api/threads/${id}/messages`, message);
+  await expect(details.locator('[data-processes]')).toContainText(/sleep 4242 · [\d.]+ MB · since/);
+  await examine(page, 'details');
+  await server().api('POST', `/api/threads/${id}/interrupt`, { turn: 2 });
+  await expect(details.locator('[data-processes]')).toHaveCount(0);
   await server().api('POST', `/api/sessions/${id}/park`, { reason: '' });
   await expect(details).toContainText(/Runner\s*none lives; a message starts one/);
 });

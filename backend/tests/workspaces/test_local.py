@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -428,6 +429,24 @@ def test_two_that_look_at_the_same_time_do_not_take_each_other_for_a_runner(loca
         for _ in range(2)
     ]
     assert [looker.communicate()[0].strip() for looker in lookers] == ["0", "0"]
+
+
+@pytest.mark.spec("sessions-28")
+def test_what_an_agent_runs_is_told_without_what_stands_around_it(local: LocalWorkspaces, home: Path) -> None:
+    assert local.processes("s1") == []
+    local.prepare(WorkspaceSpec("s1"))
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    local.start_run(agent("sleep 4321 & exec sleep 1234"))
+    eventually(lambda: len(local.processes("s1") or []) == 2)
+    found = local.processes("s1")
+    assert found is not None
+    assert sorted(process.command for process in found) == ["sleep 1234", "sleep 4321"]
+    for process in found:
+        assert before <= process.started_at <= datetime.now(UTC) + timedelta(seconds=2)
+        assert 0 < process.memory < 100_000_000
+    assert local.processes("s2") == []
+    local.kill("s1", grace=0)
+    assert local.processes("s1") == []
 
 
 def test_a_runner_outlives_the_server_that_started_it(home: Path, sandbox: Sandbox) -> None:

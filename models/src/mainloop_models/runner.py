@@ -135,10 +135,11 @@ class ApprovedCall(Model):
 
 # ---- reports --------------------------------------------------------------------------------------------------
 class AgentSession(Model):
-    """The agent's conversation exists in its own records from now on: later runs resume it."""
+    """The agent's conversation exists in its own records from now on: later runs resume it. Told once in a run."""
 
     kind: Literal["agent_session"] = "agent_session"
     agent_session: str
+    # The build of the agent's program.
     version: str = ""
 
 

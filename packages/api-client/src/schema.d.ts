@@ -948,6 +948,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/processes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Processes
+         * @description What its agent has running now, itself included, where the workspace can tell.
+         */
+        get: operations["list_processes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/resume": {
         parameters: {
             query?: never;
@@ -1364,7 +1384,7 @@ export interface components {
         };
         /**
          * AgentSession
-         * @description The agent's conversation exists in its own records from now on: later runs resume it.
+         * @description The agent's conversation exists in its own records from now on: later runs resume it. Told once in a run.
          */
         AgentSession: {
             /** Agent Session */
@@ -3599,6 +3619,28 @@ export interface components {
             /** Type */
             type: string;
         };
+        /**
+         * ProcessOf
+         * @description One process that lives for a session.
+         */
+        ProcessOf: {
+            /** Command */
+            command: string;
+            /** Memory */
+            memory: number;
+            /** Pid */
+            pid: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /** ProcessesOf */
+        ProcessesOf: {
+            /** Processes */
+            processes: components["schemas"]["ProcessOf"][] | null;
+        };
         /** Project */
         Project: {
             /**
@@ -4051,6 +4093,8 @@ export interface components {
          * @description One life of a session's runner.
          */
         RunnerOf: {
+            /** Agent Version */
+            agent_version: string;
             /** End */
             end: string;
             /** Ended At */
@@ -7282,6 +7326,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_processes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessesOf"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -165,6 +165,8 @@ run = sa.Table(
     sa.Column("host", Words(255), nullable=False, server_default=""),
     sa.Column("pid", sa.Integer),
     sa.Column("version", Words(64), nullable=False, server_default=""),
+    # The build of the agent's program, once the agent has said so.
+    sa.Column("agent_version", Words(64), nullable=False, server_default=""),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("seen_at", Instant),
     sa.Column("ended_at", Instant),

@@ -150,7 +150,7 @@ def run(connection: sa.Connection, thread_id: str, number: int) -> Row | None:
 
 def last_runs(connection: sa.Connection, thread_id: str, most: int) -> list[Row]:
     """The runs of a thread, newest first."""
-    columns = (t.run.c.number, t.run.c.state, t.run.c.version, t.run.c.host, t.run.c.pid)
+    columns = (t.run.c.number, t.run.c.state, t.run.c.version, t.run.c.agent_version, t.run.c.host, t.run.c.pid)
     times = (t.run.c.started_at, t.run.c.ended_at, t.run.c.end)
     query = sa.select(*columns, *times).where(t.run.c.thread_id == thread_id)
     return list(connection.execute(query.order_by(t.run.c.number.desc()).limit(most)))

@@ -57,6 +57,7 @@ class Turns:
 
     def _agent_session(self, unit: UnitOfWork, said: Said, body: r.AgentSession) -> None:
         store.update(unit, said.thread_id, agent_session=body.agent_session, recorded=True, record_lost=False)
+        store.update_run(unit, said.thread_id, said.run, agent_version=body.version[:64])
 
     def _turn_started(self, unit: UnitOfWork, said: Said, body: r.TurnStarted) -> None:
         mailbox.take(unit, said.thread_id, body.message_ids, body.turn)

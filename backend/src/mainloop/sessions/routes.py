@@ -12,7 +12,17 @@ from mainloop.http.context import CurrentDatabase
 from mainloop.runs import store as runs_store
 from mainloop.sessions import store
 from mainloop.sessions.kept import files_of, find_kept, list_kept
-from mainloop.sessions.schemas import KeptFiles, KeptList, Reason, RunnerOf, RunnersOf, Session, StartSession
+from mainloop.sessions.schemas import (
+    KeptFiles,
+    KeptList,
+    ProcessesOf,
+    ProcessOf,
+    Reason,
+    RunnerOf,
+    RunnersOf,
+    Session,
+    StartSession,
+)
 from mainloop.sessions.schemas import Sessions as SessionList
 from mainloop.sessions.service import Sessions, Start, as_session
 from mainloop_models.events import Anchor, SessionBody, SessionState
@@ -106,6 +116,17 @@ def list_runs(session_id: str, database: CurrentDatabase, me: CurrentDevice) -> 
         return RunnersOf(runs=[RunnerOf.model_validate(row, from_attributes=True) for row in rows])
 
     return database.read(look)
+
+
+@router.get("/{session_id}/processes", name="list_processes")
+def list_processes(session_id: str, request: Request, database: CurrentDatabase, me: CurrentDevice) -> ProcessesOf:
+    """What its agent has running now, itself included, where the workspace can tell."""
+    if database.read(lambda connection: store.find(connection, session_id)) is None:
+        raise UnknownSession(id=session_id)
+    found = request.app.state.parts.workspaces.processes(session_id)
+    if found is None:
+        return ProcessesOf(processes=None)
+    return ProcessesOf(processes=[ProcessOf.model_validate(process, from_attributes=True) for process in found])
 
 
 @router.get("/{session_id}/kept", name="get_kept")

@@ -22,6 +22,8 @@ class RunnerOf(BaseModel):
     state: Literal["starting", "live", "ended"]
     # The build of the runner's program; empty until it has said so.
     version: str
+    # The build of the agent's program; empty until it has answered once.
+    agent_version: str
     host: str
     pid: int | None
     started_at: datetime
@@ -33,6 +35,21 @@ class RunnerOf(BaseModel):
 class RunnersOf(BaseModel):
     # The newest twenty, newest first.
     runs: list[RunnerOf]
+
+
+class ProcessOf(BaseModel):
+    """One process that lives for a session."""
+
+    pid: int
+    command: str
+    started_at: datetime
+    # Bytes of memory that are its own or shared.
+    memory: int
+
+
+class ProcessesOf(BaseModel):
+    # The oldest first; null where the workspace can't tell.
+    processes: list[ProcessOf] | None
 
 
 class StartSession(BaseModel):

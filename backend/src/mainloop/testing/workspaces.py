@@ -11,6 +11,7 @@ from mainloop.workspaces.base import (
     Keep,
     Looked,
     Prepared,
+    Process,
     RunSpec,
     WorkspaceBroken,
     WorkspaceBusy,
@@ -128,6 +129,9 @@ class MemoryWorkspaces:
             raise WorkspaceBusy(thread_id=thread_id)
         with self._lock:
             return take_away(path, path.with_name("lock"), thread_id, allowed) if path.parent.is_dir() else allowed()
+
+    def processes(self, thread_id: str) -> list[Process] | None:
+        return None
 
     def describe(self, thread_id: str) -> Description:
         path = self._workspace(thread_id)

@@ -8,6 +8,7 @@ may be repeated after a crash: each looks before it acts.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -141,6 +142,18 @@ class RunSpec:
     fork_of: str | None = None
     # What the project sets for everything that runs in its workspaces.
     variables: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that lives for an agent."""
+
+    pid: int
+    # What it was started with, as it shows itself; its first thousand signs.
+    command: str
+    started_at: datetime
+    # Bytes that it holds in memory, its own and shared ones.
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -313,6 +326,13 @@ class Workspaces(Protocol):
 
         Whoever calls has kept it. Does nothing where there is none. Whether it is gone.
         Raises WorkspaceBusy while a runner lives.
+        """
+        ...
+
+    def processes(self, thread_id: str) -> list[Process] | None:
+        """What lives for this agent now, its own program included, without what is ours; the oldest first.
+
+        None where it can't be told: elsewhere than on this machine, say.
         """
         ...
 

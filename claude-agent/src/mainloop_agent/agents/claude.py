@@ -152,6 +152,8 @@ class ClaudeAgent:
         self._undecided = 0
         self._recorded = setup.welcome.resume
         self._version = ""
+        # Said once in each run, whose build of the program it is.
+        self._told = False
         self._counters = Counters(host, setup.run.environment, self._ask_for_counters, resumed=setup.welcome.resume)
         self._mode_file = self._home / "claude-mode"
         # It waits for the model's service, or shortens its conversation.
@@ -612,8 +614,9 @@ class ClaudeAgent:
 
     def _note_recorded(self) -> None:
         """The first answer of the model: from here on the conversation is in the program's own records."""
-        if not self._recorded:
-            self._recorded = True
+        self._recorded = True
+        if not self._told:
+            self._told = True
             self._host.agent_session(self._welcome.agent_session, self._version)
 
     def _note_taken(self, name: str, current: str | None) -> None:

@@ -94,6 +94,7 @@ class ScriptedAgent:
         self._path = Path(setup.run.agent_home) / "scripted" / f"{setup.welcome.agent_session}.json"
         self._turns: list[_Turn] = []
         self._planning = False
+        self._told = False
         self._running: asyncio.Task[TurnEnd] | None = None
         self._steering: dict[str, str] = {}
         self._used = ModelUsage(model="scripted", cost_usd=0)
@@ -132,7 +133,8 @@ class ScriptedAgent:
         text = prompt.anew
         if known is not None:
             text = prompt.follow_up or "Go on."
-        elif not self._turns:
+        if known is None and not self._told:
+            self._told = True
             self._host.agent_session(self._welcome.agent_session, VERSION)
         turn = _Turn(prompt.id, text, self._steps(text))
         self._turns.append(turn)

@@ -158,6 +158,12 @@ export class Api {
     return (await dataOf(this.#client.GET('/api/sessions/{session_id}/runs', { params }))).runs;
   }
 
+  async processes(id: string): Promise<Schemas['ProcessOf'][] | null> {
+    const params = { path: { session_id: id } };
+    return (await dataOf(this.#client.GET('/api/sessions/{session_id}/processes', { params })))
+      .processes;
+  }
+
   answer(itemId: string, answer: GivenAnswer): Promise<Item> {
     const params = { path: { item_id: itemId } };
     const body = wholeAnswer(answer);

@@ -242,6 +242,9 @@ export const en = {
     runnerIs: (run: number, build: string) => `run ${run}, build ${build || 'not known'}`,
     process: 'Process',
     processIs: (pid: number, host: string, since: string) => `${pid} on ${host}, since ${since}`,
+    processes: 'Runs now',
+    processOf: (command: string, memory: string, since: string) =>
+      `${command} · ${memory} · since ${since}`,
     timings: 'Last turns',
     filter: 'Filter sessions',
     filterProject: 'Project',

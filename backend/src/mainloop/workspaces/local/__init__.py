@@ -26,6 +26,7 @@ from mainloop.workspaces.base import (
     Keep,
     Looked,
     Prepared,
+    Process,
     RunnerNotStarted,
     RunSpec,
     WorkspaceBroken,
@@ -40,7 +41,7 @@ from mainloop.workspaces.local.cloning import clone
 from mainloop.workspaces.local.keeping import clear_away, keep_all, take_away
 from mainloop.workspaces.local.laying import lay_out
 from mainloop.workspaces.local.looking import look_at
-from mainloop.workspaces.local.processes import end_runner, gone_within, locked, runs, sweep
+from mainloop.workspaces.local.processes import end_runner, gone_within, locked, of_agent, runs, sweep
 from mainloop.workspaces.local.spawning import Spawner
 from mainloop_models.runner import RunFile
 
@@ -207,6 +208,9 @@ class LocalWorkspaces:
             if gone:
                 shutil.rmtree(at.looking, ignore_errors=True)
             return gone
+
+    def processes(self, thread_id: str) -> list[Process] | None:
+        return of_agent(self._places(thread_id).home)
 
     def describe(self, thread_id: str) -> Description:
         at = self._places(thread_id)

@@ -12,14 +12,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mainloop.sandboxes.base import ENDING
-from mainloop.workspaces.base import process_lives
+from mainloop.workspaces.base import Process, process_lives
 
 _PROC = Path("/proc")
 # The kernel ends what is killed at once, unless a disk or a network share hangs.
 _DYING_SECONDS = 5.0
+# What sandboxes put around an agent.
+_AROUND = ("bwrap", "unshare", "setpriv")
+# So much of what a process was started with is told (signs).
+_SHOWN = 1000
 
 
 def runs(program: str, run_file: Path) -> bool:
@@ -78,13 +83,9 @@ def sweep(agent_home: Path) -> None:
 
     Where the system does not show environments (not Linux) it finds nothing.
     """
-    mark = b"HOME=" + os.fsencode(agent_home)
 
     def is_of_agent(pid: int) -> bool:
-        try:
-            return mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-        except OSError:
-            return False
+        return _is_of_agent(pid, agent_home)
 
     if sys.platform != "linux":
         return
@@ -106,6 +107,43 @@ def sweep(agent_home: Path) -> None:
                 process.send(signal.SIGKILL)
             for process in left:
                 process.ended_within(until - time.monotonic())
+
+
+def of_agent(agent_home: Path) -> list[Process] | None:
+    """What runs with this agent's HOME, without what stands around it; None where the system does not show that."""
+    if sys.platform != "linux":
+        return None
+    found = list[Process]()
+    for pid in _pids():
+        if not _is_of_agent(pid, agent_home) or _stands_around(pid):
+            continue
+        with suppress(OSError, ValueError, IndexError):
+            # The name in brackets may hold anything; what comes behind it are numbers.
+            stat = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if stat[0] == "Z":
+                continue
+            since = _booted() + int(stat[19]) / os.sysconf("SC_CLK_TCK")
+            pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+            command = " ".join(_arguments(pid)) or (_PROC / str(pid) / "comm").read_text(errors="replace").strip()
+            command = command.encode(errors="replace").decode()[:_SHOWN]
+            found.append(Process(pid, command, datetime.fromtimestamp(since, UTC), pages * os.sysconf("SC_PAGE_SIZE")))
+    return sorted(found, key=lambda process: (process.started_at, process.pid))
+
+
+def _booted() -> float:
+    line = next(line for line in (_PROC / "stat").read_text().splitlines() if line.startswith("btime "))
+    return float(line.split()[1])
+
+
+def _is_of_agent(pid: int, agent_home: Path) -> bool:
+    try:
+        return b"HOME=" + os.fsencode(agent_home) in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _stands_around(pid: int) -> bool:
+    return _ends(pid) or Path(next(iter(_arguments(pid)), "")).name in _AROUND
 
 
 def _ends(pid: int) -> bool:
