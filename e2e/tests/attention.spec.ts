@@ -88,7 +88,7 @@ test(
   },
 );
 
-// spec: attention-20
+// spec: attention-20, attention-22, attention-23
 test(
   'the settings say how one is told, what was decided, and keep what one prefers',
   { tag: '@both' },
@@ -103,6 +103,17 @@ test(
     await expect(section.getByLabel('From')).toBeHidden();
     const muted = section.getByRole('group', { name: 'Never told' });
     await muted.getByLabel('stalls').or(muted.getByLabel('agents out of reach')).check();
+    // Another way, refused in words, then taken; its secret is shown this once.
+    await section.getByRole('button', { name: 'Add a way' }).click();
+    await section.getByLabel('By').selectOption('webhook');
+    await section.getByLabel('Name').fill('pager');
+    await section.getByLabel('Address').fill('https://10.0.0.1/hook');
+    await section.getByRole('button', { name: 'Add', exact: true }).click();
+    await expect(section.getByRole('alert')).toContainText('MAINLOOP_REACHABLE');
+    await section.getByLabel('Address').fill('https://example.com/hook');
+    await section.getByRole('button', { name: 'Add', exact: true }).click();
+    await expect(section.getByText(/^whsec_/)).toBeVisible();
+    await expect(section.locator('[data-way]').filter({ hasText: 'pager' })).toBeVisible();
     const { item } = await waiting('Blues');
     await page.reload();
     await expect(section.getByLabel('Quiet hours')).not.toBeChecked();

@@ -51,6 +51,7 @@ class Outgoing:
     """`reachable`: hosts, addresses and networks (`10.0.0.0/8`) that may be private, separated by commas."""
 
     def __init__(self, reachable: str = "") -> None:
+        self.reachable = reachable
         named = [part.strip().lower() for part in reachable.split(",") if part.strip()]
         self._networks = [network for part in named if (network := _network(part)) is not None]
         self._hosts = {part for part in named if _network(part) is None}
@@ -69,7 +70,7 @@ class Outgoing:
         if parts.scheme == "http" and not self._listed(host, ()):
             raise BadAddress(address=address[:200], why="only https goes over a network.")
         if _ip(host) is not None:
-            self._refuse_private(host, [host])
+            self.refuse_private(host, [host])
 
     def post(self, address: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """What came back, whatever its status; redirects are not followed.
@@ -95,10 +96,11 @@ class Outgoing:
     def addresses(self, host: str, port: int) -> list[str]:
         """What a host is right now. Raises PrivateAddress where any of it is private and not listed, OSError."""
         found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        self._refuse_private(host, found)
+        self.refuse_private(host, found)
         return found
 
-    def _refuse_private(self, host: str, found: Iterable[str]) -> None:
+    def refuse_private(self, host: str, found: Iterable[str]) -> None:
+        """Raises PrivateAddress where a host is found at any address that is private and not listed."""
         addresses = [address for one in found if (address := _ip(one)) is not None]
         if not self._listed(host, addresses) and not all(_is_public(address) for address in addresses):
             raise PrivateAddress(host=host)

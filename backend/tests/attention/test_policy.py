@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from mainloop.attention.policy import (
     LOOKING,
     Decided,
-    Device,
     Preferences,
     Waiting,
+    Way,
     Why,
     decide,
-    devices_for,
     grace,
+    ways_for,
 )
 
 from .days import DAY, DAYS, SESSIONS, Asked, Person, asked
@@ -209,9 +209,26 @@ def test_five_hundred_at_once_are_one_word() -> None:
 
 @pytest.mark.spec("attention-7")
 def test_the_device_that_was_just_in_use_is_told_else_the_phones() -> None:
-    laptop = Device("laptop", mobile=False, looked_at=NOON - timedelta(minutes=4))
-    phone, tablet = Device("phone", mobile=True, looked_at=NOON - timedelta(hours=4)), Device("tablet", mobile=True)
-    assert devices_for(NOON, [laptop, phone, tablet]) == ("laptop",)
-    assert devices_for(NOON + timedelta(minutes=2), [laptop, phone, tablet]) == ("phone", "tablet")
-    assert devices_for(NOON + timedelta(minutes=2), [laptop]) == ("laptop",)
-    assert devices_for(NOON, []) == ()
+    laptop = Way("laptop", device=True, looked_at=NOON - timedelta(minutes=4))
+    phone = Way("phone", device=True, mobile=True, looked_at=NOON - timedelta(hours=4))
+    tablet = Way("tablet", device=True, mobile=True)
+
+    def told(minutes: int, *ways: Way) -> tuple[str, ...]:
+        return ways_for(NOON + timedelta(minutes=minutes), frozenset({"plan"}), ways, UTC)
+
+    assert told(0, laptop, phone, tablet) == ("laptop",)
+    assert told(2, laptop, phone, tablet) == ("phone", "tablet")
+    assert told(2, laptop) == ("laptop",)
+    assert told(0) == ()
+
+
+@pytest.mark.spec("attention-21")
+def test_every_other_way_is_told_of_what_it_is_for_at_its_hours() -> None:
+    laptop = Way("laptop", device=True, looked_at=NOON)
+    mail = Way("mail", kinds=frozenset({"failure", "stall"}))
+    night = Way("night", hours=(time(22), time(6)))
+    ways = (laptop, mail, night)
+    assert ways_for(NOON, frozenset({"plan"}), ways, UTC) == ("laptop",)
+    assert ways_for(NOON, frozenset({"plan", "stall"}), ways, UTC) == ("laptop", "mail")
+    # Noon here is three in the morning there.
+    assert ways_for(NOON, frozenset({"plan"}), ways, ZoneInfo("Pacific/Honolulu")) == ("laptop", "night")

@@ -1,5 +1,9 @@
 """What needs the person reaches them: through the API, with real web pushes to a service on loopback."""
 
+import email.message
+import email.policy
+import socketserver
+import threading
 import uuid
 from collections.abc import Generator
 from datetime import datetime, timedelta
@@ -12,7 +16,7 @@ from mainloop.events import unit
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import Browser, PushService
-from mainloop.testing.server import Person
+from mainloop.testing.server import Person, free_port
 from mainloop.testing.waiting import eventually
 
 ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
@@ -282,3 +286,94 @@ def test_quiet_hours_are_both_or_neither(server: InProcessServer) -> None:
     kept = {"quiet_from": "23:00:00", "quiet_until": "06:00:00", "always": ["permission"], "reminders": False}
     server.person.put("/api/attention/preferences", kept)
     assert attention(server)["preferences"].items() >= kept.items()
+
+
+class Postbox:
+    """A mail server on loopback: what was sent, as it was sent."""
+
+    def __init__(self) -> None:
+        postbox = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(b"220 postbox\r\n")
+                while line := self.rfile.readline().strip().upper():
+                    if line == b"DATA":
+                        self.wfile.write(b"354 go on\r\n")
+                        lines = iter(self.rfile.readline, b".\r\n")
+                        postbox.mails.append(email.message_from_bytes(b"".join(lines), policy=email.policy.default))
+                    elif line == b"QUIT":
+                        self.wfile.write(b"221 bye\r\n")
+                        return
+                    self.wfile.write(b"250 ok\r\n")
+
+        self.mails: list[email.message.EmailMessage] = []
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+
+
+@pytest.fixture
+def postbox() -> Generator[Postbox]:
+    postbox = Postbox()
+    with postbox.server as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield postbox
+        server.shutdown()
+
+
+@pytest.mark.spec("attention-22", "attention-23")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_mail_is_sent_for_the_kinds_it_is_for_and_its_address_is_never_said(
+    server: InProcessServer, postbox: Postbox, clock: Clock
+) -> None:
+    server.person.put("/api/attention/preferences", ALWAYS)
+    address = f"mailto://127.0.0.1:{postbox.port}?from=loop@example.org&to=sam@example.org&mode=insecure"
+    given = {"kind": "apprise", "name": "mail", "address": address}
+    server.person.post("/api/attention/notifiers", {**given, "kinds": ["permission"]}, expect=201)
+    server.person.post("/api/attention/notifiers", {**given, "name": "never", "kinds": ["plan"]}, expect=201)
+    assert "sam@example.org" not in str(attention(server))
+    working(server).ask_permission("make install")
+    clock.go_on(seconds=61)
+    server.look_after()
+    eventually(lambda: postbox.mails)
+    (mail,) = postbox.mails
+    assert mail["to"] == "sam@example.org"
+    assert "Run make install?" in mail.as_string()
+    eventually(lambda: outcomes(server) == [("sent", "")])
+
+
+@pytest.mark.spec("attention-22", "attention-24")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_nothing_can_be_sent_to_is_refused_in_words_and_what_fails_for_days_is_switched_off(
+    server: InProcessServer, clock: Clock
+) -> None:
+    server.person.put("/api/attention/preferences", ALWAYS)
+    for kind, address, code in (
+        ("webhook", "https://10.1.2.3/x", "private_address"),
+        ("webhook", "mailto:me@example.org", "bad_address"),
+        ("apprise", "nonsense://x", "bad_target"),
+    ):
+        answer = server.person.http.post(
+            "/api/attention/notifiers", json={"kind": kind, "name": "x", "address": address}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+    dead = {"kind": "webhook", "name": "dead", "address": f"http://127.0.0.1:{free_port()}/x"}
+    added = server.person.post("/api/attention/notifiers", dead, expect=201)
+    assert added["secret"].startswith("whsec_")
+
+    def tries(ident: str) -> int:
+        return next(n["deliveries"][0]["tries"] for n in attention(server)["notifications"] if n["id"] == ident)
+
+    def fail() -> None:
+        ident = server.person.post(f"/api/attention/notifiers/{added['id']}/test", {})["id"]
+        for times in range(1, service.TRIES + 1):
+            eventually(lambda times=times: tries(ident) >= times)
+            clock.go_on(minutes=31)
+            server.look_after()
+
+    fail()
+    assert attention(server)["notifiers"][0]["gone"] == ""
+    clock.go_on(days=4)
+    fail()
+    eventually(lambda: "switched off" in attention(server)["notifiers"][0]["gone"])

@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attention/notifiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Notifier
+         * @description Another way to be told, besides browsers. Its address is never answered.
+         */
+        post: operations["add_notifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/attention/notifiers/{notifier_id}": {
         parameters: {
             query?: never;
@@ -1328,6 +1348,27 @@ export interface components {
             /** Text */
             text: string;
         };
+        /**
+         * AddNotifier
+         * @description A way besides browsers: `webhook` (an https address) or `apprise` (an address as Apprise has them).
+         */
+        AddNotifier: {
+            /** Address */
+            address: string;
+            /** Hours From */
+            hours_from?: string | null;
+            /** Hours Until */
+            hours_until?: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "webhook" | "apprise";
+            /** Kinds */
+            kinds?: string[] | null;
+            /** Name */
+            name: string;
+        };
         /** AddProject */
         AddProject: {
             /** Id */
@@ -1336,6 +1377,16 @@ export interface components {
             name?: string | null;
             /** Source */
             source: string;
+        };
+        /**
+         * AddedNotifier
+         * @description `secret`: what a webhook is signed with, said this once; empty where there is none.
+         */
+        AddedNotifier: {
+            /** Id */
+            id: string;
+            /** Secret */
+            secret: string;
         };
         /**
          * AgentError
@@ -3297,10 +3348,14 @@ export interface components {
             created_at: string;
             /** Gone */
             gone: string;
+            /** Hours */
+            hours: string[] | null;
             /** Id */
             id: string;
             /** Kind */
             kind: string;
+            /** Kinds */
+            kinds: string[] | null;
             /** Mobile */
             mobile: boolean;
             /** Name */
@@ -5356,6 +5411,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AttentionBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_notifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddNotifier"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedNotifier"];
                 };
             };
             /** @description What is wrong and what to do */

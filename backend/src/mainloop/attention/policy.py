@@ -159,25 +159,45 @@ def _quiet_until(now: datetime, preferences: Preferences) -> datetime | None:
     start, end = preferences.quiet
     here = now.astimezone(preferences.zone)
     clock = here.time()
-    inside = start <= clock < end if start <= end else clock >= start or clock < end
-    if not inside:
+    if not _within(clock, start, end):
         return None
     day = here.date() + timedelta(days=1) if clock >= end else here.date()
     return max(datetime.combine(day, end, preferences.zone).astimezone(now.tzinfo), now + timedelta(seconds=1))
 
 
 @dataclass(frozen=True)
-class Device:
-    """Where the person can be told. `looked_at`: when they last had the page before their eyes there."""
+class Way:
+    """A way to reach the person. `device`: it is a browser, where they last looked at `looked_at`.
+
+    `kinds`: of items that go there; `hours`: of the day in which it is used, from and until. None: all.
+    """
 
     id: str
-    mobile: bool
+    device: bool = False
+    mobile: bool = False
     looked_at: datetime | None = None
+    kinds: frozenset[str] | None = None
+    hours: tuple[time, time] | None = None
 
 
-def devices_for(now: datetime, devices: Sequence[Device]) -> tuple[str, ...]:
-    """The device that was in use within five minutes; else the phones; else all there are."""
-    lately = [d for d in devices if d.looked_at is not None and now - d.looked_at <= AT_HAND]
+def ways_for(now: datetime, kinds: frozenset[str], ways: Sequence[Way], zone: tzinfo) -> tuple[str, ...]:
+    """By which ways something goes out: of the devices the one that was in use within five minutes, else the phones,
+    else all; and every other way that is for it at this hour."""
+    clock = now.astimezone(zone).time()
+    usable = [
+        way
+        for way in ways
+        if (way.kinds is None or kinds & way.kinds) and (way.hours is None or _within(clock, *way.hours))
+    ]
+    devices = [way for way in usable if way.device]
+    lately = [way for way in devices if way.looked_at is not None and now - way.looked_at <= AT_HAND]
     if lately:
-        return (max(lately, key=lambda d: (d.looked_at or now, d.id)).id,)
-    return tuple(d.id for d in devices if d.mobile) or tuple(d.id for d in devices)
+        devices = [max(lately, key=lambda way: (way.looked_at or now, way.id))]
+    else:
+        devices = [way for way in devices if way.mobile] or devices
+    return tuple(way.id for way in usable if not way.device or way in devices)
+
+
+def _within(clock: time, start: time, end: time) -> bool:
+    """Whether a time of day lies between two, over midnight too."""
+    return start <= clock < end if start <= end else clock >= start or clock < end

@@ -5,7 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from mainloop.access.service import CurrentDevice
-from mainloop.attention.schemas import AttentionBody, NotificationBody, NotifierBody, PreferencesBody, Subscribe
+from mainloop.attention.schemas import (
+    AddedNotifier,
+    AddNotifier,
+    AttentionBody,
+    NotificationBody,
+    NotifierBody,
+    PreferencesBody,
+    Subscribe,
+)
 from mainloop.attention.service import Attention
 from mainloop.http.context import CurrentDatabase
 
@@ -42,6 +50,12 @@ def subscribe(
     ident = attention.subscribe(me.id, me.name, given)
     body = database.read(lambda connection: attention.body(connection, me.id))
     return next(notifier for notifier in body.notifiers if notifier.id == ident)
+
+
+@router.post("/notifiers", name="add_notifier", status_code=201)
+def add_notifier(given: AddNotifier, attention: CurrentAttention, me: CurrentDevice) -> AddedNotifier:
+    """Another way to be told, besides browsers. Its address is never answered."""
+    return attention.add(given)
 
 
 @router.delete("/notifiers/{notifier_id}", name="remove_notifier", status_code=204)

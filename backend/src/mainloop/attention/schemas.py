@@ -39,6 +39,26 @@ class Subscribe(BaseModel):
     mobile: bool = False
 
 
+class AddNotifier(BaseModel):
+    """A way besides browsers: `webhook` (an https address) or `apprise` (an address as Apprise has them)."""
+
+    kind: Literal["webhook", "apprise"]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    address: str = Field(min_length=1, max_length=2000)
+    # Of items that go there; null: all.
+    kinds: list[Name] | None = Field(default=None, max_length=50)
+    # The hours of the day in which it is used; both or neither.
+    hours_from: time | None = None
+    hours_until: time | None = None
+
+
+class AddedNotifier(BaseModel):
+    """`secret`: what a webhook is signed with, said this once; empty where there is none."""
+
+    id: str
+    secret: str
+
+
 class NotifierBody(BaseModel):
     """A way to reach the person; where exactly is never answered."""
 
@@ -48,6 +68,9 @@ class NotifierBody(BaseModel):
     # Of this browser.
     this: bool
     mobile: bool
+    kinds: list[str] | None
+    # From and until, as 22:30:00.
+    hours: list[str] | None
     gone: str
     created_at: datetime
 

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from mainloop.access import store as access_store
 from mainloop.attention import store
 from mainloop.attention.keys import new_key, public_part
-from mainloop.attention.policy import Decided, Device, Preferences, Waiting, Why, decide, devices_for
+from mainloop.attention.policy import Decided, Preferences, Waiting, Way, Why, decide, ways_for
 from mainloop.attention.schemas import (
+    AddedNotifier,
+    AddNotifier,
     AttentionBody,
     DecisionBody,
     DeliveryBody,
@@ -41,6 +43,8 @@ DECIDING: Final = 0x6D6C6174
 # Tries of one delivery, and the longest wait between two (seconds). What nobody needs any more is not tried again.
 TRIES: Final = 8
 LONGEST_REST: Final = 1800.0
+# A way by which nothing has arrived for so long is switched off.
+OFF_AFTER: Final = timedelta(days=3)
 LONGEST_TEXT: Final = 300
 # Titles that are named where several things wait, and ids that go along.
 NAMED, GO_ALONG = 3, 20
@@ -145,12 +149,12 @@ class Attention:
             badge=badge,
             urgent=any(row.kind in ("permission", "question", "form", "ceiling") for row in rows),
         )
-        self._send(unit, notification, self._ways(unit), [row.id for row in rows])
+        ways = self._ways(unit, frozenset(row.kind for row in rows))
+        self._send(unit, notification, ways, [row.id for row in rows])
 
-    def _ways(self, unit: UnitOfWork) -> list[str]:
-        rows = store.notifiers(unit.connection, used=True)
-        devices = [Device(row.id, row.mobile, row.looked_at) for row in rows if row.device_id is not None]
-        return [*devices_for(unit.now, devices), *(row.id for row in rows if row.device_id is None)]
+    def _ways(self, unit: UnitOfWork, kinds: frozenset[str]) -> tuple[str, ...]:
+        ways = [_way(row) for row in store.notifiers(unit.connection, used=True)]
+        return ways_for(unit.now, kinds, ways, self._here(unit.now))
 
     def _send(self, unit: UnitOfWork, notification: Notification, ways: Iterable[str], items: list[str]) -> None:
         store.add_notification(unit, notification.id, notification.about, notification.model_dump(mode="json"), items)
@@ -193,7 +197,8 @@ class Attention:
             self._settle(delivery.id, "failed", sentence)
         except NotDelivered as error:
             if not error.again or delivery.tries + 1 >= TRIES:
-                return self._settle(delivery.id, "failed", error.sentence)
+                self._settle(delivery.id, "failed", error.sentence)
+                return self._switch_off(way.id, error.sentence)
             rest = min(LONGEST_REST, max(error.after, 5.0 * 2**delivery.tries))
             sentence = error.sentence
             self._database.write(
@@ -203,6 +208,21 @@ class Attention:
             self._settle(delivery.id, "failed", error.sentence)
         else:
             self._settle(delivery.id, "sent")
+            if way.failing_since is not None:
+                self._database.write(lambda unit: store.arrived(unit, way.id))
+
+    def _switch_off(self, way: str, sentence: str) -> None:
+        """Where nothing has arrived for days, nothing is sent any more."""
+
+        def act(unit: UnitOfWork) -> None:
+            if unit.now - store.failed(unit, way) > OFF_AFTER:
+                store.gone(
+                    unit,
+                    way,
+                    f"Nothing has arrived there for {OFF_AFTER.days} days, so it was switched off. {sentence}",
+                )
+
+        self._database.write(act)
 
     def _not_delivered(self, ident: str, error: Exception) -> None:
         self._settle(ident, "failed", f"It could not be sent: {error}")
@@ -222,6 +242,23 @@ class Attention:
         ident = hashlib.sha256(f"{device_id}/{given.endpoint}".encode()).hexdigest()[:32]
         self._database.write(lambda unit: store.subscribe(unit, ident, device_id, device_name, target, given.mobile))
         return ident
+
+    def add(self, given: AddNotifier) -> AddedNotifier:
+        """Another way to be told. Raises BadTarget, BadAddress, PrivateAddress, BadInput."""
+        if (given.hours_from is None) != (given.hours_until is None):
+            raise BadInput(what="Hours need a beginning and an end, or neither.")
+        notifier = self._notifier(given.kind)
+        target = notifier.complete({"address": given.address})
+        notifier.check(target)
+        ident = uuid.uuid4().hex
+        hours = (
+            [given.hours_from.isoformat(), given.hours_until.isoformat()]
+            if given.hours_from and given.hours_until
+            else None
+        )
+        values = {"kind": given.kind, "name": given.name, "target": target, "kinds": given.kinds, "hours": hours}
+        self._database.write(lambda unit: store.add_notifier(unit, ident, **values))
+        return AddedNotifier(id=ident, secret=target.get("secret", ""))
 
     def remove(self, unit: UnitOfWork, ident: str) -> None:
         if not store.remove_notifier(unit, ident):
@@ -256,6 +293,8 @@ class Attention:
                     name=row.name,
                     this=row.device_id == device_id,
                     mobile=row.mobile,
+                    kinds=row.kinds,
+                    hours=row.hours,
                     gone=row.gone,
                     created_at=row.created_at,
                 )
@@ -284,6 +323,17 @@ def _waiting(row: Row, wanted: PreferencesBody) -> Waiting:
         or (row.project_id is not None and row.project_id in wanted.muted_projects)
     )
     return Waiting(row.id, row.kind, row.opened_at, row.snoozed_at is not None, muted, row.told_at, bool(row.reminded))
+
+
+def _way(row: Row) -> Way:
+    return Way(
+        row.id,
+        row.device_id is not None,
+        row.mobile,
+        row.looked_at,
+        None if row.kinds is None else frozenset(row.kinds),
+        None if row.hours is None else (time.fromisoformat(row.hours[0]), time.fromisoformat(row.hours[1])),
+    )
 
 
 def _quiet(wanted: PreferencesBody) -> Any:

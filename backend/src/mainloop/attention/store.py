@@ -107,12 +107,28 @@ def subscribe(unit: UnitOfWork, ident: str, device_id: str, name: str, target: d
     unit.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
+def add_notifier(unit: UnitOfWork, ident: str, **values: Any) -> None:
+    unit.execute(t.notifier.insert().values(id=ident, created_at=unit.now, **values))
+
+
 def remove_notifier(unit: UnitOfWork, ident: str) -> bool:
     return unit.execute(sa.delete(t.notifier).where(t.notifier.c.id == ident)).rowcount > 0
 
 
 def gone(unit: UnitOfWork, ident: str, why: str) -> None:
     unit.execute(sa.update(t.notifier).where(t.notifier.c.id == ident).values(gone=why))
+
+
+def arrived(unit: UnitOfWork, ident: str) -> None:
+    mine = (t.notifier.c.id == ident, t.notifier.c.failing_since.is_not(None))
+    unit.execute(sa.update(t.notifier).where(*mine).values(failing_since=None))
+
+
+def failed(unit: UnitOfWork, ident: str) -> datetime:
+    """Nothing arrives there; since when."""
+    since = sa.func.coalesce(t.notifier.c.failing_since, unit.now)
+    mine = sa.update(t.notifier).where(t.notifier.c.id == ident).values(failing_since=since)
+    return unit.execute(mine.returning(t.notifier.c.failing_since)).scalar_one_or_none() or unit.now
 
 
 # -- notifications ---------------------------------------------------------------------------------------------------

@@ -528,7 +528,11 @@ notifier = sa.Table(
     sa.Column("name", Words(128), nullable=False),
     sa.Column("target", JSON, nullable=False),
     sa.Column("mobile", sa.Boolean, nullable=False, server_default=sa.false()),
-    # Why it is not used any more.
+    # Kinds of items it is for, and hours of the day from and until; NULL: all.
+    sa.Column("kinds", JSON),
+    sa.Column("hours", JSON),
+    # Since when nothing has arrived there, and why it is not used any more.
+    sa.Column("failing_since", Instant),
     sa.Column("gone", Words, nullable=False, server_default=""),
     sa.Column("created_at", Instant, nullable=False),
 )

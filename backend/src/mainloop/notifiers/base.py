@@ -76,6 +76,10 @@ class Notification(_Data):
 class Notifier(Protocol):
     """Made with a `Setup`."""
 
+    def complete(self, target: Target) -> dict[str, str]:
+        """What is kept of what the person gave: with a secret of ours where there is one."""
+        ...
+
     def check(self, target: Target) -> None:
         """Raises BadTarget, BadAddress or PrivateAddress where nothing can be sent to it."""
         ...

@@ -211,6 +211,10 @@ export class Api {
     await dataOf(this.#client.PUT('/api/attention/subscription', { body: subscription }));
   }
 
+  addNotifier(way: Schemas['AddNotifier']): Promise<Schemas['AddedNotifier']> {
+    return dataOf(this.#client.POST('/api/attention/notifiers', { body: way }));
+  }
+
   async testNotifier(id: string): Promise<string> {
     const params = { path: { notifier_id: id } };
     const path = '/api/attention/notifiers/{notifier_id}/test';
