@@ -58,6 +58,7 @@ from mainloop.permissions.routes import router as permissions_routes
 from mainloop.permissions.standing import StandingPermissions
 from mainloop.projects.routes import router as projects_routes
 from mainloop.projects.service import Projects
+from mainloop.runs import attachments
 from mainloop.runs import phases as run_phases
 from mainloop.runs.registry import Registry
 from mainloop.runs.routes import router as runner_routes
@@ -143,6 +144,7 @@ class Parts:
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces, self.kept_turns)
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
+        self.janitor.every_hour(attachments.forget_unsent)
         self.janitor.after_events(moves.look_for_slots)
         self.janitor.after_events(self.spending.look)
         self.janitor.after_events(self.attention.look)

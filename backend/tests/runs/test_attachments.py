@@ -1,15 +1,21 @@
 """Files that the person gives with a message: kept once, named plainly, handed to no other thread's runner."""
 
 import hashlib
+import time
 import zlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from mainloop.backup import export_home, import_home
+from mainloop.db import tables as t
 from mainloop.db.engine import make_engine
+from mainloop.durable.janitor import TIDY_EVERY
+from mainloop.events.unit import UnitOfWork
 from mainloop.runs.attachments import find, plain_name, type_of
 from mainloop.settings import Settings
 from mainloop.testing.inprocess import InProcessServer
@@ -184,3 +190,24 @@ def test_the_main_agent_hands_a_file_on_by_its_name(server: InProcessServer) -> 
     path = f"/runner/v1/messages/{message.id}/attachments/{new}"
     assert runner.http.get(path).content == b"the new plan"
     assert not desk.request("message_session", id=session["id"], text="again", files=["plan.txt"]).is_error
+
+
+@pytest.mark.spec("writing-16")
+def test_a_file_that_was_never_sent_is_forgotten_after_a_month(server: InProcessServer) -> None:
+    sent, unsent, again = (kept(server, data)["id"] for data in (PNG, b"never sent", b"given again"))
+    assert say(server, "message-1", "see", (sent, "a.png")).status_code == 201
+    young = kept(server, b"of today")["id"]
+    of_then = sa.update(t.attachment).where(t.attachment.c.id != young)
+
+    def age(unit: UnitOfWork) -> None:
+        unit.execute(of_then.values(created_at=unit.now - timedelta(days=31)))
+
+    server.parts.database.write(age)
+    kept(server, b"given again")
+    server.parts.janitor.beat(time.monotonic() + 2 * TIDY_EVERY)
+
+    found = {ident: server.person.http.get(f"/api/attachments/{ident}").status_code for ident in (sent, young, again)}
+    assert found == {sent: 200, young: 200, again: 200}
+    assert server.person.http.get(f"/api/attachments/{unsent}").json()["code"] == "unknown_attachment"
+    refused = say(server, "message-2", "see", (unsent, "b.txt"))
+    assert refused.json()["code"] == "unknown_attachment"

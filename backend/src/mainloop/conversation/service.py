@@ -130,7 +130,7 @@ class Conversation:
         """Accept a message; answers it and whether it is new. Raises UnknownThread, UnknownAttachment and what
         `mailbox.post` raises."""
         runs_store.lock(unit, thread_id)
-        files = attachments.named(unit.connection, [(file.id, file.name) for file in given.attachments])
+        files = attachments.named(unit, [(file.id, file.name) for file in given.attachments])
         letter = mailbox.Letter(given.id, given.text, given.mode, attachments=tuple(files))
         body, new = mailbox.post(unit, thread_id, letter)
         if new:

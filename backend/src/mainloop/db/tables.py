@@ -108,6 +108,7 @@ attachment = sa.Table(
     sa.Column("type", Words(64), nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    # When it was given last, or named by a message.
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from mainloop.durable import store
 from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
 from mainloop.events.log import latest_cursor
-from mainloop.events.unit import Act, Database, Look, now
+from mainloop.events.unit import Act, Database, Look, UnitOfWork, now
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Janitor:
         self._several = database.engine.dialect.name == "postgresql"
         self._looks: list[Look] = []
         self._after_events: list[Look] = []
+        self._tidies: list[Callable[[UnitOfWork], None]] = []
         self._cursor = self._quiet_beats = 0
         self.awake = Awake()
         self._suspects: set[str] = set()
@@ -55,6 +56,10 @@ class Janitor:
         Now and then it is run all the same, for what changes by the clock alone.
         """
         self._after_events.append(look)
+
+    def every_hour(self, tidy: Callable[[UnitOfWork], None]) -> None:
+        """Run `tidy` about once an hour, in every server: each time in a transaction of its own."""
+        self._tidies.append(tidy)
 
     async def run(self) -> None:
         """Beat for as long as the server lives. Only this outermost loop catches everything."""
@@ -111,7 +116,7 @@ class Janitor:
         self._suspects = pending
 
     def _tidy(self) -> None:
-        """Forget workflows that ended a week ago, and our phase rows with them."""
+        """Forget workflows that ended a week ago, and our phase rows with them; and what features have to forget."""
         before = now() - KEEP
         while True:
             old = DBOS.list_workflows(
@@ -121,3 +126,5 @@ class Janitor:
                 break
             DBOS.delete_workflows([w.workflow_id for w in old])
         self._database.write(lambda unit: store.forget_done(unit, before))
+        for tidy in self._tidies:
+            self._database.write(tidy)

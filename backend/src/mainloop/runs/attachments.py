@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from mainloop_models.events import Attachment
 
 LARGEST: Final = 10 * 1024 * 1024
 MOST: Final = 10
+# A file that no message names after so long is forgotten. The draft that holds it is in somebody's browser.
+UNSENT_KEPT: Final = timedelta(days=30)
 # Bytes: a folder takes names of 255.
 LONGEST_NAME: Final = 200
 # Control characters, and those that turn the direction of a text, so that a name seems to end otherwise than it does.
@@ -61,11 +64,26 @@ def keep(unit: UnitOfWork, data: bytes) -> Attachment:
         raise AttachmentTooLarge(limit=LARGEST // (1024 * 1024))
     kept = Attachment(id=hashlib.sha256(data).hexdigest(), name="", type=type_of(data), size=len(data))
     values = {"id": kept.id, "type": kept.type, "size": kept.size, "data": data, "created_at": unit.now}
-    unit.execute(upsert(unit.connection, t.attachment).values(values).on_conflict_do_nothing())
+    wish = upsert(unit.connection, t.attachment).values(values)
+    # Given again it counts from now.
+    unit.execute(wish.on_conflict_do_update(index_elements=["id"], set_={"created_at": unit.now}))
     return kept
 
 
-def named(connection: sa.Connection, given: list[tuple[str, str]]) -> list[Attachment]:
+def forget_unsent(unit: UnitOfWork) -> None:
+    """Files that were given a month ago and that no message names are gone."""
+    old = t.attachment.c.created_at < unit.now - UNSENT_KEPT
+    found = set(unit.connection.scalars(sa.select(t.attachment.c.id).where(old)))
+    if not found:
+        return
+    given = unit.connection.scalars(sa.select(t.message.c.attachments).where(t.message.c.attachments.is_not(None)))
+    unsent = found - {attachment["id"] for attachments in given for attachment in attachments or ()}
+    # Given again or named meanwhile it is young, or its row is held until it is.
+    for ident in unsent:
+        unit.execute(sa.delete(t.attachment).where(t.attachment.c.id == ident, old))
+
+
+def named(unit: UnitOfWork, given: list[tuple[str, str]]) -> list[Attachment]:
     """What was kept before, under the names that a message gives them. Raises UnknownAttachment, BadInput."""
     if len(given) > MOST:
         raise BadInput(
@@ -73,7 +91,9 @@ def named(connection: sa.Connection, given: list[tuple[str, str]]) -> list[Attac
         )
     columns = (t.attachment.c.id, t.attachment.c.type, t.attachment.c.size)
     ids = {ident for ident, _ in given}
-    rows = {row.id: row for row in connection.execute(sa.select(*columns).where(t.attachment.c.id.in_(ids)))}
+    # Nobody forgets it meanwhile.
+    unit.execute(sa.update(t.attachment).where(t.attachment.c.id.in_(ids)).values(created_at=unit.now))
+    rows = {row.id: row for row in unit.connection.execute(sa.select(*columns).where(t.attachment.c.id.in_(ids)))}
     for ident in ids - rows.keys():
         raise UnknownAttachment(id=ident[:80])
     return [
