@@ -183,3 +183,124 @@ test('a change is looked at by another session, and merged by hand though its te
   const mirror = `${server().home}/mirrors/${project}.git`;
   expect(git('--git-dir', mirror, 'log', '-1', '--format=%s', 'refs/heads/main')).toBe('Add dates');
 });
+
+const PRICES = (more: string) => `PRICES = {'apple': 1, 'bread': 2${more}}\n`;
+const TESTS = `import unittest
+from prices import PRICES
+
+
+class Prices(unittest.TestCase):
+    def test_nothing_is_given_away(self):
+        for name, price in PRICES.items():
+            self.assertGreater(price, 0, f"{name} costs {price}")
+`;
+
+test.describe('the whole life of two changes, with the real agent', () => {
+  const claude = useServer({ agent: 'claude', settings: { MAINLOOP_COMMANDS: 'allow' } });
+  const write = (more: string, message: string) =>
+    `cat > prices.py <<'END'\n${PRICES(more)}END\ngit commit -qam "${message}"`;
+
+  // spec: changes-60, changes-61, changes-62, changes-66
+  test('red tests, comments, a conflict, a merge', { tag: '@long' }, async ({ visit }) => {
+    const shop = `${folder}/tested`;
+    git('init', '-q', '-b', 'main', shop);
+    writeFileSync(`${shop}/prices.py`, PRICES(''));
+    writeFileSync(`${shop}/test_prices.py`, TESTS);
+    writeFileSync(`${shop}/.gitignore`, '__pycache__\n');
+    git('-C', shop, 'add', '.');
+    git('-C', shop, 'commit', '-q', '-m', 'Begin');
+    const { id: project } = await claude().api<{ id: string }>('POST', '/api/projects', {
+      source: shop,
+    });
+    await claude().api('PATCH', `/api/projects/${project}`, {
+      settings: { test: 'python3 -m unittest -v' },
+    });
+    const mirror = `${claude().home}/mirrors/${project}.git`;
+    const pears = crypto.randomUUID();
+    const plums = crypto.randomUUID();
+    const begun = `begun-${plums}`;
+    // What nobody writes to an agent but mainloop, and the person on the page.
+    await claude().model.rules(
+      {
+        match: 'did not end well[\\s\\S]*pear costs -3',
+        steps: [bash(write(`, 'pear': 3`, 'Pears cost something')), { text: 'Mended.' }],
+      },
+      {
+        match: 'They are 4 now',
+        steps: [bash(write(`, 'pear': 4`, 'Pears cost 4')), { text: 'They cost 4.' }],
+      },
+      {
+        match: "can't be merged into main",
+        steps: [
+          bash(
+            `git merge -q {{find:git merge ([0-9a-f]{40})}}; ${write(`, 'pear': 4, 'plum': 5`, 'Pears and plums')}`,
+          ),
+          { text: 'Both are sold.' },
+        ],
+      },
+    );
+    const start = (id: string, title: string, prompt: string) =>
+      claude().api('POST', '/api/sessions', { id, title, prompt, project });
+    // Both begin at the same commit, and change the same line.
+    await start(
+      plums,
+      'Sell plums',
+      script({ gate: begun, ...bash(write(`, 'plum': 5`, 'Sell plums')) }, { text: 'Plums.' }),
+    );
+    await start(
+      pears,
+      'Sell pears',
+      script(bash(write(`, 'pear': -3`, 'Sell pears')), { text: 'Pears.' }),
+    );
+    const page = await visit(claude(), { path: `/s/${pears}?tab=changes` });
+    const bar = page.getByRole('region', { name: 'What it proposes' });
+    const waits = bar.locator('[data-waits]');
+    const check = bar.getByRole('button', { name: /show what they put out$/ });
+
+    // Red, told to its agent, which mends it; then green.
+    await expect(page.locator('[data-lines]')).toContainText(`'pear': 3`);
+    await expect(check).toHaveAccessibleName(/^tests pass/);
+    await expect(waits).toHaveText('It waits for your approval.');
+    const runs = await claude().api<{ checks: { state: string; commit: string }[] }>(
+      'GET',
+      `/api/sessions/${pears}/change`,
+    );
+    expect(runs.checks.map(({ state }) => state)).toContain('passed');
+    await check.click();
+    const log = page.getByRole('dialog', { name: /^Tests of / });
+    await expect(log.getByRole('region')).toContainText('test_nothing_is_given_away');
+    await log.getByRole('button', { name: 'Close' }).click();
+
+    // Sent back with a comment at its line; its agent goes on, and it is tested again.
+    const line = page.locator('[data-lines] .add').filter({ hasText: 'pear' });
+    await line.locator('.no').click();
+    await page.locator('[data-comment=writing] textarea').fill('They are 4 now.');
+    await page.getByRole('button', { name: 'Add to review' }).click();
+    await bar.getByRole('button', { name: /^Send back with 1 comment/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Send back' }).click();
+    await expect(page.locator('[data-lines]')).toContainText(`'pear': 4`);
+    await expect(waits).toHaveText('It waits for your approval.');
+    await approve(bar, /^Approve and merge/);
+    await expect(waits).toContainText(/^Merged into main as/);
+
+    // The other one meets what was merged: a conflict, which its agent solves, tested again.
+    await claude().model.open(begun);
+    await page.goto(`${claude().url}/`);
+    const proposed = page.locator(`[data-session="${plums}"] a[data-change-line]`).first();
+    await expect(proposed).toContainText('tests pass');
+    await proposed.click();
+    await expect(page.locator('[data-lines]')).toContainText(`'pear': 4, 'plum': 5`);
+    await expect(waits).toHaveText('It waits for your approval.');
+    await approve(bar, /^Approve and merge/);
+    await expect(waits).toContainText(/^Merged into main as/);
+    const heard = (await claude().model.heard()).map(({ user }) => user);
+    expect(heard.some((user) => user.includes('it conflicts in prices.py'))).toBe(true);
+    expect(git('--git-dir', mirror, 'show', 'refs/heads/main:prices.py')).toBe(
+      PRICES(`, 'pear': 4, 'plum': 5`).trim(),
+    );
+    expect(git('--git-dir', mirror, 'log', '--format=%s', 'refs/heads/main')).toBe(
+      'Sell plums\nSell pears\nBegin',
+    );
+    expect(git('-C', shop, 'log', '--format=%s')).toBe('Begin');
+  });
+});
