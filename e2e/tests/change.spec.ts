@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { examine } from '../src/examine.ts';
-import { script } from '../src/model.ts';
+import { call, script, type Step } from '../src/model.ts';
 import { git } from '../src/repository.ts';
 import { bash } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
@@ -21,12 +21,16 @@ test.beforeAll(() => {
 
 test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const writes = (text: string, message: string) =>
-  script(bash(`echo "${text}" >> prices.txt && git add . && git commit -qm "${message}"`), {
-    text: `${message}: done.`,
-  });
+const writes = (text: string, message: string, ...before: Step[]) =>
+  script(
+    ...before,
+    bash(`echo "${text}" >> prices.txt && git add . && git commit -qm "${message}"`),
+    {
+      text: `${message}: done.`,
+    },
+  );
 
-// spec: changes-60, changes-61, changes-62, changes-64
+// spec: changes-60, changes-61, changes-62, changes-64, changes-67
 test(
   'a change is reviewed, sent back, approved and merged on the page',
   { tag: '@both' },
@@ -83,14 +87,19 @@ test(
     expect(new Set(told.map(({ body }) => body.id)).size).toBe(1);
     expect(told[0]?.body.text).toContain('`prices.txt`, line 3**');
 
-    // It comes again, and is approved: merged by itself, as the project wants it.
+    const name = /\(comment (\w+)\)/.exec(told[0]?.body.text ?? '')?.[1] ?? '';
+
+    // It comes again with a reply at the line, and is approved: merged by itself, as the project wants it.
     await server().api('POST', `/api/threads/${id}/messages`, {
       id: crypto.randomUUID(),
-      text: writes('cheese 4', 'Mend the price'),
+      text: writes('cheese 4', 'Mend the price', {
+        tools: [call('mcp__mainloop__reply', { comment: name, text: 'It **is** 4 now.' })],
+      }),
       mode: 'queue',
     });
     await expect(bar.locator('[data-waits]')).toHaveText('It waits for your approval.');
     await expect(page.locator('[data-lines]')).toContainText('cheese 4');
+    await expect(page.locator('[data-comment=sent] [data-reply]')).toContainText('It is 4 now.');
     if (isPhone(page)) {
       // One tap in the list.
       await page.goto(`${server().url}/sessions`);
@@ -200,7 +209,7 @@ test.describe('the whole life of two changes, with the real agent', () => {
   const write = (more: string, message: string) =>
     `cat > prices.py <<'END'\n${PRICES(more)}END\ngit commit -qam "${message}"`;
 
-  // spec: changes-60, changes-61, changes-62, changes-66
+  // spec: changes-60, changes-61, changes-62, changes-66, changes-67
   test('red tests, comments, a conflict, a merge', { tag: '@long' }, async ({ visit }) => {
     const shop = `${folder}/tested`;
     git('init', '-q', '-b', 'main', shop);
@@ -227,7 +236,18 @@ test.describe('the whole life of two changes, with the real agent', () => {
       },
       {
         match: 'They are 4 now',
-        steps: [bash(write(`, 'pear': 4`, 'Pears cost 4')), { text: 'They cost 4.' }],
+        steps: [
+          {
+            tools: [
+              call('mcp__mainloop__reply', {
+                comment: '{{find:\\(comment ([a-z0-9]+)\\)}}',
+                text: 'So they **are**.',
+              }),
+            ],
+          },
+          bash(write(`, 'pear': 4`, 'Pears cost 4')),
+          { text: 'They cost 4.' },
+        ],
       },
       {
         match: "can't be merged into main",
@@ -279,6 +299,8 @@ test.describe('the whole life of two changes, with the real agent', () => {
     await bar.getByRole('button', { name: /^Send back with 1 comment/ }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Send back' }).click();
     await expect(page.locator('[data-lines]')).toContainText(`'pear': 4`);
+    const reply = page.locator('[data-comment=sent] [data-reply]');
+    await expect(reply).toContainText('So they are.');
     await expect(waits).toHaveText('It waits for your approval.');
     await approve(bar, /^Approve and merge/);
     await expect(waits).toContainText(/^Merged into main as/);

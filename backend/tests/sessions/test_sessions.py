@@ -54,7 +54,7 @@ def test_a_session_goes_from_starting_to_working_to_idle_and_every_change_is_an_
     welcome = runner.hello()
     assert (welcome.role, welcome.agent, welcome.resume) == ("session", "scripted", False)
     assert "look-around" in welcome.prompt
-    assert [t.name for t in welcome.tools] == ["ask", "form", "report", "spawn_session"]
+    assert [t.name for t in welcome.tools] == ["ask", "form", "reply", "report", "spawn_session"]
     assert runner.take().text == "Look around the repository"
     runner.begin()
     assert state(server) == ("working", "")
@@ -199,6 +199,19 @@ def test_the_last_text_is_the_result_where_nothing_was_reported_and_each_turn_ha
         (1, "First answer.", "text"),
         (2, "Second answer.", "text"),
     ]
+
+
+@pytest.mark.spec("changes-67")
+def test_an_agent_answers_only_a_comment_that_was_made(server: InProcessServer) -> None:
+    runner = working(server)
+    runner.end(text="Done.")
+    server.person.say("**a.py, line 3** (comment k3x9a)\n\nWhy?", "session-1")
+    runner.begin()
+    assert not runner.request("reply", comment="k3x9a", text="Because.").is_error
+    for name in ("k3x9", "other"):
+        told = runner.request("reply", comment=name, text="Because.")
+        assert told.is_error
+        assert f"Nobody made a comment {name}." in told.text
 
 
 def test_what_was_reported_is_delivered_however_the_turn_ends(server: InProcessServer) -> None:

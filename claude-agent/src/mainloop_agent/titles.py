@@ -62,6 +62,8 @@ def _words(tool: str, given: Mapping[str, object], workspace: str) -> str:
             return f"look at session {text('id')}"
         case "control_session":
             return f"{text('action')} session {text('id')}"
+        case "reply":
+            return f"answer a comment: {text('text')}"
         case "report":
             return "report the result"
         case _:

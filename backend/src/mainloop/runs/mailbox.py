@@ -211,6 +211,12 @@ def first_of_turn(connection: sa.Connection, thread_id: str, turn: int) -> str |
     return connection.execute(sa.select(t.message.c.id).where(*mine).order_by(t.message.c.place).limit(1)).scalar()
 
 
+def was_said(connection: sa.Connection, thread_id: str, words: str) -> bool:
+    """Whether a message of the thread has these words."""
+    mine = (t.message.c.thread_id == thread_id, t.message.c.text.contains(words, autoescape=True))
+    return connection.execute(sa.select(t.message.c.id).where(*mine).limit(1)).first() is not None
+
+
 def turns_of(connection: sa.Connection, thread_id: str, turns: Sequence[int]) -> dict[int, str]:
     """How the first message of some turns begins."""
     mine = (t.message.c.thread_id == thread_id, t.message.c.turn.in_(turns))

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
 from mainloop.db.engine import Row
+from mainloop.errors import BadInput
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
 from mainloop.projects import store as projects_store
@@ -43,6 +44,18 @@ FORM: Final = (
     "a flat JSON Schema object whose properties are string (with format email, uri, date or date-time), number, integer, "
     "boolean, enum, or an array of an enum. Never ask for passwords or keys. Your work goes on right here with the values."
 )
+
+
+REPLY: Final = (
+    "Answer a comment of the person on your change, at the line it stands at. `comment` is the name that stands beside it "
+    "in their message. Say what you did about it or why not, in a few sentences; what the whole came to belongs in your "
+    "report."
+)
+
+
+class ReplyArguments(BaseModel):
+    comment: str = Field(pattern=r"^[A-Za-z0-9-]{1,40}$", description="the name of the comment, such as k3x9a")
+    text: str = Field(min_length=1, max_length=20_000)
 
 
 class ReportArguments(BaseModel):
@@ -88,6 +101,7 @@ class Progress:
         registry.set_up = self._set_up_command
         registry.on(r.WorkspaceSetUp, self._set_up)
         registry.tool("report", REPORT, ReportArguments, self._report, roles={"session"})
+        registry.tool("reply", REPLY, ReplyArguments, self._reply, roles={"session"})
         registry.ask_tool("ask", ASK, AskArguments, roles={"session"})
         registry.ask_tool("form", FORM, FormArguments, roles={"session"})
         registry.on(r.TurnStarted, self._turn_started)
@@ -133,6 +147,12 @@ class Progress:
     def _report(self, unit: UnitOfWork, call: Call, given: ReportArguments) -> str:
         store.add_report(unit, call.thread_id, call.turn, mailbox.clean(given.text), given.outcome)
         return "Reported. It reaches the person and the main thread when this turn ends."
+
+    def _reply(self, unit: UnitOfWork, call: Call, given: ReplyArguments) -> str:
+        # The call itself is what the page shows at the line.
+        if not mailbox.was_said(unit.connection, call.thread_id, f"(comment {given.comment})"):
+            raise BadInput(what=f"Nobody made a comment {given.comment}. Its name stands beside it in the message.")
+        return "It stands at that line now."
 
     def _turn_ended(self, unit: UnitOfWork, said: Said, body: r.TurnEnded) -> None:
         if said.thread.role != "session":

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { merged, messageOf, nameOf, placeOf, type LineComment } from './comments';
+import { merged, messageOf, nameOf, placeOf, repliesOf, type LineComment } from './comments';
 import { partsOf } from './rows';
 
 const comment = (more: Partial<LineComment>): LineComment => ({
@@ -64,13 +64,13 @@ it('comments are one message with exact places, whatever signs are in them', () 
   expect(text).toBe(
     [
       '4 comments on your change:',
-      '**``a`b‹U+000A›.py``, line 1**',
+      '**``a`b‹U+000A›.py``, line 1** (comment n)',
       'Odd name.',
-      '**`src/a.py`, line 4 as it was before your change (you have changed this line since)**\n```\ngone\n```',
+      '**`src/a.py`, line 4 as it was before your change (you have changed this line since)** (comment n)\n```\ngone\n```',
       'Keep it.',
-      '**`src/a.py`, line 46**\n````\n    x = `a` + ```b```\n````',
+      '**`src/a.py`, line 46** (comment n)\n````\n    x = `a` + ```b```\n````',
       'Say why.',
-      '**`z.md`**',
+      '**`z.md`** (comment n)',
       'Is this file needed?',
     ].join('\n\n'),
   );
@@ -105,4 +105,18 @@ describe('comments of two pages', () => {
     expect(nameOf([a])).not.toBe(name);
     expect(nameOf([a, { ...b, text: 'Else' }])).not.toBe(name);
   });
+});
+
+// spec: changes-67
+it('has what its agent has said to it, also where that is not here any more', () => {
+  const call = (comment: string, text: string, status: 'ok' | 'error' = 'ok') => ({
+    tool: 'reply',
+    status,
+    input: { comment, text },
+  });
+  const one = comment({ id: '1700000000000-abcdefghij' });
+  const calls = [call('fghij', 'Yes.'), call('other', 'No.'), call('fghij', 'Lost.', 'error')];
+  expect(repliesOf(one, calls)).toEqual(['Yes.']);
+  expect(repliesOf({ ...one, replies: ['Yes.'] }, [])).toEqual(['Yes.']);
+  expect(messageOf([one])).toContain('(comment fghij)');
 });

@@ -1,4 +1,5 @@
 /** Comments on lines: where they stand now, and as a message to the agent. */
+import type { ToolCallBody } from '$lib/live/types';
 import { seen, type Line, type Part } from './rows';
 
 export interface LineComment {
@@ -15,6 +16,8 @@ export interface LineComment {
   state: 'writing' | 'kept' | 'sent';
   /** The line is not there any more. */
   outdated: boolean;
+  /** What its agent has said to it. */
+  replies?: string[];
 }
 
 /** Comments as they stand here, with what another page has made of them meanwhile: `before` became `now`. */
@@ -77,6 +80,26 @@ export function placeOf(comment: LineComment, parts: readonly Part[]): Place {
   return folded ? 'folded' : 'outdated';
 }
 
+/** How a comment is called in the message to its agent. */
+export function markOf({ id }: Pick<LineComment, 'id'>): string {
+  return id.slice(-5);
+}
+
+/** What an agent has said to a comment, by its calls of tools; what was seen of it before where they are not here. */
+export function repliesOf(
+  comment: LineComment,
+  calls: readonly Pick<ToolCallBody, 'tool' | 'status' | 'input'>[],
+): string[] {
+  const mark = markOf(comment);
+  const found = calls.flatMap(({ tool, status, input }) =>
+    tool === 'reply' && status === 'ok' && input?.['comment'] === mark
+      ? [String(input['text'])]
+      : [],
+  );
+  const before = comment.replies ?? [];
+  return found.length >= before.length ? found : before;
+}
+
 /** One message with all comments and their exact places. */
 export function messageOf(comments: readonly LineComment[]): string {
   const inOrder = [...comments].sort(
@@ -84,7 +107,7 @@ export function messageOf(comments: readonly LineComment[]): string {
   );
   const told = inOrder.map((comment) => {
     const quote = comment.line && comment.quote.trim() ? `\n${fenced(comment.quote)}` : '';
-    return `**${where(comment)}**${quote}\n\n${comment.text.trim()}`;
+    return `**${where(comment)}** (comment ${markOf(comment)})${quote}\n\n${comment.text.trim()}`;
   });
   const many = comments.length === 1 ? 'A comment' : `${comments.length} comments`;
   return `${many} on your change:\n\n${told.join('\n\n')}`;

@@ -86,7 +86,7 @@ export class Review {
 
   change(
     id: string,
-    change: Partial<Pick<LineComment, 'text' | 'state' | 'line' | 'outdated'>>,
+    change: Partial<Pick<LineComment, 'text' | 'state' | 'line' | 'outdated' | 'replies'>>,
   ): void {
     this.#keep(
       this.#comments.map((comment) => (comment.id === id ? { ...comment, ...change } : comment)),
