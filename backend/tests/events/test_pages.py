@@ -11,7 +11,8 @@ from mainloop.events.unit import UnitOfWork
 from mainloop.runs import store
 from mainloop.testing.crowd import busy
 from mainloop.testing.inprocess import InProcessServer, NewServer
-from mainloop_models.events import RunBody
+from mainloop_models import runner as r
+from mainloop_models.events import RunBody, TodoEntry
 
 
 @pytest.fixture
@@ -63,6 +64,41 @@ def test_a_page_lies_around_an_event(ten: InProcessServer) -> None:
     assert numbers(ten, around=10**15, limit=4) == [8, 9, 10]
     assert numbers(ten, around=5, limit=1) == [5]
     assert ten.person.get("/api/threads/ten/events", around=5, limit=3)["newest"] == 10
+
+
+@pytest.mark.spec("length-16")
+def test_a_page_brings_the_newest_form_of_what_ends_behind_it(server: InProcessServer) -> None:
+    server.person.post("/api/threads/main/messages", {"id": "message-1", "text": "look", "mode": "queue"})
+    runner = server.runner()
+    runner.hello()
+    turn = runner.begin()
+    runner.say(
+        r.ToolCalled(id="slow", turn=turn, tool="Bash", title="run make", input={}),
+        r.Todo(turn=turn, entries=[TodoEntry(text="build", status="in_progress")]),
+    )
+    item = runner.ask_question("Which way?")
+    for n in range(5):
+        runner.reply(f"Meanwhile {n}.")
+    runner.say(
+        r.ToolEnded(id="slow", turn=turn, status="ok", output="built"),
+        r.Todo(turn=turn, entries=[TodoEntry(text="build", status="completed")]),
+    )
+    runner.end(text="Meanwhile 4.")
+
+    events = server.person.events("main")
+    edge = next(e["seq"] for e in events if e["kind"] == "item")
+    page = server.person.get("/api/threads/main/events", before=edge + 1)
+    later = {(e["kind"], e["body"].get("id") or e["body"]["turn"]): e for e in page["later"]}
+    assert set(later) == {("tool_call", "slow"), ("todo", turn), ("item", item)}
+    assert later["tool_call", "slow"]["body"]["output"] == "built"
+    assert later["todo", turn]["body"]["entries"][0]["status"] == "completed"
+    assert later["item", item]["body"]["state"] == "closed"
+    newest = {e["seq"]: e for e in events}
+    assert all(newest[e["seq"]] == e for e in page["later"])
+    # Where the end is in the page nothing lies behind it.
+    assert server.person.get("/api/threads/main/events")["later"] == []
+    before = next(e["seq"] for e in events if e["kind"] == "tool_call")
+    assert server.person.get("/api/threads/main/events", before=before)["later"] == []
 
 
 @pytest.mark.spec("length-1")

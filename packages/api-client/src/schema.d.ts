@@ -3422,6 +3422,8 @@ export interface components {
         Page: {
             /** Events */
             events: components["schemas"]["Event"][];
+            /** Later */
+            later: components["schemas"]["Event"][];
             /** More */
             more: boolean;
             /** Newest */

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from mainloop.access.service import CurrentDevice, guest
 from mainloop.conversation import store
+from mainloop.conversation.later import later_forms
 from mainloop.conversation.presence import Presence
 from mainloop.conversation.schemas import (
     ChangeMessage,
@@ -103,8 +105,14 @@ def list_events(
 ) -> Response:
     """A page of one thread, oldest first; where nothing says which, the newest."""
     window = log.Window(after=after, before=before, around=around, at=at)
-    events, more, newest = database.read(lambda c: log.page(c, thread_id, window, limit=limit))
-    body = f'{{"events":[{",".join(events)}],"more":{str(more).lower()},"newest":{newest}}}'
+
+    def look(connection: sa.Connection) -> str:
+        events, more, newest = log.page(connection, thread_id, window, limit=limit)
+        later = later_forms(connection, thread_id, events, newest)
+        told = f'"more":{str(more).lower()},"newest":{newest}'
+        return f'{{"events":[{",".join(events)}],"later":[{",".join(later)}],{told}}}'
+
+    body = database.read(look)
     return Response(body, media_type="application/json")
 
 

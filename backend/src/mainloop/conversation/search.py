@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from mainloop.conversation.terms import MOST_WORDS, Wanted, excerpt, words_of
 from mainloop.db import tables as t
 from mainloop.db.engine import upsert_in
-from mainloop.events.log import blob_text
+from mainloop.events.log import as_json, blob_text
 from mainloop.events.unit import Written
 from mainloop_models.base import Model
 from mainloop_models.events import KINDS, ItemBody, MessageBody, MessageStatus, NoticeBody, ResultBody
@@ -106,6 +106,17 @@ def find(
             Found(row.cursor, row.thread_id, row.seq, row.at, row.kind, _who(body), about, excerpt=shown, marks=marks)
         )
     return found
+
+
+def newest_forms(connection: sa.Connection, thread_id: str, objects: Iterable[str], behind: int) -> list[str]:
+    """The newest event of each of these objects that lies behind an event of their thread, as JSON."""
+    said = t.said.c
+    query = (
+        sa.select(t.event)
+        .join(t.said, t.event.c.cursor == said.newest)
+        .where(said.thread_id == thread_id, said.object.in_(list(objects)), t.event.c.seq > behind)
+    )
+    return [as_json(row) for row in connection.execute(query)]
 
 
 # -- what is said ------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,8 @@ class Page(BaseModel):
     more: bool
     # The number of the thread's newest event; 0 while there is none.
     newest: int
+    # Of each open ask, running call and list of steps in it the newest event, where that lies behind the page.
+    later: list[Event]
 
 
 _columns = (t.event.c.cursor, t.event.c.thread_id, t.event.c.seq, t.event.c.kind, t.event.c.at, t.event.c.body)
@@ -133,6 +136,14 @@ def _first_at(connection: sa.Connection, thread_id: str, newest: int, moment: da
         return connection.execute(at_of, {"seq": seq}).scalar_one() >= moment
 
     return bisect_left(range(1, newest + 1), True, key=not_older) + 1
+
+
+def behind(connection: sa.Connection, thread_id: str, seq: int, far: int, kinds: Sequence[str]) -> Iterator[Row]:
+    """The events of these kinds among the `far` ones that follow one."""
+    there = (t.event.c.thread_id == thread_id, t.event.c.seq > seq, t.event.c.seq <= seq + far)
+    return iter(
+        connection.execute(sa.select(*_columns).where(*there, t.event.c.kind.in_(kinds)).order_by(t.event.c.seq))
+    )
 
 
 def history(connection: sa.Connection, thread_id: str, kind: str, ident: str) -> list[tuple[int, dict[str, Any]]]:

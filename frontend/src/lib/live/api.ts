@@ -89,11 +89,11 @@ export class Api {
   async events(
     threadId: string,
     query: { after?: number; before?: number; around?: number; at?: string; limit?: number },
-  ): Promise<{ events: Event[]; more: boolean; newest: number }> {
+  ): Promise<{ events: Event[]; more: boolean; newest: number; later: Event[] }> {
     const params = { path: { thread_id: threadId }, query };
     const page = await dataOf(this.#client.GET('/api/threads/{thread_id}/events', { params }));
     // A log's events are described once for all kinds; `kind` says which body it is.
-    return page as unknown as { events: Event[]; more: boolean; newest: number };
+    return page as unknown as Awaited<ReturnType<Api['events']>>;
   }
 
   sendMessage(threadId: string, message: Schemas['Say']): Promise<MessageBody> {

@@ -456,3 +456,22 @@ describe('the rest of the world', () => {
     expect(logOf(world, 'main').last).toBe(1);
   });
 });
+
+test('what ended behind the window stands in it as it is by now, at its place', () => {
+  const world = emptyWorld();
+  const begun = event('tool_call', { id: 'slow', status: 'running', turn: 1 }, 1);
+  const between = event('message', said('m', 'meanwhile'), 2);
+  const ended = event('tool_call', { id: 'slow', status: 'ok', output: 'built', turn: 1 }, 40);
+  const other = event('tool_call', { id: 'other', status: 'ok', turn: 1 }, 41);
+  takeWindow(world, 'main', { events: [begun, between], newest: 50, later: [ended, other] });
+  const log = logOf(world, 'main');
+  const shown = () => inOrder(log).map(({ key, place, event: { seq } }) => [key, place, seq]);
+  expect(shown()).toEqual([
+    ['tool_call:slow', 1, 40],
+    ['message:m', 2, 2],
+  ]);
+  expect(log.last).toBe(2);
+  const next = event('message', said('n', 'still meanwhile'), 3);
+  takePage(world, 'main', { events: [next], newest: 50, later: [] }, 'newer');
+  expect(shown()).toContainEqual(['tool_call:slow', 1, 40]);
+});

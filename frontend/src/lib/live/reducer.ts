@@ -71,6 +71,8 @@ export function hasOlder(log: Log): boolean {
 export interface Page {
   events: Event[];
   newest: number;
+  /** The newest form of what stands in it in an older one. */
+  later?: Event[];
 }
 
 /** So many entries of a log are held; when there are more, those farthest from the reader go. */
@@ -250,6 +252,7 @@ function add(world: World, threadId: string, log: Log, page: Page, early: Event[
     place(log, event);
     settle(world, event, changes);
   }
+  for (const event of page.later ?? []) if (log.entries.has(keyOf(event))) place(log, event);
   for (const event of early) follow(log, event);
   // What came by the stream while the page was on its way, and was not kept.
   if (log.atEnd && log.newest > log.last) log.gap = true;
