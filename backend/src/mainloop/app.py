@@ -70,10 +70,12 @@ from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.kept_turns import KeptTurns
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.moves import Moves
+from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.progress import Progress
 from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
 from mainloop.sessions.service import Sessions
+from mainloop.sessions.turn_routes import overlaps_router as overlaps_routes
 from mainloop.sessions.turn_routes import router as turn_routes
 from mainloop.settings import Settings
 from mainloop.spending.routes import router as spending_routes
@@ -120,7 +122,7 @@ class Parts:
         moves = Moves(self.runs, ceilings)
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
-        self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions)
+        self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions, Overlaps(moves))
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
         self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves, self.checks)
@@ -276,6 +278,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         projects_routes,
         sessions_routes,
         turn_routes,
+        overlaps_routes,
         kept_routes,
         changes_routes,
         life_routes,

@@ -260,3 +260,49 @@ def test_the_real_agents_model_is_told_what_was_said_up_to_that_turn_and_nothing
         desk.me.until("its reply", lambda: "And I am here." in desk.me.replies(session))
         (request,) = model.requests(lambda r: "And I am here." in json.dumps(r["body"]))
         assert all(f"{word} is done." in json.dumps(request["body"]) for word in ("APPLE", "PLUM", "PEAR"))
+
+
+def notices(desk: Desk, about: str) -> list[str]:
+    return [e["body"]["text"] for e in desk.me.events() if e["kind"] == "notice" and e["body"]["about"] == about]
+
+
+@pytest.mark.spec("turns-14", "turns-15")
+def test_two_that_change_the_same_files_are_told_of_once_and_work_on_branches_of_their_own(
+    able: Desk, ground: Path
+) -> None:
+    name = project_of(able, repository(ground / "shared"))["name"]
+    first = worked(able, "echo one >> readme; echo mine > first", project=name, title="Auth")
+    second = worked(able, "echo two >> readme && git commit -qam two; echo mine > second", project=name, title="Login")
+    # One that branched off another changes the same by its nature.
+    made = back(able, second, 1)
+    able.me.say(script_of(run("echo three >> readme"), {"text": "Did."}), made["id"])
+    able.me.until_turn_ended(1, made["id"])
+    turns(able, made["id"])
+    assert notices(able, "overlap") == [
+        "It changes readme, and so does auth.",
+        "It changes readme, and so does auth.",
+    ]
+    able.me.until_session(made["id"], "idle", "in_review")
+    able.me.post(f"/api/sessions/{made['id']}/close")
+    for one, other in ((first, second), (second, first)):
+        (found,) = able.me.get(f"/api/sessions/{one}/overlaps")["overlaps"]
+        assert (found["session_id"], found["paths"], found["more"]) == (other, ["readme"], 0)
+    # The same again is not said again; another file is.
+    for number, (session, command) in enumerate(((first, "echo more >> readme"), (first, "echo theirs > second")), 2):
+        able.me.say(script_of(run(command), {"text": "Did."}), session)
+        able.me.until_turn_ended(number, session)
+        turns(able, session)
+    told = able.me.until("the second file", lambda: (n := notices(able, "overlap")) and len(n) == 3 and n)
+    assert told[-1] == "It changes readme, second, and so does login."
+    # What is over meets nobody.
+    able.me.post(f"/api/sessions/{first}/close")
+    assert able.me.get(f"/api/sessions/{second}/overlaps") == {"overlaps": []}
+    # Its handle is free again, its branch is not.
+    third = able.start(run("git branch --show-current"), {"text": "{{result}}"}, project=name, title="Auth")
+    able.me.until_turn_ended(1, third)
+    shown = [able.me.get(f"/api/sessions/{session}") for session in (first, third)]
+    assert [(session["handle"], session["branch"]) for session in shown] == [
+        ("auth", "mainloop/auth"),
+        ("auth", "mainloop/auth-2"),
+    ]
+    assert able.me.replies(third) == ["mainloop/auth-2"]

@@ -38,6 +38,7 @@ def next_turn(server: InProcessServer, runner: HandRunner) -> None:
 @pytest.mark.spec("turns-1", "turns-3", "turns-4", "turns-11")
 def test_a_turn_is_kept_however_it_ended(server: InProcessServer) -> None:
     runner = working(server)
+    assert server.person.get("/api/sessions/session-1/turns") == {"turns": []}
     (workspace(server) / "a").write_text("1\n")
     runner.end("interrupted")
     turns(server, 1)

@@ -198,8 +198,8 @@ class NoticeBody(Model):
     """kind `notice`, in the main thread: one line about a session, leading into it."""
 
     session_id: str
-    # `note`: a line of the main thread's agent; all others are the server's own.
-    about: Literal["result", "message", "item", "failed", "cancelled", "done", "note"]
+    # `note`: a line of the main thread's agent; all others are the server's own. `overlap`: another one changes the same.
+    about: Literal["result", "message", "item", "failed", "cancelled", "done", "note", "overlap"]
     text: str
     # The turn of the session that it speaks of; 0: of none.
     turn: int = 0

@@ -948,6 +948,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/overlaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Overlaps
+         * @description The other open sessions of its project that change the same files, as of their last turns.
+         */
+        get: operations["list_overlaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/park": {
         parameters: {
             query?: never;
@@ -3270,7 +3290,7 @@ export interface components {
              * About
              * @enum {string}
              */
-            about: "result" | "message" | "item" | "failed" | "cancelled" | "done" | "note";
+            about: "result" | "message" | "item" | "failed" | "cancelled" | "done" | "note" | "overlap";
             /**
              * Importance
              * @default later
@@ -3411,6 +3431,27 @@ export interface components {
             label: string;
             /** Preview */
             preview?: string | null;
+        };
+        /**
+         * Overlap
+         * @description Another open session of the same project that changes the same files.
+         */
+        Overlap: {
+            /** Handle */
+            handle: string;
+            /** More */
+            more: number;
+            /** Paths */
+            paths: string[];
+            /** Session Id */
+            session_id: string;
+            /** Title */
+            title: string;
+        };
+        /** OverlapList */
+        OverlapList: {
+            /** Overlaps */
+            overlaps: components["schemas"]["Overlap"][];
         };
         /**
          * Page
@@ -7385,6 +7426,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeptFiles"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_overlaps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverlapList"];
                 };
             };
             /** @description What is wrong and what to do */

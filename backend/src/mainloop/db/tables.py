@@ -295,6 +295,17 @@ kept_turn = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+# The files that a session of a project has changed since it began, as of its last turn.
+touched = sa.Table(
+    "touched",
+    metadata,
+    _id("session_id", primary_key=True),
+    _id("project_id", nullable=False, index=True),
+    sa.Column("paths", JSON, nullable=False),
+    # Of each other session: the files that were said to be changed by both.
+    sa.Column("said", JSON, nullable=False),
+)
+
 # What a turn has used, by run, model and day of the person's. Each figure is whole: a report that says it again changes
 # nothing.
 usage = sa.Table(

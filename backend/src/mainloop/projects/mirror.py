@@ -319,6 +319,11 @@ class Mirror:
         self._tidy()
         return looked.tree, head
 
+    def changed(self, old: str, new: str) -> list[str]:
+        """The paths that differ between two commits or trees, with what no text can hold replaced. Raises GitFailed."""
+        said = git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new, "--", repository=self.with_kept)
+        return [os.fsencode(path).decode(errors="replace") for path in said.split("\0") if path]
+
     def turns(self, session_id: str) -> dict[int, str]:
         """The turns of a session that left something new, with their commits."""
         found = _refs_of(self._beside, f"{_session_refs(session_id)}turns/") if self._beside.exists() else {}

@@ -16,6 +16,7 @@ from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.moves import SAVE, one_line
+from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.schemas import KeptTurn
 from mainloop.sessions.service import Branch, Sessions, Start
 from mainloop.workspaces.base import Laid, Workspaces
@@ -47,7 +48,10 @@ class TurnNotKept(MainloopError):
 class KeptTurns:
     """The ended turns of all sessions."""
 
-    def __init__(self, runs: Runs, projects: Projects, workspaces: Workspaces, sessions: Sessions) -> None:
+    def __init__(
+        self, runs: Runs, projects: Projects, workspaces: Workspaces, sessions: Sessions, overlaps: Overlaps
+    ) -> None:
+        self._overlaps = overlaps
         self._runs = runs
         self._database = runs.database
         self._projects = projects
@@ -90,6 +94,9 @@ class KeptTurns:
             tree, at = mirror.keep_turn(session_id, turn, looked, head)
             found = {"state": "kept", "head": at, "tree": tree, "late": newest > turn}
             self._database.write(lambda unit, t=turn, f=found: store.update_kept_turn(unit, session_id, t, **f))
+        if session.project_id and session.base:
+            paths = mirror.changed(session.base, looked.tree)
+            self._database.write(lambda unit: self._overlaps.has_changed(unit, session_id, paths))
 
     def not_kept(self, session_id: str, error: Exception) -> None:
         """It was tried again and again."""
@@ -112,8 +119,8 @@ class KeptTurns:
         rows = store.kept_turns(connection, session_id, LISTED + 1)
         texts = mailbox.turns_of(connection, session_id, [row.turn for row in rows])
         found: list[KeptTurn] = []
-        first = store.turn_before(connection, session_id, rows[-1].turn) if rows else None
-        for row, before in zip(rows, [*rows[1:], first], strict=True):
+        first = [store.turn_before(connection, session_id, rows[-1].turn)] if rows else []
+        for row, before in zip(rows, [*rows[1:], *first], strict=True):
             files = row.state == "kept" and row.tree != (before.tree if before else None)
             text = one_line(texts.get(row.turn, ""))[:LONGEST_TEXT]
             found.append(

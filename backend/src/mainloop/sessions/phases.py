@@ -65,8 +65,14 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
             mirror=mirror.path,
             commit=mirror.start_session(session_id, row.base or mirror.newest_of(upstream)),
             upstream=upstream,
-            branch=row.branch or f"mainloop/{row.handle}",
+            branch=row.branch or _free_branch(session_id, row),
         )
+
+    def _free_branch(session_id: str, row: Row) -> str:
+        """A handle is free again when its session is over; its branch is not."""
+        taken = database.read(lambda c: store.branches_beside(c, session_id, row.project_id))
+        names = (f"mainloop/{row.handle}", *(f"mainloop/{row.handle}-{n}" for n in range(2, len(taken) + 3)))
+        return next(name for name in names if name not in taken)
 
     def _kept(session_id: str, row: Row) -> Kept | None:
         """What its workspace is put back from, where it is gone."""

@@ -135,6 +135,22 @@ class TurnList(BaseModel):
     turns: list[KeptTurn]
 
 
+class Overlap(BaseModel):
+    """Another open session of the same project that changes the same files."""
+
+    session_id: str
+    handle: str
+    title: str
+    # At most 50 of them.
+    paths: list[str]
+    # Files that are not in the list.
+    more: int
+
+
+class OverlapList(BaseModel):
+    overlaps: list[Overlap]
+
+
 class BranchOff(BaseModel):
     # Chosen by the client: the same id again is the same session.
     id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")

@@ -233,6 +233,36 @@ def is_of_turn(connection: sa.Connection, session_id: str, tree: str) -> bool:
     return connection.execute(sa.select(t.kept_turn.c.turn).where(*mine).limit(1)).first() is not None
 
 
+def touched(connection: sa.Connection, session_id: str) -> Row | None:
+    """The files that a session has changed."""
+    return connection.execute(sa.select(t.touched).where(t.touched.c.session_id == session_id)).first()
+
+
+def set_touched(unit: UnitOfWork, session_id: str, **values: Any) -> None:
+    row = upsert(unit.connection, t.touched).values(session_id=session_id, **values)
+    unit.execute(row.on_conflict_do_update(index_elements=["session_id"], set_=values))
+
+
+def touched_beside(connection: sa.Connection, session_id: str, project_id: str) -> list[Row]:
+    """The same of all other open sessions of the project, with their handles and titles, oldest first."""
+    query = (
+        sa.select(t.touched, t.session.c.handle, t.session.c.title)
+        .join(t.session, t.session.c.id == t.touched.c.session_id)
+        .where(t.touched.c.project_id == project_id, t.session.c.id != session_id, t.session.c.state.not_in(OVER))
+        .order_by(t.session.c.created_at, t.session.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def branches_beside(connection: sa.Connection, session_id: str, project_id: str) -> set[str]:
+    """The branches of all other sessions of the project, and those that open ones are about to make."""
+    s = t.session.c
+    mine = sa.select(s.branch, s.handle, s.state).where(s.project_id == project_id, s.id != session_id)
+    rows = list(connection.execute(mine))
+    made = {row.branch for row in rows if row.branch}
+    return made | {f"mainloop/{row.handle}" for row in rows if not row.branch and row.state not in OVER}
+
+
 _queued = (
     sa.select(sa.func.count())
     .where(t.message.c.thread_id == t.session.c.id, t.message.c.status == "queued")

@@ -8,9 +8,11 @@ from mainloop.access.service import CurrentDevice
 from mainloop.http.context import CurrentDatabase
 from mainloop.sessions import store
 from mainloop.sessions.kept_turns import KeptTurns
-from mainloop.sessions.schemas import BranchOff, Session, TurnList
+from mainloop.sessions.overlaps import Overlaps
+from mainloop.sessions.schemas import BranchOff, OverlapList, Session, TurnList
 from mainloop.sessions.service import as_session
 
+overlaps_router = APIRouter(prefix="/api/sessions/{session_id}/overlaps", tags=["sessions"])
 router = APIRouter(prefix="/api/sessions/{session_id}/turns", tags=["sessions"])
 
 
@@ -19,6 +21,12 @@ async def _turns(request: Request) -> KeptTurns:
 
 
 CurrentTurns = Annotated[KeptTurns, Depends(_turns)]
+
+
+@overlaps_router.get("", name="list_overlaps")
+def list_overlaps(session_id: str, database: CurrentDatabase, me: CurrentDevice) -> OverlapList:
+    """The other open sessions of its project that change the same files, as of their last turns."""
+    return OverlapList(overlaps=database.read(lambda c: Overlaps.of(c, session_id)))
 
 
 @router.get("", name="list_turns")

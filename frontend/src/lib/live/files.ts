@@ -42,12 +42,14 @@ export async function fetchFile(api: Api, id: string): Promise<Blob> {
   return (await fetchAsIs(api, `/api/attachments/${encodeURIComponent(id)}`)).blob();
 }
 
-/** What the server has at an address, as it is. */
-export async function fetchAsIs(api: Api, path: string): Promise<Response> {
+/** What the server answers at an address, as it is; to `given`, where that is sent there. */
+export async function fetchAsIs(api: Api, path: string, given?: unknown): Promise<Response> {
   let response: Response;
+  const json = { 'content-type': 'application/json' };
   try {
     response = await fetch(path, {
-      headers: api.headers(),
+      ...(given !== undefined && { method: 'POST', body: JSON.stringify(given) }),
+      headers: { ...api.headers(), ...(given !== undefined && json) },
       credentials: 'same-origin',
       // A device that is signed out keeps none of it.
       cache: 'no-store',

@@ -181,6 +181,7 @@ export const en = {
     more: (n: number) => counted(n, 'more file', 'more files'),
   },
   sessions: {
+    turn: (n: number) => `turn ${n}`,
     title: 'Sessions',
     needsYou: 'Needs you',
     working: 'Working',

@@ -23,6 +23,7 @@ export class Change {
   /** The lines of a file that could not be loaded, and why. */
   #missed = $state.raw(NOTHING_MISSED);
   #of = $state(ALL);
+  #wanted = $state(0);
   #chosen = $state('');
   #chosenAt = 0;
   #lines = $state.raw<Record<string, FileDiff>>({});
@@ -62,9 +63,20 @@ export class Change {
     return this.file !== null && this.#missed.key === keyOf(this.file);
   }
 
-  /** What is shown: all, or one commit. */
+  /** What is shown: all, one turn, or one commit. */
   get of(): string {
     return this.#of;
+  }
+
+  /** How often it was asked for from elsewhere on the page. */
+  get wanted(): number {
+    return this.#wanted;
+  }
+
+  /** Show this part of it, wherever on the page that is asked for. */
+  ask(of: string): void {
+    this.#wanted += 1;
+    this.show(of);
   }
 
   show(of: string): void {

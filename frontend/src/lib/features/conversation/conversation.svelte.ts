@@ -82,7 +82,7 @@ export class Conversation {
     this.id === MAIN ? this.#mainTurn.turn : (this.#sessions.get(this.id)?.turn ?? 0),
   );
 
-  readonly #settled = $derived(
+  readonly #settled = $derived.by(() =>
     rowsOf({
       entries: this.#entries,
       turn: this.working ? this.turn : null,
@@ -90,6 +90,7 @@ export class Conversation {
       today: isoDay(Date.now()),
       complete: this.#loaded && !this.#older,
       ended: !this.#newer,
+      turns: this.id !== MAIN,
     }),
   );
 

@@ -44,6 +44,7 @@ export type Row = Placed &
     | { kind: 'item'; body: Item; at: string }
     | { kind: 'result'; body: ResultBody; at: string }
     | { kind: 'ended'; body: TurnEndedBody; at: string }
+    | { kind: 'turn'; body: TurnEndedBody; at: string }
     | { kind: 'run'; body: RunBody; at: string }
     | { kind: 'growing'; messageId: string; what: 'text' | 'reasoning' }
     | { kind: 'thinking' }
@@ -61,6 +62,8 @@ export interface RowsOf {
   complete: boolean;
   /** The last page is loaded: what is newest here is newest of all. */
   ended: boolean;
+  /** The end of each turn has a row: one can go back there. */
+  turns?: boolean;
 }
 
 /** What is not in the log yet, and stands behind it. */
@@ -90,7 +93,7 @@ export function rowsOf(source: RowsOf): Row[] {
 
   for (const entry of source.entries) {
     const row = rowOf(entry, source.turn, lastText);
-    if (!row) continue;
+    if (!row || (row.kind === 'turn' && !source.turns)) continue;
     if (isoDay(entry.at) !== day) {
       const begins = day === '';
       day = isoDay(entry.at);
@@ -120,10 +123,15 @@ export function rowsOf(source: RowsOf): Row[] {
   return rows;
 }
 
-/** The session that begins or speaks in a row; a line of the main agent about it is none of its words. */
+/** A line about a session that is none of its words: of the main agent, or that another one changes the same files. */
+export function isNote(body: NoticeBody): boolean {
+  return body.about === 'note' || body.about === 'overlap';
+}
+
+/** The session that begins or speaks in a row. */
 function speakerOf(row: Row | undefined): string | null {
   if (row?.kind === 'session') return row.sessionId;
-  return row?.kind === 'notice' && row.body.about !== 'note' ? row.body.session_id : null;
+  return row?.kind === 'notice' && !isNote(row.body) ? row.body.session_id : null;
 }
 
 /** A session stands whole where it spoke last. */
@@ -218,9 +226,15 @@ function rowOf(entry: Entry, turn: number | null, lastText: Map<number, string>)
         ? null
         : { kind: 'result', key, place, at, body: event.body };
     case 'turn_ended':
-      return event.body.outcome === 'completed' || event.body.outcome === 'deferred'
+      return event.body.outcome === 'deferred'
         ? null
-        : { kind: 'ended', key, place, at, body: event.body };
+        : {
+            kind: event.body.outcome === 'completed' ? 'turn' : 'ended',
+            key,
+            place,
+            at,
+            body: event.body,
+          };
     case 'away':
       return { kind: 'away', key, place, body: event.body };
     case 'run':
