@@ -127,6 +127,14 @@ test(
       await expect(page.getByText('What takes longer becomes a session')).toBeVisible();
       await page.getByRole('button', { name: /^Find out why the tests/ }).click();
       await expect(composer(page)).toHaveValue(/^Find out why the tests/);
+      await expect(composer(page)).toBeFocused();
+      // Another one instead of it; behind what the person wrote.
+      const read = 'Read the code in my project and explain how it is built.';
+      await page.getByRole('button', { name: read }).click();
+      await expect(composer(page)).toHaveValue(read);
+      await composer(page).fill('Be brief.');
+      await page.getByRole('button', { name: read }).click();
+      await expect(composer(page)).toHaveValue(`Be brief.\n${read}`);
       await say(page, 'Hello');
       await expect(said(page, 'This is the demo: no model is running')).toBeVisible();
     } finally {

@@ -122,6 +122,25 @@ test('a session of long ago is found on the server', async ({ visit }) => {
   await expect(page.getByText('It runs on 17.').first()).toBeVisible();
 });
 
+// spec: page-19
+test('a search that fails says so, which is not that nothing was found, and can be made again', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  await page.route('**/api/search?*', (route) => route.abort('connectionreset'), { times: 1 });
+  await openPalette(page);
+  await field(page).fill('runs on 17');
+  const failed = palette(page).getByRole('option', { name: 'The server cannot be reached.' });
+  await expect(failed).toBeVisible();
+  await failed.click();
+  await expect(
+    palette(page)
+      .getByRole('option', { name: /It runs on 17/ })
+      .first(),
+  ).toBeVisible();
+  await expect(failed).toHaveCount(0);
+});
+
 // spec: page-8
 test('while one types, letters are letters; in a dialog keys do nothing', async ({ visit }) => {
   const page = await visit(server());
