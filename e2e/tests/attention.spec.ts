@@ -132,3 +132,21 @@ test(
     });
   },
 );
+
+// spec: schedules-7
+test('what is to be done at a time is listed in the settings, added there and taken back', async ({
+  visit,
+}) => {
+  const page = await visit(server(), { path: '/settings' });
+  const section = page.locator('[data-schedules]');
+  await section.getByRole('button', { name: 'Add one' }).click();
+  await section.getByLabel('What to do').fill('Say what waits for me.');
+  await section.getByLabel('When').selectOption('workdays');
+  await section.getByLabel('At').fill('08:30');
+  await section.getByRole('button', { name: 'Add', exact: true }).click();
+  const line = section.locator('li').filter({ hasText: 'Say what waits for me.' });
+  await expect(line).toContainText('30 8 * * 1-5');
+  await examine(page, 'schedules');
+  await line.getByRole('button', { name: /^Cancel/ }).click();
+  await expect(section).toContainText('Nothing is scheduled.');
+});

@@ -65,6 +65,8 @@ from mainloop.runs.routes import router as runner_routes
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.shortcut import Shortcut
 from mainloop.runs.watch import Watch
+from mainloop.schedules.routes import router as schedule_routes
+from mainloop.schedules.service import ScheduleBook
 from mainloop.sessions import phases as session_phases
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.kept_turns import KeptTurns
@@ -137,6 +139,8 @@ class Parts:
         self.conversation.register(self.registry)
         DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
         InboxTools(self.inbox).register(self.registry)
+        self.schedules = ScheduleBook(settings, self.runs)
+        self.schedules.register(self.registry)
         self.spending.register(self.registry)
         self.projects.define_phases()
         self.life.register()
@@ -150,6 +154,7 @@ class Parts:
         self.janitor.after_events(moves.look_for_slots)
         self.janitor.after_events(self.spending.look)
         self.janitor.after_events(self.attention.look)
+        self.janitor.after_events(self.schedules.look)
         self.janitor.every_beat(self.inbox.look)
         self.janitor.every_beat(self.checks.look)
 
@@ -284,6 +289,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         life_routes,
         spending_routes,
         attention_routes,
+        schedule_routes,
     ):
         app.include_router(routes)
     page = find_page()

@@ -518,6 +518,19 @@ project = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+# What the main agent is told at a time. `next_at` NULL: it is over, or was cancelled.
+schedule = sa.Table(
+    "schedule",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("instruction", Words, nullable=False),
+    # Five fields; NULL: once.
+    sa.Column("cron", Words(100)),
+    sa.Column("next_at", Instant, index=True),
+    sa.Column("last_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
 # What was decided of an item: `decisions` are [why, at, until], the newest last.
 attention = sa.Table(
     "attention",

@@ -199,6 +199,20 @@ export class Api {
     await this.#client.PUT('/api/presence');
   }
 
+  async schedules(): Promise<Schemas['Schedule'][]> {
+    return (await dataOf(this.#client.GET('/api/schedules'))).schedules;
+  }
+
+  async addSchedule(id: string, schedule: Schemas['AddSchedule']): Promise<void> {
+    const params = { path: { schedule_id: id } };
+    await dataOf(this.#client.PUT('/api/schedules/{schedule_id}', { params, body: schedule }));
+  }
+
+  async cancelSchedule(id: string): Promise<void> {
+    const params = { path: { schedule_id: id } };
+    await this.#client.DELETE('/api/schedules/{schedule_id}', { params });
+  }
+
   attention(): Promise<Attention> {
     return dataOf(this.#client.GET('/api/attention'));
   }

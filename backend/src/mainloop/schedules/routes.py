@@ -1,0 +1,41 @@
+"""Schedules over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from mainloop.access.service import CurrentDevice
+from mainloop.http.context import CurrentDatabase
+from mainloop.schedules import store
+from mainloop.schedules.schemas import AddSchedule, Schedule, Schedules
+from mainloop.schedules.service import ScheduleBook, as_schedule
+
+router = APIRouter(prefix="/api/schedules", tags=["schedules"])
+
+
+async def _book(request: Request) -> ScheduleBook:
+    return request.app.state.parts.schedules
+
+
+Ident = Annotated[str, Path(min_length=1, max_length=64)]
+CurrentBook = Annotated[ScheduleBook, Depends(_book)]
+
+
+@router.get("", name="list_schedules")
+def list_schedules(database: CurrentDatabase, me: CurrentDevice) -> Schedules:
+    """What is still to come, the next first."""
+    return Schedules(schedules=[as_schedule(row) for row in database.read(store.listed)])
+
+
+@router.put("/{schedule_id}", name="add_schedule")
+def add_schedule(
+    schedule_id: Ident, given: AddSchedule, database: CurrentDatabase, book: CurrentBook, me: CurrentDevice
+) -> Schedule:
+    """Have the main agent do something at a time. The same id again is the same schedule."""
+    return database.write(lambda unit: book.add(unit, schedule_id, given))
+
+
+@router.delete("/{schedule_id}", name="cancel_schedule", status_code=204)
+def cancel_schedule(schedule_id: Ident, database: CurrentDatabase, book: CurrentBook, me: CurrentDevice) -> None:
+    """Take it back."""
+    database.write(lambda unit: book.cancel(unit, schedule_id))

@@ -1,0 +1,152 @@
+"""Something is done at its time: once each time, by the clock on the wall, whatever slept or died meanwhile."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mainloop.errors import BadInput
+from mainloop.events import unit
+from mainloop.schedules import service
+from mainloop.schedules.times import check_rule, moment, next_of
+from mainloop.testing.inprocess import InProcessServer, NewServer
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def at_home(*fields: int) -> datetime:
+    return datetime(*fields, tzinfo=BERLIN)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.spec("schedules-2")
+def test_eight_is_eight_on_the_wall_all_year() -> None:
+    winter, summer = at_home(2026, 3, 28, 9), at_home(2026, 3, 29, 9)
+    assert next_of("0 8 * * *", winter, BERLIN) == at_home(2026, 3, 29, 8)
+    assert next_of("0 8 * * *", summer, BERLIN) == at_home(2026, 3, 30, 8)
+    # The hour that is not there, and the one that is there twice, are each met once.
+    due, now = [], at_home(2026, 10, 24, 12)
+    while len(due) < 3:
+        following = next_of("30 2 * * *", now, BERLIN)
+        assert following is not None
+        due.append(following)
+        now = following
+    assert [d.astimezone(BERLIN).date().day for d in due] == [25, 26, 27]
+    skipped = next_of("30 2 * * *", winter, BERLIN)
+    assert skipped is not None
+    assert skipped.astimezone(BERLIN).date().day == 29
+
+
+@pytest.mark.spec("schedules-3")
+def test_what_can_never_be_done_or_too_often_is_refused_in_words() -> None:
+    now = at_home(2026, 11, 29, 12)
+    for rule, why in (
+        ("every day", "is no rule"),
+        ("0 8 31 2 *", "is n"),
+        ("* * * * *", "15 minutes"),
+        ("0,5 8 * * *", "15 minutes"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            check_rule(rule, now, BERLIN)
+        assert why in refused.value.sentence
+    for at in (now, now - timedelta(days=1), now + timedelta(days=400)):
+        with pytest.raises(BadInput):
+            moment(now, at, None, BERLIN)
+    assert moment(now, datetime(2026, 11, 30, 8), None, BERLIN) == at_home(2026, 11, 30, 8)
+    assert moment(now, None, 120, BERLIN) == now + timedelta(hours=2)
+
+
+class Clock:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._right, self._ahead = unit.now, timedelta()
+        for module in (unit, service):
+            patch.setattr(module, "now", self.now)
+
+    def now(self) -> datetime:
+        return self._right() + self._ahead
+
+    def go_on(self, **ahead: float) -> None:
+        self._ahead += timedelta(**ahead)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def put(server: InProcessServer, **given: Any) -> str:
+    ident = uuid.uuid4().hex
+    server.person.put(f"/api/schedules/{ident}", {"instruction": "Say what waits.", **given})
+    return ident
+
+
+def told(server: InProcessServer) -> list[str]:
+    """What the main thread was told by the clock."""
+    queued = [q["message"]["text"] for q in server.person.state()["queued"]]
+    return [text for text in queued if text.startswith("It is time")]
+
+
+def listed(server: InProcessServer) -> list[str]:
+    return [s["id"] for s in server.person.get("/api/schedules")["schedules"]]
+
+
+@pytest.mark.spec("schedules-1", "schedules-4")
+def test_each_time_is_told_once_and_missed_ones_once(new_server: NewServer, clock: Clock) -> None:
+    server = new_server(time_zone="Europe/Berlin")
+    once, daily = put(server, in_minutes=120), put(server, cron="0 8 * * *")
+    assert put(server, cron="0 9 * * *") in listed(server)
+    server.look_after()
+    assert told(server) == []
+    clock.go_on(minutes=121)
+    server.person.until("it is told", lambda: "Say what waits." in "".join(told(server)))
+    assert once not in listed(server)
+    # A week in which nothing ran.
+    before = len(told(server))
+    server.stop()
+    clock.go_on(days=7)
+    server.start()
+    server.person.until("each once", lambda: len(told(server)) == before + 2)
+    for _ in range(6):
+        server.look_after()
+    assert len(told(server)) == before + 2
+    assert daily in listed(server)
+
+
+@pytest.mark.spec("schedules-5")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_was_taken_back_is_not_done_and_the_same_again_is_the_same(server: InProcessServer, clock: Clock) -> None:
+    ident = put(server, in_minutes=30)
+    server.person.put(f"/api/schedules/{ident}", {"instruction": "Another", "in_minutes": 5})
+    assert [s["instruction"] for s in server.person.get("/api/schedules")["schedules"]] == ["Say what waits."]
+    assert server.person.http.delete(f"/api/schedules/{ident}").status_code == 204
+    assert server.person.http.delete(f"/api/schedules/{ident}").json()["code"] == "unknown_schedule"
+    clock.go_on(hours=1)
+    for _ in range(6):
+        server.look_after()
+    assert told(server) == []
+    both = server.person.http.put("/api/schedules/x", json={"instruction": "x", "in_minutes": 5, "cron": "0 8 * * *"})
+    assert both.status_code == 422
+
+
+@pytest.mark.spec("schedules-6")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_the_main_agent_schedules_only_where_the_person_has_written(server: InProcessServer, clock: Clock) -> None:
+    server.person.say("In two hours look again")
+    runner = server.runner()
+    runner.hello()
+    runner.begin()
+    assert "Look again" in runner.request("schedule", instruction="Look again", in_minutes=120).text
+    (ident,) = listed(server)
+    assert ident in runner.request("list_schedules").text
+    runner.end()
+    clock.go_on(hours=3)
+    server.person.until("it is told", lambda: told(server) or "It is time" in str(server.person.events()))
+    runner.begin()
+    assert "Nobody has written" in runner.request("schedule", instruction="Again", in_minutes=120).text
+    assert listed(server) == []
+
+
+def test_no_zone_is_the_machines_own() -> None:
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert next_of("0 13 * * *", now, UTC) == now + timedelta(hours=1)
