@@ -142,7 +142,7 @@ test('what is to be done at a time is listed in the settings, added there and ta
   await section.getByRole('button', { name: 'Add one' }).click();
   await section.getByLabel('What to do').fill('Say what waits for me.');
   await section.getByLabel('When').selectOption('workdays');
-  await section.getByLabel('At').fill('08:30');
+  await section.getByLabel('At', { exact: true }).fill('08:30');
   await section.getByRole('button', { name: 'Add', exact: true }).click();
   const line = section.locator('li').filter({ hasText: 'Say what waits for me.' });
   await expect(line).toContainText('30 8 * * 1-5');

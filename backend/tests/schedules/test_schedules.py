@@ -17,7 +17,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def at_home(*fields: int) -> datetime:
-    return datetime(*fields, tzinfo=BERLIN)  # pyright: ignore[reportArgumentType]
+    return datetime(*fields, tzinfo=BERLIN)
 
 
 @pytest.mark.spec("schedules-2")
@@ -26,7 +26,8 @@ def test_eight_is_eight_on_the_wall_all_year() -> None:
     assert next_of("0 8 * * *", winter, BERLIN) == at_home(2026, 3, 29, 8)
     assert next_of("0 8 * * *", summer, BERLIN) == at_home(2026, 3, 30, 8)
     # The hour that is not there, and the one that is there twice, are each met once.
-    due, now = [], at_home(2026, 10, 24, 12)
+    due: list[datetime] = []
+    now = at_home(2026, 10, 24, 12)
     while len(due) < 3:
         following = next_of("30 2 * * *", now, BERLIN)
         assert following is not None
