@@ -30,6 +30,12 @@ _HARDENED = (
 # Of the person's git variables, those that say how to reach an address.
 _REACHING = ("GIT_SSH", "GIT_SSL_", "GIT_HTTP_", "GIT_PROXY", "GIT_CONFIG_")
 
+# Brings a branch of ours into a repository of the person's, and nothing else; git refuses to move one backwards, or where
+# somebody works on it.
+BRING = (
+    "fetch", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=",
+)  # fmt: skip
+
 
 class GitFailed(Exception):
     """git ended with an error. `line` is what it said about it, in one line; `out` what it answered all the same."""
@@ -40,6 +46,13 @@ class GitFailed(Exception):
         self.stderr = stderr
         self.line = _telling_line(stderr) or f"git ended with {code}."
         super().__init__(f"git {' '.join(arguments[:1])}: {self.line}")
+
+    @property
+    def why(self) -> str:
+        """Why a branch was not brought to where it should be, as the end of a sentence."""
+        if "non-fast-forward" in self.stderr:
+            return "it has commits of its own."
+        return f"git says: {self.line}."
 
 
 class GitTimedOut(GitFailed):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+import sqlalchemy as sa
 import uvicorn
 from dotenv import dotenv_values
 from fastapi import FastAPI
@@ -22,12 +23,17 @@ from mainloop.access.service import new_code
 from mainloop.access.store import devices
 from mainloop.app import VERSION, create_app, held_home
 from mainloop.backup import export_home, import_home
+from mainloop.changes.taking import take_over
+from mainloop.db.engine import Row
 from mainloop.db.opening import open_database, refuse_broken
 from mainloop.doctor import Check, Thread, examine, look_at_threads, sqlite_trouble
 from mainloop.environment import agent_environment
-from mainloop.errors import MainloopError, PortTaken
+from mainloop.errors import MainloopError, PortTaken, UnknownSession
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
+from mainloop.projects import store as projects_store
+from mainloop.projects.mirror import mirror_of
+from mainloop.sessions import store as sessions_store
 from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.kept import bring_back, find_kept, list_kept
 from mainloop.sessions.schemas import KeptSession
@@ -89,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--to", type=Path, help="a new or empty folder (its handle, here)")
     restore.add_argument("--json", action="store_true", help="print {kept}, or {path, branch, told}")
     restore.set_defaults(run=_restore)
+    take = commands.add_parser("take", help="bring a session's branch into your own repository")
+    take.add_argument("session", help="the session's handle or id")
+    take.add_argument("--as", dest="branch", default="", help="the name of the branch there (its own)")
+    take.add_argument("--json", action="store_true", help="print {branch, commit, folder}")
+    take.set_defaults(run=_take)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
     commands.add_parser("openapi", help="print the API's document").set_defaults(run=_openapi)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
@@ -266,6 +277,30 @@ def _restore(given: argparse.Namespace, settings: Settings, environment: Mapping
     else:
         on = f" on the branch {restored.branch}" if restored.branch else ""
         print("\n".join([f"{row.title} is in {restored.path}{on}, with {_files(row.files)} not committed.", *told]))
+    return 0
+
+
+def _take(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
+    """Reads the database and the mirrors, too. What its agent has committed since its last turn ended is not in there."""
+
+    def look(connection: sa.Connection) -> tuple[Row, Row]:
+        session = sessions_store.find_by_name(connection, given.session)
+        project = projects_store.find(connection, session.project_id) if session and session.project_id else None
+        if session is None:
+            raise UnknownSession(id=given.session)
+        if project is None:
+            raise _Refused("It has no branch of a project, so there is nothing to take over.")
+        return session, project
+
+    session, project = _database(settings).read(look)
+    taken = take_over(mirror_of(settings.home / "mirrors", project.id), session, project.source, given.branch)
+    if given.json:
+        print(taken.model_dump_json())
+    else:
+        print(
+            f"The branch {taken.branch} stands at {taken.commit[:12]} in {taken.folder}, checked out nowhere. "
+            f"Look at it: git -C {taken.folder} switch {taken.branch}"
+        )
     return 0
 
 

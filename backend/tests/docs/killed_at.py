@@ -1,4 +1,5 @@
-"""`mainloop`, which kills itself at one point of keeping a workspace: `KILL_AT` says where, `KILL_ONCE` that it did."""
+"""`mainloop`, which kills itself at one point of keeping a workspace, or of merging: `KILL_AT` says where, `KILL_ONCE` that
+it did."""
 
 import os
 import signal
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mainloop.forges.local import LocalForge
 from mainloop.main import main
 from mainloop.projects.mirror import Mirror
 from mainloop.sessions.service import Sessions
@@ -70,8 +72,15 @@ POINTS: dict[str, Callable[[], None]] = {
     "it is back": lambda: after(LocalWorkspaces, "prepare"),
 }
 
+MERGING: dict[str, Callable[[], None]] = {
+    "before it is merged": lambda: before(LocalForge, "merge"),
+    "it is merged": lambda: after(LocalForge, "merge"),
+    "it is handed over": lambda: after(LocalForge, "hand_over"),
+    "that is being told": lambda: before(Sessions, "close"),
+}
+
 if __name__ == "__main__":
     # Armed by the test: the first start prepares workspaces, too.
     if Path(os.environ["KILL_ONCE"]).with_name("armed").exists():
-        POINTS[os.environ["KILL_AT"]]()
+        (MERGING if os.environ.get("KILL_IN") == "merging" else POINTS)[os.environ["KILL_AT"]]()
     sys.exit(main(sys.argv[1:]))

@@ -892,6 +892,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/change/take-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Over Change
+         * @description The session's branch stands in your own repository, checked out nowhere. One that is there only goes forward.
+         */
+        post: operations["take_over_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/close": {
         parameters: {
             query?: never;
@@ -4855,6 +4875,26 @@ export interface components {
              */
             unpriced_tokens: number;
         };
+        /** TakeOver */
+        TakeOver: {
+            /**
+             * Branch
+             * @default
+             */
+            branch: string;
+        };
+        /**
+         * Taken
+         * @description A branch in the person's own repository, checked out nowhere.
+         */
+        Taken: {
+            /** Branch */
+            branch: string;
+            /** Commit */
+            commit: string;
+            /** Folder */
+            folder: string;
+        };
         /** Todo */
         Todo: {
             /** Entries */
@@ -7427,6 +7467,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_over_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeOver"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -18,6 +18,7 @@ from mainloop.changes import policy, store
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.diff import Repository
 from mainloop.changes.schemas import GiveMerge, GiveReview
+from mainloop.changes.taking import Taken, take_over
 from mainloop.changes.telling import as_change, conflict_words, merged_words, named, red_words
 from mainloop.db.engine import Row
 from mainloop.errors import BadInput, MainloopError, NotAllowedNow, UnknownSession
@@ -549,6 +550,19 @@ class Life:
         self._saw(session, request)
         self._database.write(lambda unit: self._sessions.close(unit, session_id, "Its change was discarded."))
         return self.get(session_id)
+
+    def take_over(self, session_id: str, branch: str = "") -> Taken:
+        """Its branch in the person's own repository. Raises UnknownSession, and what `taking.take_over` raises."""
+        session = self._database.read(lambda c: sessions_store.find(c, session_id))
+        if session is None:
+            raise UnknownSession(id=session_id)
+        if session.project_id is None:
+            raise NotAllowedNow(what="It has no branch of a project, so there is nothing to take over.")
+        mirror = self._projects.mirror(session.project_id)
+        with suppress(WorkspaceBroken):  # then what was saved before counts
+            self._workspaces.save(session_id, session.branch or "", mirror)
+        project = self._database.read(lambda c: self._projects.named(c, session.project_id))
+        return take_over(mirror, session, project.source, branch)
 
     # -- looking -------------------------------------------------------------------------------------------------
     def _known(self, connection: sa.Connection, session_id: str) -> tuple[Row, Change]:

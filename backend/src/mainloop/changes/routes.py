@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from mainloop.access.service import CurrentDevice
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.life import Life
-from mainloop.changes.schemas import CheckLog, Diff, FileDiffs, GiveMerge, GiveReview
+from mainloop.changes.schemas import CheckLog, Diff, FileDiffs, GiveMerge, GiveReview, TakeOver
 from mainloop.changes.service import Changes
+from mainloop.changes.taking import Taken
 from mainloop.http.inert import INERT
 from mainloop.runs.attachments import type_of
 from mainloop_models.events import Change
@@ -116,6 +117,12 @@ def get_check_log(
 ) -> CheckLog:
     """What its tests put out, as it comes; at most 256 KB at a time. Of very much only the beginning and the end."""
     return checks.read(session_id, check_id, after)
+
+
+@life_router.post("/take-over", name="take_over_change")
+def take_over_change(session_id: str, given: TakeOver, life: CurrentLife, me: CurrentDevice) -> Taken:
+    """The session's branch stands in your own repository, checked out nowhere. One that is there only goes forward."""
+    return life.take_over(session_id, given.branch)
 
 
 @life_router.post("/discard", name="discard_change")

@@ -33,6 +33,11 @@ class GiveMerge(BaseModel):
     anyway: bool = False
 
 
+class TakeOver(BaseModel):
+    # The name it gets there; empty: its own.
+    branch: str = Field(default="", max_length=200)
+
+
 class CheckLog(BaseModel):
     """A piece of what the tests put out."""
 

@@ -51,7 +51,7 @@ class ListSessions(BaseModel):
 
 class GetSession(BaseModel):
     id: str = Field(description="Id or handle")
-    part: Literal["summary", "result", "tail"] = "summary"
+    part: Literal["summary", "result", "change", "tail"] = "summary"
 
 
 class MessageSession(BaseModel):
@@ -140,6 +140,8 @@ class DeskTools:
         if given.part == "result":
             row = sessions_store.result_of(unit.connection, body.id, body.result.turn) if body.result else None
             return _cut(row.text) if row is not None else f"{body.handle} has no result yet."
+        if given.part == "change":
+            return _cut(_change(body))
         if given.part == "tail":
             events, _, _ = log.page(unit.connection, body.id, limit=30)
             return _cut("\n".join(line for event in events if (line := _as_line(json.loads(event)))))
@@ -194,7 +196,10 @@ SPAWN = (
     "Call it several times in one reply for work that can go on in parallel."
 )
 LIST = "The sessions and their states, newest first."
-GET = "The real state of one session: `summary`, its whole `result`, or the `tail` of its conversation."
+GET = (
+    "The real state of one session: `summary`, its whole `result`, its `change` (what it wants to merge, its tests, what that "
+    "waits for), or the `tail` of its conversation."
+)
 MESSAGE = "Say something to a session: an answer, a correction, more work."
 CONTROL = "Interrupt a session's turn, cancel it, close it when it is done with, or resume it."
 
@@ -213,6 +218,23 @@ def _line(unit: UnitOfWork, body: SessionBody) -> str:
     if body.result:
         parts.append(f"result of turn {body.result.turn}: {body.result.text[:200]}")
     return f"- {' · '.join(parts)} · id {body.id}"
+
+
+def _change(body: SessionBody) -> str:
+    """Where its change stands. Who approves and merges is the person, on the page."""
+    change = body.change
+    if change is None:
+        return f"{body.handle} has no change: it has committed nothing, or said that it is not done."
+    lines = [
+        f"{change.title} · {change.state} · {change.branch} into {change.base} · {change.files} files, +{change.added} "
+        f"-{change.removed}",
+        f"Merged as {change.merged} ({change.how})." if change.merged else change.waits,
+        f"Conflicts in: {', '.join(change.conflicts)}" if change.conflicts else "",
+        *(f"{check.name} on {check.commit[:12]}: {check.state}" for check in change.checks[:1]),
+        change.problem,
+        change.handed_over,
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _standing(body: SessionBody, now: datetime) -> list[str]:

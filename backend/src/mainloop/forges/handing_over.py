@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from mainloop.forges.base import NotHandedOver, Reach
-from mainloop.git import GitFailed, git
+from mainloop.git import BRING, GitFailed, git
 
 _UNFINISHED: Final = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
-_FETCH: Final = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")
 _SECONDS: Final = 600
 
 
@@ -34,18 +33,18 @@ def hand_over(mirror: Path, branch: str, folder: Path, reach: Reach) -> str | No
         if checkout is None:
             # git itself refuses to move it backwards, or where somebody works on it, in the middle of a rebase too.
             refspec = f"refs/heads/{branch}:refs/heads/{branch}"
-            _git(folder, *_FETCH, "--", str(mirror), refspec)
+            _git(folder, *BRING, "--", str(mirror), refspec)
             return commit
         if reach == "branch":
             raise refuse(f"it is checked out in {checkout}, and only a branch that is not may be moved.")
         if trouble := _trouble(checkout):
             raise refuse(trouble)
-        _git(checkout, *_FETCH, "--", str(mirror), f"refs/heads/{branch}")
+        _git(checkout, *BRING, "--", str(mirror), f"refs/heads/{branch}")
         # Here, too, git refuses what would not be a step forward, and to write over a file it does not know.
         _git(checkout, "merge", "--quiet", "--ff-only", "--no-autostash", commit)
         return commit
     except GitFailed as error:
-        raise refuse(f"git says: {error.line}.") from error
+        raise refuse(error.why) from error
     except OSError as error:
         raise refuse(f"{error.strerror or error}.") from error
 
