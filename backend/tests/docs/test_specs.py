@@ -30,6 +30,8 @@ SPECS = (
     "home",
     "kills",
     "turns",
+    "attention",
+    "schedules",
 )
 ID = r"[a-z]+-\d+"
 TESTS = (

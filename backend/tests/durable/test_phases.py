@@ -19,6 +19,8 @@ from mainloop.testing.waiting import eventually
 # Part of what is stored: a name is added here with its phase, and never renamed or taken out.
 NAMES = {
     "answer_waiting",
+    "deliver_notification",
+    "end_check",
     "end_run",
     "ensure_run",
     "fetch_project",
@@ -26,6 +28,8 @@ NAMES = {
     "kill_run",
     "prepare_session",
     "save_session",
+    "see_to_change",
+    "start_check",
 }
 
 

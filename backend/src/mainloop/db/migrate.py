@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import sqlalchemy as sa
@@ -28,6 +29,11 @@ def migrations_folder() -> Path:
 def known_revisions() -> set[str]:
     """All versions of the tables that this program knows."""
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def migration(revision: str) -> ModuleType:
+    """The module of one migration."""
+    return ScriptDirectory.from_config(_config()).get_revision(revision).module
 
 
 def revision_of(connection: sa.Connection) -> str | None:
