@@ -126,7 +126,7 @@ test(
   },
 );
 
-// spec: changes-63, changes-65, changes-66
+// spec: changes-36, changes-63, changes-65, changes-66
 test('a change is looked at by another session, and merged by hand though its tests say no', async ({
   visit,
 }) => {
@@ -180,6 +180,22 @@ test('a change is looked at by another session, and merged by hand though its te
   );
   await examine(page, 'change-log');
   await log.getByRole('button', { name: 'Close' }).click();
+
+  // Taken over under another name: a branch in the person's own repository, checked out nowhere.
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Take it over…' }).click();
+  const over = page.getByRole('dialog', { name: 'Take it over' });
+  await over.getByRole('textbox', { name: 'Name of the branch there' }).fill('my dates');
+  await over.getByRole('button', { name: 'Take it over' }).click();
+  await expect(over.getByRole('alert')).toContainText('my dates');
+  await over.getByRole('textbox', { name: 'Name of the branch there' }).fill('dates');
+  await expect(over).toContainText(/mainloop take \S+ --as dates/);
+  await over.getByRole('button', { name: 'Take it over' }).click();
+  await expect(over).toContainText(`git -C ${folder}/shop switch dates`);
+  await examine(page, 'change-taken');
+  expect(git('-C', `${folder}/shop`, 'rev-parse', 'dates')).toBe(commit);
+  expect(git('-C', `${folder}/shop`, 'branch', '--show-current')).toBe('main');
+  await over.getByRole('button', { name: 'Close' }).click();
 
   await menu.click();
   await page.getByRole('menuitem', { name: 'Merge…' }).click();
@@ -313,6 +329,14 @@ test.describe('the whole life of two changes, with the real agent', () => {
     await proposed.click();
     await expect(page.locator('[data-lines]')).toContainText(`'pear': 4, 'plum': 5`);
     await expect(waits).toHaveText('It waits for your approval.');
+    // Taken over to be tried by hand, before it is approved.
+    await bar.getByRole('button', { name: /^More for the change/ }).click();
+    await page.getByRole('menuitem', { name: 'Take it over…' }).click();
+    const over = page.getByRole('dialog', { name: 'Take it over' });
+    await over.getByRole('textbox').fill('plums');
+    await over.getByRole('button', { name: 'Take it over' }).click();
+    await expect(over).toContainText(`git -C ${shop} switch plums`);
+    await over.getByRole('button', { name: 'Close' }).click();
     await approve(bar, /^Approve and merge/);
     await expect(waits).toContainText(/^Merged into main as/);
     const heard = (await claude().model.heard()).map(({ user }) => user);
@@ -323,6 +347,9 @@ test.describe('the whole life of two changes, with the real agent', () => {
     expect(git('--git-dir', mirror, 'log', '--format=%s', 'refs/heads/main')).toBe(
       'Sell plums\nSell pears\nBegin',
     );
-    expect(git('-C', shop, 'log', '--format=%s')).toBe('Begin');
+    expect(git('-C', shop, 'log', '--format=%s', 'main')).toBe('Begin');
+    expect(git('-C', shop, 'show', 'plums:prices.py')).toBe(
+      PRICES(`, 'pear': 4, 'plum': 5`).trim(),
+    );
   });
 });
