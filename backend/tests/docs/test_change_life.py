@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from mainloop.testing.kills import Model
 from mainloop.testing.server import ServerProcess
 
 from .conftest import Desk, run, running
 from .killed_at import MERGING
-from .test_kept import ABLE, project_of
+from .test_kept import ABLE, project_of, script_of
 from .test_sessions import git, repository
 
 SECRET = "sk-that-no-test-may-see"
@@ -88,6 +89,63 @@ def test_a_change_is_made_tested_in_the_sandbox_approved_merged_and_taken_over(h
             "another change", lambda: (c := until(desk, session, "open"))["number"] != change["number"] and c
         )
         assert (later["files"], later["added"]) == (1, 1)
+
+
+@pytest.mark.long
+@pytest.mark.spec("changes-23", "changes-31")
+def test_two_real_agents_mend_a_red_check_and_a_conflict_and_both_are_merged(home: Path) -> None:
+    """Claude Code itself. What it is to do about a message of ours stands in what the tests put out."""
+    checkout = repository(home / "checkout")
+    model = Model()
+    server = ServerProcess(home / "home", {**ABLE, **model.environment})
+    try:
+        with running(server) as desk:
+            if not desk.me.state()["settings"]["sandbox"]["confined"]:
+                pytest.skip("there is no sandbox here")
+            mend = script_of(run("echo good > good && git add . && git commit -qm mended"), {"text": "Mended."})
+            (checkout / "mend").write_text(f"{mend}\n")
+            git(checkout, "add", "mend")
+            git(checkout, "commit", "-qm", "second")
+            project = project_of(desk, checkout)
+            test = "test -e good || { echo ERROR; cat mend; false; }"
+            sets(desk, project["id"], test=test)
+            first = works(desk, project["name"])
+            second = works(desk, project["name"], "other")
+            green = [_green(desk, session) for session in (first, second)]
+            # Both were red first, and sent back once.
+            assert [desk.me.get(f"/api/sessions/{session}")["turn"] for session in (first, second)] == [2, 2]
+            model.rules({"match": "it conflicts in readme", "steps": [_resolve(), {"text": "Both are in it."}]})
+            approve(desk, first, green[0]["commit"])
+            merged = until(desk, first, "merged")
+            again = desk.me.until("the end of the conflict", lambda: _moved(desk, second, green[1]["commit"]))
+            assert again["base_commit"] == merged["merged"]
+            approve(desk, second, again["commit"])
+            until(desk, second, "merged")
+            mirror = server.home / "mirrors" / f"{project['id']}.git"
+            assert git(mirror, "show", "refs/heads/main:readme").split() == ["hello", "more", "other"]
+    finally:
+        model.close()
+
+
+def _green(desk: Desk, session: str) -> Any:
+    def look() -> Any:
+        change = desk.me.get(f"/api/sessions/{session}")["change"]
+        newest = change["checks"][0] if change and change["checks"] else None
+        return change if newest and newest["state"] == "passed" and newest["commit"] == change["commit"] else None
+
+    return desk.me.until("its tests to be green", look)
+
+
+def _moved(desk: Desk, session: str, old: str) -> Any:
+    change = desk.me.get(f"/api/sessions/{session}")["change"]
+    return change if change["commit"] != old and not change["conflicts"] else None
+
+
+def _resolve() -> dict[str, Any]:
+    """Merges what the message names, and keeps both lines."""
+    return run(
+        "git merge -q {{find:[0-9a-f]{40}(?=\\))}}; printf 'hello\\nmore\\nother\\n' > readme; git add . && git commit -qm both"
+    )
 
 
 @pytest.mark.long

@@ -49,5 +49,6 @@ def claim_home(connection: sa.Connection, ident: str | None, place: str) -> None
 
 
 def adopt_runs(connection: sa.Connection, host: str) -> None:
-    """What is said to run elsewhere is looked for here: it is found, or goes on in a new run."""
+    """What is said to run elsewhere is looked for here: it is found, or begins anew."""
     connection.execute(sa.update(t.run).where(t.run.c.state.in_(("starting", "live"))).values(host=host))
+    connection.execute(sa.update(t.change_check).where(t.change_check.c.state == "running").values(host=host))
