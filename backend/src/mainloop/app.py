@@ -20,6 +20,7 @@ from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
 from mainloop.attention.routes import router as attention_routes
 from mainloop.attention.service import Attention
+from mainloop.changes.by_hand import ByHand
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.life import Life
 from mainloop.changes.routes import life_router as life_routes
@@ -128,6 +129,9 @@ class Parts:
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
         self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves, self.checks)
+        self.changes_by_hand = ByHand(
+            self.life, self.runs, self.projects, self.workspaces, self.sessions, moves, self.checks
+        )
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)

@@ -70,7 +70,7 @@ def test_a_server_killed_at_any_step_has_merged_once_or_not_and_says_which(
         agent.runner.goodbye()
         database, phases = world.server.parts.database, world.server.parts.phases
         agent.server.person.until("rest", lambda: agent.id not in database.read(phases.subjects_to_do))
-        life.propose(agent.id)
+        world.server.parts.changes_by_hand.propose(agent.id)
         change = agent.change
         agent.ask("/merge", 202, commit=change["commit"], base_commit=change["base_commit"])
         killer = Killer(monkeypatch)

@@ -17,11 +17,9 @@ from mainloop import plugins
 from mainloop.changes import policy, store
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.diff import Repository
-from mainloop.changes.schemas import GiveMerge, GiveReview
-from mainloop.changes.taking import Taken, take_over
 from mainloop.changes.telling import as_change, conflict_words, merged_words, named, red_words
 from mainloop.db.engine import Row
-from mainloop.errors import BadInput, MainloopError, NotAllowedNow, UnknownSession
+from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import UnitOfWork
 from mainloop.forges.base import (
     BaseMoved,
@@ -36,7 +34,6 @@ from mainloop.forges.base import (
     Reach,
     Request,
     RequestMoved,
-    RequestOver,
     Review,
 )
 from mainloop.git import GitFailed
@@ -52,7 +49,7 @@ from mainloop.sessions import store as sessions_store
 from mainloop.sessions.moves import Moves
 from mainloop.sessions.service import Sessions
 from mainloop.sessions.states import OVER
-from mainloop.workspaces.base import WorkspaceBroken, Workspaces
+from mainloop.workspaces.base import Workspaces
 from mainloop_models.asks import Decision
 from mainloop_models.events import Change, ChangeCheck, ItemBody, NoticeItem
 from mainloop_models.events import SessionState as S
@@ -73,15 +70,8 @@ class UnknownChange(MainloopError):
     code = "unknown_change"
 
 
-class NotGreen(MainloopError):
-    """The project's tests have not passed for this commit. Wait for them, or say that it is to be merged anyway."""
-
-    status = 409
-    code = "not_green"
-
-
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """A session and its newest change, as they stand in a transaction."""
 
     session: Row
@@ -128,7 +118,7 @@ class Life:
         self._sessions.on_closed(self._session_closed)
         self._inbox.on_done(self._item_done)
         self._projects.on_moved(self._look_at_all)
-        self._checks.on_moved(self._checked)
+        self._checks.on_moved(self.checked)
 
     # -- what goes on by itself ----------------------------------------------------------------------------------
     def see_to(self, session_id: str) -> None:
@@ -138,10 +128,10 @@ class Life:
             return
         try:
             if row is not None and row.state in store.OPEN:
-                self._follow(session, row)
+                self.follow(session, row)
             elif self._is_ready(session, row):
                 with suppress(NothingToMerge):
-                    self._propose(session, row)
+                    self.propose(session, row)
         except ForgeUnreachable:
             raise  # tried again
         except MainloopError as error:
@@ -174,14 +164,14 @@ class Life:
         known = None if row is None else row.body["commit"]
         return result.get("outcome") == "done" and commit not in (None, session.base, known)
 
-    def _propose(self, session: Row, row: Row | None) -> None:
+    def propose(self, session: Row, row: Row | None) -> None:
         """Raises what `Forge.open` raises."""
         nth = 1 if row is None else row.nth + 1
         commit = self._commit(session)
         base = session.upstream or self._projects.branch(session.project_id)
         if commit is None:
             raise NothingToMerge(base=base)
-        forge = self._forge(session.project_id)
+        forge = self.forge_of(session.project_id)
         proposal = Proposal(
             key=session.id if nth == 1 else f"{session.id}-{nth}",
             branch=session.branch,
@@ -193,11 +183,11 @@ class Life:
         request = forge.open(proposal)
         if request.state == "open" and request.commit != commit:
             request = forge.update(request.number, commit=commit)
-        self._saw(session, request, nth=nth)
+        self.saw(session, request, nth=nth)
 
-    def _follow(self, session: Row, row: Row) -> None:
+    def follow(self, session: Row, row: Row) -> None:
         """It is open: what has happened to it since."""
-        forge = self._forge(session.project_id)
+        forge = self.forge_of(session.project_id)
         known = Change.model_validate(row.body)
         if row.state == "merging":
             return self._merge(session, row, known, forge)
@@ -206,7 +196,7 @@ class Life:
             request = forge.close(known.number)
         elif request.state == "open":
             request = self._renewed(session, forge, request)
-        self._saw(session, request)
+        self.saw(session, request)
 
     def _renewed(self, session: Row, forge: Forge, request: Request) -> Request:
         """With the session's newest commits; and where its base is gone, into the branch that the project has now."""
@@ -222,7 +212,7 @@ class Life:
         wish = row.merge
         try:
             if wish["review"]:
-                approval = Review(id=wish["review"], author=self._person, verdict="approved", commit=wish["commit"])
+                approval = Review(id=wish["review"], author=self.person, verdict="approved", commit=wish["commit"])
                 forge.review(known.number, approval)
             request = forge.merge(known.number, wish["how"], commit=wish["commit"], base_commit=wish["base_commit"])
         except ForgeUnreachable:
@@ -230,9 +220,9 @@ class Life:
         except MainloopError as error:
             request = forge.look(known.number)
             if request.state != "merged":
-                return self._saw(session, request, refused=error)
+                return self.saw(session, request, refused=error)
         handed = self._hand_over(forge, known.base, self._projects.settings(session.project_id).merge.reach)
-        self._saw(session, request, handed_over=handed)
+        self.saw(session, request, handed_over=handed)
 
     def _hand_over(self, forge: Forge, branch: str, reach: Reach) -> str:
         """What came of it in the person's own folder, in a sentence."""
@@ -242,15 +232,16 @@ class Life:
             return error.sentence
         return f"Your own branch {branch} stands at {commit[:12]} now." if commit else ""
 
-    def _begin_merge(self, unit: UnitOfWork, case: _Case, body: Change, how: How, review: str | None) -> Change:
+    def begin_merge(self, unit: UnitOfWork, case: Case, body: Change, how: How, review: str | None) -> None:
+        """It is being merged from now on. `review`: under which id the person's word for it is an approval."""
         wish = {"how": how, "commit": body.commit, "base_commit": body.base_commit, "review": review}
         body = _renewed(body, case.settings, unit, state="merging", how=how, problem="")
         store.became(unit, case.id, body, merge=wish)
         self._look_again(unit, case.id)
-        return body
 
     # -- what was seen -------------------------------------------------------------------------------------------
-    def _saw(self, session: Row, request: Request, **more: Any) -> None:
+    def saw(self, session: Row, request: Request, **more: Any) -> None:
+        """What a forge has just said of a request, and what follows from it. `more`: see `_became`."""
         size = self._size(session, request)
         self._database.write(lambda unit: self._became(unit, session.id, request, size, **more))
 
@@ -270,7 +261,7 @@ class Life:
         row = store.find(unit.connection, session_id)
         session = sessions_store.find(unit.connection, session_id)
         assert session is not None
-        settings = self._settings(unit.connection, session.project_id)
+        settings = self.settings_of(unit.connection, session.project_id)
         is_new = row is None or (nth is not None and nth != row.nth)
         if not is_new and row is not None and (row.state not in store.OPEN or row.body["number"] != request.number):
             return  # somebody else was here before
@@ -290,7 +281,7 @@ class Life:
             store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
         row = store.find(unit.connection, session_id)
         assert row is not None
-        case = _Case(session, row, settings)
+        case = Case(session, row, settings)
         if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
             store.update(unit, session_id, done=_tried("merge", body))
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
@@ -298,13 +289,13 @@ class Life:
             self._go_on(unit, case, body)
         self._moves.say(unit, session_id)
 
-    def _go_on(self, unit: UnitOfWork, case: _Case, body: Change) -> None:
+    def _go_on(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         if body.state == "merged":
             return self._merged(unit, case, body)
         if S(case.session.state) in _AT_REST:
             self._moves.rest(unit, case.id)
         if body.state != "open":
-            return self._settled(unit, case.id, f"The change is {body.state}.")
+            return self.settled(unit, case.id, f"The change is {body.state}.")
         if body.conflicts:
             return self._repair(unit, case, "conflict", body, conflict_words(body, case.settings.merge))
         tests = policy.tests_of(body, case.settings)
@@ -312,12 +303,12 @@ class Life:
             words = red_words(body.checks[0], case.settings.test)
             return self._repair(unit, case, f"red-{body.checks[0].id}", body, words)
         if not body.problem:
-            self._settled(unit, case.id, "It is settled.")
+            self.settled(unit, case.id, "It is settled.")
         if tests in ("none", "passed"):
             store.update(unit, case.id, repairs=0)
         ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
         if ready and case.at_rest:
-            self._begin_merge(unit, case, body, case.settings.merge.how, None)
+            self.begin_merge(unit, case, body, case.settings.merge.how, None)
 
     def _test(self, unit: UnitOfWork, session_id: str, body: Change, settings: ProjectSettings) -> list[ChangeCheck]:
         """Its newest commit is tested, where the project has a test and nothing else is in the way; older ones are not."""
@@ -330,13 +321,13 @@ class Life:
             checks = store.checks_of(unit.connection, session_id)
         return checks
 
-    def _checked(self, unit: UnitOfWork, session_id: str) -> None:
+    def checked(self, unit: UnitOfWork, session_id: str) -> None:
         """Its tests have begun or ended."""
         runs_store.lock(unit, session_id)
         row, session = store.find(unit.connection, session_id), sessions_store.find(unit.connection, session_id)
         if row is None or session is None:
             return
-        settings = self._settings(unit.connection, session.project_id)
+        settings = self.settings_of(unit.connection, session.project_id)
         checks = store.checks_of(unit.connection, session_id)
         body = _renewed(Change.model_validate(row.body), settings, unit, checks=checks)
         store.became(unit, session_id, body)
@@ -344,7 +335,7 @@ class Life:
         if row.state in store.OPEN:
             self._look_again(unit, session_id)
 
-    def _merged(self, unit: UnitOfWork, case: _Case, body: Change) -> None:
+    def _merged(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
         session, at = case.session, (body.merged or "")[:7]
         mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body))
@@ -365,7 +356,7 @@ class Life:
             self._sessions.close(unit, case.id, f"Merged into {body.base} as {at}.", told)
 
     # -- what goes wrong -----------------------------------------------------------------------------------------
-    def _repair(self, unit: UnitOfWork, case: _Case, what: str, body: Change, words: str) -> None:
+    def _repair(self, unit: UnitOfWork, case: Case, what: str, body: Change, words: str) -> None:
         """Its agent is told, as often as the person wants; then the person is."""
         done = f"{_tried(what, body)}-{runs_store.agent(unit.connection, case.id).turn}"
         if not case.at_rest or case.row.done == done:
@@ -379,7 +370,7 @@ class Life:
             title = f"Its tests fail on {body.commit[:7]}."
             return self._tell_person(unit, case, f"{title}\n\n{body.checks[0].excerpt}", title, hint)
         store.update(unit, case.id, repairs=case.row.repairs + 1)
-        self._settled(unit, case.id, "Its agent is at it.")
+        self.settled(unit, case.id, "Its agent is at it.")
         mailbox.post(unit, case.id, mailbox.Letter(id=str(uuid.uuid4()), text=words, role="system"))
         self._runs.take_up(unit, case.id)
 
@@ -389,7 +380,7 @@ class Life:
         row, session = store.find(unit.connection, session_id), sessions_store.find(unit.connection, session_id)
         if session is None:
             return
-        settings = self._settings(unit.connection, session.project_id)
+        settings = self.settings_of(unit.connection, session.project_id)
         if row is None or row.state not in store.OPEN:
             log.warning("The change of %s was not proposed: %s", session_id, sentence)
             return
@@ -397,9 +388,9 @@ class Life:
         body = _renewed(body, settings, unit, state="open", problem=sentence)
         store.became(unit, session_id, body, merge=None, done=_tried("merge", body))
         self._moves.say(unit, session_id)
-        self._tell_person(unit, _Case(session, row, settings), sentence, sentence)
+        self._tell_person(unit, Case(session, row, settings), sentence, sentence)
 
-    def _tell_person(self, unit: UnitOfWork, case: _Case, text: str, title: str, hint: str = "") -> None:
+    def _tell_person(self, unit: UnitOfWork, case: Case, text: str, title: str, hint: str = "") -> None:
         turn = runs_store.agent(unit.connection, case.id).turn
         known = [ident for ident in inbox_store.open_in(unit.connection, case.id) if ident.startswith(_ITEM)]
         item = ItemBody(
@@ -419,7 +410,8 @@ class Life:
         else:
             self._inbox.open(unit, item)
 
-    def _settled(self, unit: UnitOfWork, session_id: str, why: str) -> None:
+    def settled(self, unit: UnitOfWork, session_id: str, why: str) -> None:
+        """What was said of it in the inbox is over."""
         for ident in inbox_store.open_in(unit.connection, session_id):
             if ident.startswith(_ITEM):
                 self._inbox.close(unit, session_id, ident, why)
@@ -429,143 +421,9 @@ class Life:
             store.update(unit, item.thread_id, done="", repairs=0)
             self._look_again(unit, item.thread_id)
 
-    # -- what the person does ------------------------------------------------------------------------------------
-    def get(self, session_id: str) -> Change:
-        """A session's change. Raises UnknownSession, UnknownChange."""
-        return self._database.read(lambda c: self._known(c, session_id)[1])
-
-    def propose(self, session_id: str) -> Change:
-        """What is committed now, proposed, or the newest of it where that is open. Raises what `Forge.open` raises."""
-        session, row = self._database.read(lambda c: (sessions_store.find(c, session_id), store.find(c, session_id)))
-        if session is None:
-            raise UnknownSession(id=session_id)
-        if session.project_id is None or session.branch is None:
-            raise NotAllowedNow(what="It has no branch of a project, so there is nothing to propose.")
-        if S(session.state) is S.DONE:
-            raise NotAllowedNow(what="It is closed. Resume it first, then propose what it has.")
-        with suppress(WorkspaceBroken):  # then what was saved before counts
-            self._workspaces.save(session_id, session.branch, self._projects.mirror(session.project_id))
-        if row is not None and row.state in store.OPEN:
-            self._follow(session, row)
-        else:
-            self._propose(session, row)
-        return self.get(session_id)
-
-    def review(self, session_id: str, given: GiveReview) -> Change:
-        """The person's word on the newest commit. Raises UnknownChange, RequestMoved, RequestOver, BadInput."""
-        session, known = self._database.read(lambda c: self._known(c, session_id))
-        if given.verdict == "sent_back" and not given.text.strip():
-            raise BadInput(what="Say what should be different, so that its agent knows.")
-        forge = self._forge(session.project_id)
-        word = Review(id=given.id, author=self._person, verdict=given.verdict, commit=given.commit, text=given.text)
-        try:
-            request = forge.review(known.number, word)
-        except RequestOver:
-            request = forge.look(known.number)
-            if all(review.id != given.id for review in request.reviews):
-                raise
-        if given.verdict == "sent_back":
-            self._database.write(lambda unit: self._send_back(unit, session_id, given))
-        self._saw(session, request)
-        return self.get(session_id)
-
-    def _send_back(self, unit: UnitOfWork, session_id: str, given: GiveReview) -> None:
-        runs_store.lock(unit, session_id)
-        store.update(unit, session_id, repairs=0)
-        _, new = mailbox.post(unit, session_id, mailbox.Letter(id=given.id, text=given.text))
-        if new:
-            self._sessions.said_to(unit, session_id)
-            self._runs.take_up(unit, session_id)
-
-    def merge(self, session_id: str, given: GiveMerge) -> Change:
-        """The person's own word: merged in a moment, if both sides still stand at these commits.
-
-        Raises UnknownChange, NotAllowedNow, RequestOver, RequestMoved, BaseMoved, MergeConflicts, NotGreen.
-        """
-        self._database.write(lambda unit: self._want_merge(unit, session_id, given))
-        return self.get(session_id)
-
-    def _want_merge(self, unit: UnitOfWork, session_id: str, given: GiveMerge) -> None:
-        runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
-        session, known = self._known(unit.connection, session_id)
-        row = store.find(unit.connection, session_id)
-        assert row is not None
-        settings = self._settings(unit.connection, session.project_id)
-        if known.state == "closed":
-            raise RequestOver(state=known.state)
-        if known.state in ("merging", "merged"):
-            return  # asked for twice
-        if runs_store.agent(unit.connection, session_id).working or S(session.state) in (S.WORKING, S.STARTING):
-            raise NotAllowedNow(
-                what="Its agent is still working. Wait until it is done, then look at what it has then."
-            )
-        if given.commit != known.commit:
-            raise RequestMoved(commit=known.commit[:12])
-        if given.base_commit != known.base_commit:
-            raise BaseMoved(base=known.base, commit=(known.base_commit or "")[:12])
-        if known.conflicts:
-            raise MergeConflicts(base=known.base, files=named(known.conflicts))
-        if not given.anyway and not policy.is_green(known, settings):
-            raise NotGreen
-        case = _Case(session, row, settings)
-        self._begin_merge(unit, case, known, given.how or settings.merge.how, str(uuid.uuid4()))
-        self._settled(unit, session_id, "You merged it.")
-        self._moves.say(unit, session_id)
-
-    def check(self, session_id: str) -> Change:
-        """The project's tests, once more on the newest commit. Raises UnknownChange, NotAllowedNow."""
-
-        def want(unit: UnitOfWork) -> None:
-            runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
-            session, known = self._known(unit.connection, session_id)
-            if known.state != "open":
-                raise RequestOver(state=known.state)
-            if not self._settings(unit.connection, session.project_id).test:
-                raise NotAllowedNow(what="The project has no test command. Set one in its settings.")
-            if all(check.state not in store.GOES_ON or check.commit != known.commit for check in known.checks):
-                self._checks.want(unit, session_id, known.commit)
-                self._checked(unit, session_id)
-
-        self._database.write(want)
-        return self.get(session_id)
-
-    def stop_checking(self, session_id: str) -> Change:
-        """Its tests are stopped, and not run again by themselves. Raises UnknownChange."""
-
-        def stop(unit: UnitOfWork) -> None:
-            runs_store.lock(unit, self._known(unit.connection, session_id)[0].id)
-            if self._checks.stop(unit, session_id):
-                self._checked(unit, session_id)
-
-        self._database.write(stop)
-        return self.get(session_id)
-
-    def discard(self, session_id: str) -> Change:
-        """It will not be merged; its session is closed, its work kept. Raises UnknownChange, RequestOver, NotAllowedNow."""
-        session, known = self._database.read(lambda c: self._known(c, session_id))
-        agent = self._database.read(lambda c: runs_store.agent(c, session_id))
-        if agent.working or S(session.state) in (S.WORKING, S.STARTING):
-            raise NotAllowedNow(what="Its agent is still working. Stop it first, or wait until it is done.")
-        request = self._forge(session.project_id).close(known.number)
-        self._saw(session, request)
-        self._database.write(lambda unit: self._sessions.close(unit, session_id, "Its change was discarded."))
-        return self.get(session_id)
-
-    def take_over(self, session_id: str, branch: str = "") -> Taken:
-        """Its branch in the person's own repository. Raises UnknownSession, and what `taking.take_over` raises."""
-        session = self._database.read(lambda c: sessions_store.find(c, session_id))
-        if session is None:
-            raise UnknownSession(id=session_id)
-        if session.project_id is None:
-            raise NotAllowedNow(what="It has no branch of a project, so there is nothing to take over.")
-        mirror = self._projects.mirror(session.project_id)
-        with suppress(WorkspaceBroken):  # then what was saved before counts
-            self._workspaces.save(session_id, session.branch or "", mirror)
-        project = self._database.read(lambda c: self._projects.named(c, session.project_id))
-        return take_over(mirror, session, project.source, branch)
-
     # -- looking -------------------------------------------------------------------------------------------------
-    def _known(self, connection: sa.Connection, session_id: str) -> tuple[Row, Change]:
+    def known(self, connection: sa.Connection, session_id: str) -> tuple[Row, Change]:
+        """A session and its newest change. Raises UnknownSession, UnknownChange."""
         session, row = sessions_store.find(connection, session_id), store.find(connection, session_id)
         if session is None:
             raise UnknownSession(id=session_id)
@@ -573,17 +431,20 @@ class Life:
             raise UnknownChange
         return session, Change.model_validate(row.body)
 
-    def _forge(self, project_id: str) -> Forge:
+    def forge_of(self, project_id: str) -> Forge:
+        """Where the changes of a project are merged."""
         row = self._database.read(lambda c: self._projects.named(c, project_id))
         place = Place(repository=self._projects.mirror(project_id).path, source=row.source)
         return plugins.make_forge(self.forge, place)
 
-    def _settings(self, connection: sa.Connection, project_id: str) -> ProjectSettings:
+    def settings_of(self, connection: sa.Connection, project_id: str) -> ProjectSettings:
+        """What the person has set for a project."""
         project = projects_store.find(connection, project_id)
         return ProjectSettings.model_validate(project.settings if project is not None else {})
 
     @property
-    def _person(self) -> str:
+    def person(self) -> str:
+        """Who approves."""
         return self._runs.settings.person
 
     def _commit(self, session: Row) -> str | None:

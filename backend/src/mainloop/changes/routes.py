@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mainloop.access.service import CurrentDevice
+from mainloop.changes.by_hand import ByHand
 from mainloop.changes.checks import ChangeChecks
-from mainloop.changes.life import Life
 from mainloop.changes.schemas import CheckLog, Diff, FileDiffs, GiveMerge, GiveReview, TakeOver
 from mainloop.changes.service import Changes
 from mainloop.changes.taking import Taken
@@ -59,52 +59,52 @@ def get_diff_content(session_id: str, oid: str, changes: CurrentChanges, me: Cur
 life_router = APIRouter(prefix="/api/sessions/{session_id}/change", tags=["changes"])
 
 
-async def _life(request: Request) -> Life:
-    return request.app.state.parts.life
+async def _by_hand(request: Request) -> ByHand:
+    return request.app.state.parts.changes_by_hand
 
 
 async def _checks(request: Request) -> ChangeChecks:
     return request.app.state.parts.checks
 
 
-CurrentLife = Annotated[Life, Depends(_life)]
+CurrentByHand = Annotated[ByHand, Depends(_by_hand)]
 CurrentChecks = Annotated[ChangeChecks, Depends(_checks)]
 
 
 @life_router.get("", name="get_change")
-def get_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+def get_change(session_id: str, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """What a session wants to bring into its project, and what that waits for."""
-    return life.get(session_id)
+    return by_hand.get(session_id)
 
 
 @life_router.post("", name="propose_change")
-def propose_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+def propose_change(session_id: str, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """Propose what is committed now; where it is open already, with what has come since."""
-    return life.propose(session_id)
+    return by_hand.propose(session_id)
 
 
 @life_router.post("/review", name="review_change")
-def review_change(session_id: str, given: GiveReview, life: CurrentLife, me: CurrentDevice) -> Change:
+def review_change(session_id: str, given: GiveReview, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """Approve a commit, or send it back: what you write then goes to its agent. The same id again is the same word."""
-    return life.review(session_id, given)
+    return by_hand.review(session_id, given)
 
 
 @life_router.post("/merge", name="merge_change", status_code=202)
-def merge_change(session_id: str, given: GiveMerge, life: CurrentLife, me: CurrentDevice) -> Change:
+def merge_change(session_id: str, given: GiveMerge, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """Merge it, if both sides still stand where they were looked at. How that ends is told by the session's events."""
-    return life.merge(session_id, given)
+    return by_hand.merge(session_id, given)
 
 
 @life_router.post("/check", name="check_change")
-def check_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+def check_change(session_id: str, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """Run the project's tests on the newest commit again."""
-    return life.check(session_id)
+    return by_hand.check(session_id)
 
 
 @life_router.delete("/check", name="stop_checking_change")
-def stop_checking_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+def stop_checking_change(session_id: str, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """Stop its tests."""
-    return life.stop_checking(session_id)
+    return by_hand.stop_checking(session_id)
 
 
 @life_router.get("/checks/{check_id}/log", name="get_check_log")
@@ -120,15 +120,15 @@ def get_check_log(
 
 
 @life_router.post("/take-over", name="take_over_change")
-def take_over_change(session_id: str, given: TakeOver, life: CurrentLife, me: CurrentDevice) -> Taken:
+def take_over_change(session_id: str, given: TakeOver, by_hand: CurrentByHand, me: CurrentDevice) -> Taken:
     """The session's branch stands in your own repository, checked out nowhere. One that is there only goes forward."""
-    return life.take_over(session_id, given.branch)
+    return by_hand.take_over(session_id, given.branch)
 
 
 @life_router.post("/discard", name="discard_change")
-def discard_change(session_id: str, life: CurrentLife, me: CurrentDevice) -> Change:
+def discard_change(session_id: str, by_hand: CurrentByHand, me: CurrentDevice) -> Change:
     """It will not be merged: its session is closed, its work is kept."""
-    return life.discard(session_id)
+    return by_hand.discard(session_id)
 
 
 def _json(answer: Diff | FileDiffs) -> Response:
