@@ -109,6 +109,34 @@ def test_what_needs_no_approval_is_merged_as_soon_as_it_is_there(world: World) -
     assert world.git("log", "-1", "--format=%P", merged).split()[1] == commit
 
 
+@pytest.mark.spec("changes-21")
+@pytest.mark.parametrize("ended", ["blocked", "partial", "interrupted"])
+def test_what_a_later_turn_left_half_done_is_not_merged_by_itself(world: World, ended: str) -> None:
+    world.sets(by_itself=False, needs_approval=False)
+    agent = world.start()
+    agent.works({"app.py": "1\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.say("More.", agent.id)
+    if ended == "interrupted":
+        agent.runner.begin()
+        Repository(agent.folder).commit("Half", {"half.py": "half\n"})
+        agent.runner.end("interrupted")
+    else:
+        agent.works({"half.py": "half\n"}, outcome=ended)
+    agent.until("its new commit", lambda c: c["commit"] == agent.head)
+    agent.server.person.until_session(agent.id, "in_review")
+    world.sets(by_itself=True)
+    # What is to be done about it by itself is done.
+    life, parts = world.server.parts.life, world.server.parts
+    for _ in range(2):
+        life.see_to(agent.id)
+        agent.server.person.until("rest", lambda: agent.id not in parts.database.read(parts.phases.subjects_to_do))
+    assert (agent.change["state"], world.branch()) == ("open", "")
+    # The person may say that it is enough.
+    agent.ask("")
+    agent.until("its merge", lambda c: c["state"] == "merged")
+
+
 @pytest.mark.spec("changes-22")
 def test_the_person_merges_by_hand_what_they_looked_at_and_nothing_else(world: World) -> None:
     world.sets(by_itself=False)

@@ -69,9 +69,9 @@ class ByHand:
         with suppress(WorkspaceBroken):  # then what was saved before counts
             self._workspaces.save(session_id, session.branch, self._projects.mirror(session.project_id))
         if row is not None and row.state in store.OPEN:
-            self._life.follow(session, row)
+            self._life.follow(session, row, pressed=True)
         else:
-            self._life.propose(session, row)
+            self._life.propose(session, row, pressed=True)
         return self.get(session_id)
 
     def review(self, session_id: str, given: GiveReview) -> Change:
@@ -91,7 +91,7 @@ class ByHand:
                 raise
         if given.verdict == "sent_back":
             self._database.write(lambda unit: self._send_back(unit, session_id, given))
-        self._life.saw(session, request)
+        self._life.saw(session, request, pressed=given.verdict == "approved")
         return self.get(session_id)
 
     def _send_back(self, unit: UnitOfWork, session_id: str, given: GiveReview) -> None:

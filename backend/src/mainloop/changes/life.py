@@ -164,8 +164,8 @@ class Life:
         known = None if row is None else row.body["commit"]
         return result.get("outcome") == "done" and commit not in (None, session.base, known)
 
-    def propose(self, session: Row, row: Row | None) -> None:
-        """Raises what `Forge.open` raises."""
+    def propose(self, session: Row, row: Row | None, *, pressed: bool = False) -> None:
+        """`pressed`: by the person. Raises what `Forge.open` raises."""
         nth = 1 if row is None else row.nth + 1
         commit = self._commit(session)
         base = session.upstream or self._projects.branch(session.project_id)
@@ -183,9 +183,9 @@ class Life:
         request = forge.open(proposal)
         if request.state == "open" and request.commit != commit:
             request = forge.update(request.number, commit=commit)
-        self.saw(session, request, nth=nth)
+        self.saw(session, request, nth=nth, pressed=pressed)
 
-    def follow(self, session: Row, row: Row) -> None:
+    def follow(self, session: Row, row: Row, *, pressed: bool = False) -> None:
         """It is open: what has happened to it since."""
         forge = self.forge_of(session.project_id)
         known = Change.model_validate(row.body)
@@ -196,7 +196,7 @@ class Life:
             request = forge.close(known.number)
         elif request.state == "open":
             request = self._renewed(session, forge, request)
-        self.saw(session, request)
+        self.saw(session, request, pressed=pressed)
 
     def _renewed(self, session: Row, forge: Forge, request: Request) -> Request:
         """With the session's newest commits; and where its base is gone, into the branch that the project has now."""
@@ -255,6 +255,7 @@ class Life:
         nth: int | None = None,
         refused: MainloopError | None = None,
         handed_over: str = "",
+        pressed: bool = False,
     ) -> None:
         """What a forge says is written down, and what follows from it is done, or asked for."""
         runs_store.lock(unit, session_id)
@@ -279,6 +280,8 @@ class Life:
             store.begin(unit, session_id, session.project_id, nth or 1, body)
         else:
             store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
+        if pressed:
+            self.pressed(unit, session_id)
         row = store.find(unit.connection, session_id)
         assert row is not None
         case = Case(session, row, settings)
@@ -307,8 +310,19 @@ class Life:
         if tests in ("none", "passed"):
             store.update(unit, case.id, repairs=0)
         ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
-        if ready and case.at_rest:
+        if ready and case.at_rest and self._is_whole(unit, case):
             self.begin_merge(unit, case, body, case.settings.merge.how, None)
+
+    def _is_whole(self, unit: UnitOfWork, case: Case) -> bool:
+        """Whether its last turn ended well, or the person has said since that it is enough."""
+        turn, result = runs_store.agent(unit.connection, case.id).turn, _result(case.session)
+        return case.row.pressed >= turn or (result.get("turn"), result.get("outcome")) == (turn, "done")
+
+    def pressed(self, unit: UnitOfWork, session_id: str) -> None:
+        """The person proposed, approved or tried again: what its last turn left is enough, however that ended."""
+        agent = runs_store.agent(unit.connection, session_id)
+        if not agent.working:
+            store.update(unit, session_id, pressed=agent.turn)
 
     def _test(self, unit: UnitOfWork, session_id: str, body: Change, settings: ProjectSettings) -> list[ChangeCheck]:
         """Its newest commit is tested, where the project has a test and nothing else is in the way; older ones are not."""
@@ -419,6 +433,7 @@ class Life:
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         if item.id.startswith(_ITEM) and item.answer is not None and item.answer.decision is Decision.RETRY:
             store.update(unit, item.thread_id, done="", repairs=0)
+            self.pressed(unit, item.thread_id)
             self._look_again(unit, item.thread_id)
 
     # -- looking -------------------------------------------------------------------------------------------------

@@ -401,6 +401,8 @@ change = sa.Table(
     # the person last said something.
     sa.Column("done", Words, nullable=False, server_default=""),
     sa.Column("repairs", sa.Integer, nullable=False, server_default="0"),
+    # The turn whose work the person took as it is, though it may not have ended well.
+    sa.Column("pressed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Index("change_open", "project_id", "state"),
 )
