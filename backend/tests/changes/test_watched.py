@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from mainloop.db import tables as t
 from mainloop.testing.inprocess import InProcessServer
 from mainloop.testing.repositories import Repository
 
@@ -64,14 +66,17 @@ def test_tests_go_on_while_the_server_is_away_and_begin_anew_where_their_machine
     agent.server.person.until("a word", lambda: "begun" in log(agent, check)["text"])
     process = process_of(ground, check)
     assert process is not None
+    # Where it ran is said to be another machine: this one is renamed.
+    with ground.server.parts.database.engine.begin() as connection:
+        connection.execute(sa.update(t.change_check).values(host="as it was called"))
     ground.server.stop()
     assert process_of(ground, check) == process
     agent.server = ground.start()
     agent.server.look_after()
     assert process_of(ground, check) == process
-    # It dies, and so does what is begun in its place.
-    for _ in range(3):
-        os.kill(process, signal.SIGKILL)
+    # It dies, and so does what is begun in its place; a machine that goes down in order asks it to.
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+        os.kill(process, number)
 
         def another(old: int = process) -> int | None:
             found = process_of(ground, check)

@@ -206,8 +206,8 @@ class Checks(Protocol):
         """Whether it runs now."""
         ...
 
-    def ended(self, check_id: str) -> Literal["passed", "failed", "stopped"] | None:
-        """How it ended by itself; None while it runs, and where it was cut off."""
+    def ended(self, check_id: str) -> Literal["passed", "failed"] | None:
+        """How it ended by itself; None while it runs, and where it was ended."""
         ...
 
     def log(self, check_id: str, after: int, limit: int) -> bytes:

@@ -1,8 +1,8 @@
 """`python -I -S checking.py CHECK.json`: runs the commands of a check one after the other, and outlives the server.
 
 A program of its own, which imports nothing of mainloop. Beside the file it is given it holds `lock` for as long as it
-lives, writes `log`, and at the very end `end.json`. What the commands put out is kept up to a bound: its beginning, and
-its end.
+lives, writes `log`, and at the very end `end.json`, unless it was asked to end: whoever asks knows why, and where it was a
+machine that goes down, it begins anew. What the commands put out is kept up to a bound: its beginning, and its end.
 """
 
 import fcntl
@@ -15,10 +15,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HEAD = 4 * 1024 * 1024  # bytes
 TAIL = 256 * 1024  # bytes
+# A machine that goes down asks everything at once: who asked a command to end asks this process within so long (seconds).
+ASKED = 10.0
+LOCK = 10.0
 
 
 class Stopped(Exception):
@@ -58,14 +61,30 @@ class Log:
 
 def main(path: Path) -> int:
     with (path.parent / "lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(lock):
             return 1
         if not (path.parent / "end.json").exists():
             signal.signal(signal.SIGTERM, stop)
-            finish(path.parent, run_all(json.loads(path.read_text()), Log(path.parent / "log")))
+            log = Log(path.parent / "log")
+            try:
+                end = run_all(json.loads(path.read_text()), log)
+            except Stopped:
+                log.close()
+                return 1
+            finish(path.parent, end)
     return 0
+
+
+def locked(lock: IO[bytes]) -> bool:
+    """Tries again for a while: who only looks whether it is held refuses it for a moment."""
+    until = time.monotonic() + LOCK
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.05)
 
 
 def stop(*_: object) -> None:
@@ -73,19 +92,19 @@ def stop(*_: object) -> None:
 
 
 def run_all(check: dict[str, Any], log: Log) -> dict[str, Any]:
-    """How it ended."""
+    """How it ended. Raises Stopped."""
     until = time.monotonic() + check["seconds"]
     end: dict[str, Any] = {"outcome": "passed", "code": 0}
     try:
         for command in check["commands"]:
             log.write(f"$ {command}\n".encode())
             code = run(check, command, log, until)
+            if code in (-signal.SIGTERM, 128 + signal.SIGTERM):
+                time.sleep(ASKED)
             if code != 0:
                 log.write(f"\nIt ended with {code}.\n".encode())
                 end = {"outcome": "failed", "code": code}
                 break
-    except Stopped:
-        end = {"outcome": "stopped", "code": -1}
     except Late:
         log.write(f"\nIt took longer than {check['seconds'] / 60:.0f} minutes and was ended.\n".encode())
         end = {"outcome": "failed", "code": -1}

@@ -54,7 +54,7 @@ class LocalChecks:
         folder = self._folder(check_id)
         return locked(folder / "lock") or runs(str(PROGRAM), folder / "check.json")
 
-    def ended(self, check_id: str) -> Literal["passed", "failed", "stopped"] | None:
+    def ended(self, check_id: str) -> Literal["passed", "failed"] | None:
         with suppress(OSError, ValueError, KeyError):
             return json.loads((self._folder(check_id) / "end.json").read_text())["outcome"]
         return None
