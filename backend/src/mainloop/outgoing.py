@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -62,13 +63,13 @@ class Outgoing:
             parts = urlsplit(address)
             host, _ = parts.hostname or "", parts.port
         except ValueError as error:
-            raise BadAddress(address=address[:200], why=f"{error}.") from error
+            raise BadAddress(address="This", why=f"{error}.") from error
         if parts.scheme not in ("https", "http") or not host:
-            raise BadAddress(address=address[:200], why="it has to begin with https:// and a host.")
+            raise BadAddress(address="This", why="it has to begin with https:// and a host.")
         if parts.username or parts.password:
-            raise BadAddress(address=f"https://{host}/…", why="it holds a name or a password.")
+            raise BadAddress(address=f"{host}/…", why="it holds a name or a password.")
         if parts.scheme == "http" and not self._listed(host, ()):
-            raise BadAddress(address=address[:200], why="only https goes over a network.")
+            raise BadAddress(address=f"{host}/…", why="only https goes over a network.")
         if _ip(host) is not None:
             self.refuse_private(host, [host])
 
@@ -91,7 +92,7 @@ class Outgoing:
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise NotReached(host=host, why=f"{error or type(error).__name__}.") from error
         except (httpcore.UnsupportedProtocol, UnicodeError) as error:
-            raise BadAddress(address=address[:200], why=f"{error}.") from error
+            raise BadAddress(address=f"{host}/…", why=f"{error}.") from error
 
     def addresses(self, host: str, port: int) -> list[str]:
         """What a host is right now. Raises PrivateAddress where any of it is private and not listed, OSError."""
@@ -165,9 +166,9 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _beginning(pieces: Iterable[bytes]) -> str:
-    read = b""
+    read, until = b"", time.monotonic() + PATIENCE
     for piece in pieces:
         read += piece
-        if len(read) >= LONGEST_ANSWER:
+        if len(read) >= LONGEST_ANSWER or time.monotonic() > until:
             break
     return read[:LONGEST_ANSWER].decode(errors="replace")

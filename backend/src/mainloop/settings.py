@@ -3,12 +3,14 @@
 import contextlib
 import getpass
 import os
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from tzlocal import get_localzone
 
 # An agent with its runner takes some 130 MB when it is new and up to 350 MB after a hundred calls (measured).
 PER_AGENT: Final = 400 * 2**20
@@ -166,6 +168,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The address of the database, for SQLAlchemy."""
         return self.database_url or f"sqlite:///{self.home / 'mainloop.db'}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of the clock on the person's wall."""
+        return ZoneInfo(self.time_zone) if self.time_zone else get_localzone()
 
     @property
     def person(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from mainloop import plugins
-from mainloop.notifiers.base import NotDelivered, Notifier, Setup, Target
+from mainloop.notifiers.base import BadTarget, NotDelivered, Notifier, Setup, Target
 from mainloop.outgoing import PrivateAddress
 from mainloop.testing.contracts.notifiers import WORD, NotifierContract, setup
 from mainloop.testing.push_service import PushService
@@ -127,6 +127,19 @@ class TestApprise(NotifierContract):
         with pytest.raises((PrivateAddress, NotDelivered)):
             notifier.send(world.target, WORD)
         assert world.got() == []
+
+    @pytest.mark.spec("attention-16")
+    @pytest.mark.parametrize(
+        "address", ["rsyslog://localhost:9", "rsyslog://127.0.0.1:9", "syslog://", "dbus://", "gnome://"]
+    )
+    def test_no_other_way_out_leads_to_this_machine(self, address: str) -> None:
+        notifier = self.make(setup(reachable=""))
+        with pytest.raises((PrivateAddress, NotDelivered, BadTarget)):
+            notifier.send({"address": address}, WORD)
+
+    def test_an_address_of_several_places_is_refused(self, notifier: Notifier) -> None:
+        with pytest.raises(BadTarget, match="several places"):
+            notifier.check({"address": "tgram://123456789:abcdefg_hijklmnop/12315544/67890/"})
 
 
 class TestWebPush(NotifierContract):

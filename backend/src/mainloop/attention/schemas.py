@@ -3,7 +3,7 @@
 from datetime import datetime, time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from mainloop.attention.policy import Why
 
@@ -12,11 +12,20 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 DeliveryState = Literal["waiting", "sent", "failed", "late"]
 
 
+def _on_the_wall(given: time) -> time:
+    if given.tzinfo is not None:
+        raise ValueError("hours are those of your own clock, without a zone")
+    return given
+
+
+Hour = Annotated[time, AfterValidator(_on_the_wall)]
+
+
 class PreferencesBody(BaseModel):
     """When the person is told. Hours are those of the installation's time zone; both or neither."""
 
-    quiet_from: time | None = time(22, 30)
-    quiet_until: time | None = time(7, 30)
+    quiet_from: Hour | None = time(22, 30)
+    quiet_until: Hour | None = time(7, 30)
     # Kinds of items that are told in quiet hours, too.
     always: list[Name] = Field(default=[], max_length=50)
     reminders: bool = True
@@ -48,8 +57,8 @@ class AddNotifier(BaseModel):
     # Of items that go there; null: all.
     kinds: list[Name] | None = Field(default=None, max_length=50)
     # The hours of the day in which it is used; both or neither.
-    hours_from: time | None = None
-    hours_until: time | None = None
+    hours_from: Hour | None = None
+    hours_until: Hour | None = None
 
 
 class AddedNotifier(BaseModel):

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -69,7 +68,7 @@ class Attention:
         self._make = make
         self._home = settings.base_url
         self._outgoing = Outgoing(settings.reachable)
-        self._zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
+        self._zone = settings.zone
         # Nothing is decided anew before something has happened or this moment has come.
         self._cursor = -1
         self._next: datetime | None = None
@@ -120,12 +119,8 @@ class Attention:
             [_waiting(row, wanted) for row in rows],
             looked.looked_at if looked else None,
             store.last_word_at(connection),
-            Preferences(self._here(at), _quiet(wanted), frozenset(wanted.always), wanted.reminders),
+            Preferences(self._zone, _quiet(wanted), frozenset(wanted.always), wanted.reminders),
         )
-
-    def _here(self, at: datetime) -> Any:
-        """The zone of the person's clock."""
-        return self._zone or at.astimezone().tzinfo
 
     @staticmethod
     def _is_new(row: Row, why: Why) -> bool:
@@ -150,11 +145,13 @@ class Attention:
             urgent=any(row.kind in ("permission", "question", "form", "ceiling") for row in rows),
         )
         ways = self._ways(unit, frozenset(row.kind for row in rows))
+        before = {told for row in rows if (told := store.notification_of(unit.connection, row.id))}
         self._send(unit, notification, ways, [row.id for row in rows])
+        self._take_away(unit, before, unless=notification.tag)
 
     def _ways(self, unit: UnitOfWork, kinds: frozenset[str]) -> tuple[str, ...]:
         ways = [_way(row) for row in store.notifiers(unit.connection, used=True)]
-        return ways_for(unit.now, kinds, ways, self._here(unit.now))
+        return ways_for(unit.now, kinds, ways, self._zone)
 
     def _send(self, unit: UnitOfWork, notification: Notification, ways: Iterable[str], items: list[str]) -> None:
         store.add_notification(unit, notification.id, notification.about, notification.model_dump(mode="json"), items)
@@ -166,25 +163,35 @@ class Attention:
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         """Where nothing of it waits any more, a notification goes away on every device."""
         told = store.notification_of(unit.connection, item.id)
-        if told is None or store.any_open(unit.connection, store.items_of(unit.connection, told)):
-            return
-        row = store.notification(unit.connection, told)
-        reached = [d.notifier_id for d in store.deliveries(unit.connection, [told]) if d.state == "sent"]
-        if row is not None and reached:
-            badge = sum(other.snoozed_at is None for other in store.waiting(unit.connection))
-            clear = Notification(id=uuid.uuid4().hex, about="clear", tag=row.body["tag"], badge=badge, lasts=3600)
-            self._send(unit, clear, reached, [])
+        if told is not None:
+            self._take_away(unit, {told})
+
+    def _take_away(self, unit: UnitOfWork, notifications: set[str], unless: str = "") -> None:
+        """Where nothing of a notification waits there any more it goes; `unless`: one of that tag took its place."""
+        over = [ident for ident in sorted(notifications) if not _still_needed(unit.connection, ident)]
+        tags = {ident: row.body["tag"] for ident in over if (row := store.notification(unit.connection, ident))}
+        reached: dict[str, set[str]] = {}
+        for delivery in store.deliveries(unit.connection, over):
+            if delivery.state == "sent":
+                reached.setdefault(tags[delivery.notification_id], set()).add(delivery.notifier_id)
+        for tag in sorted(reached.keys() - {unless}):
+            self._clear(unit, tag, sorted(reached[tag]))
+
+    def _clear(self, unit: UnitOfWork, tag: str, ways: Iterable[str]) -> None:
+        badge = sum(other.snoozed_at is None for other in store.waiting(unit.connection))
+        clear = Notification(id=uuid.uuid4().hex, about="clear", tag=tag, badge=badge, lasts=3600)
+        self._send(unit, clear, ways, [])
 
     def _deliver(self, ident: str) -> None:
         delivery = self._database.read(lambda c: store.delivery(c, ident))
         if delivery is None or delivery.state != "waiting":
             return
         row = self._database.read(lambda c: store.notification(c, delivery.notification_id))
-        way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id))
-        if row is None or way is None or way.gone:
-            self._settle(ident, "failed", "This way was removed before it was sent.")
+        way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id, used=True))
+        if row is None or way is None:
+            self._settle(ident, "failed", "This way was removed or signed out before it was sent.")
         elif row.about == "push" and not self._database.read(lambda c: _still_needed(c, row.id)):
-            self._settle(ident, "late", "It was answered before it was sent.")
+            self._settle(ident, "late", "It was answered, or told again, before it was sent.")
         else:
             self._try(delivery, way, Notification.model_validate(row.body))
 
@@ -207,9 +214,14 @@ class Attention:
         except MainloopError as error:
             self._settle(delivery.id, "failed", error.sentence)
         else:
-            self._settle(delivery.id, "sent")
-            if way.failing_since is not None:
-                self._database.write(lambda unit: store.arrived(unit, way.id))
+            self._database.write(lambda unit: self._arrived(unit, delivery, way, notification))
+
+    def _arrived(self, unit: UnitOfWork, delivery: Row, way: Row, notification: Notification) -> None:
+        store.settle(unit, delivery.id, "sent")
+        store.arrived(unit, way.id)
+        # It may have been answered while it was on its way.
+        if notification.about == "push" and not _still_needed(unit.connection, notification.id):
+            self._clear(unit, notification.tag, [way.id])
 
     def _switch_off(self, way: str, sentence: str) -> None:
         """Where nothing has arrived for days, nothing is sent any more."""

@@ -94,8 +94,11 @@ def notifiers(connection: sa.Connection, *, used: bool) -> list[Row]:
     return list(connection.execute(query.order_by(t.notifier.c.created_at, t.notifier.c.id)))
 
 
-def notifier(connection: sa.Connection, ident: str) -> Row | None:
-    return connection.execute(sa.select(t.notifier).where(t.notifier.c.id == ident)).first()
+def notifier(connection: sa.Connection, ident: str, *, used: bool = False) -> Row | None:
+    """One of them; with `used` only where it is."""
+    query = sa.select(t.notifier).outerjoin(t.device, t.device.c.id == t.notifier.c.device_id)
+    mine = t.notifier.c.id == ident
+    return connection.execute(query.where(mine, _USED) if used else query.where(mine)).first()
 
 
 def subscribe(unit: UnitOfWork, ident: str, device_id: str, name: str, target: dict[str, str], mobile: bool) -> None:

@@ -8,10 +8,12 @@ from typing import Final
 
 import sqlalchemy as sa
 from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
 
 from mainloop.durable import store
 from mainloop.durable.awake import Awake
 from mainloop.durable.phases import Phases
+from mainloop.errors import MainloopError
 from mainloop.events.log import latest_cursor
 from mainloop.events.unit import Act, Database, Look, UnitOfWork, now
 
@@ -62,7 +64,7 @@ class Janitor:
         self._tidies.append(tidy)
 
     async def run(self) -> None:
-        """Beat for as long as the server lives. Only this outermost loop catches everything."""
+        """Beat for as long as the server lives, whatever goes wrong in a beat."""
         while True:
             started = asyncio.get_running_loop().time()
             try:
@@ -79,7 +81,8 @@ class Janitor:
         self.awake.look(clock)
         if self._several and self.awake.seconds > DEAD:
             self._judge()
-        self._database.see_to(self._look)
+        for act in self._database.read(lambda connection: list(self._look(connection))):
+            self._do(act)
         if clock - self._healed > HEAL_EVERY:
             self._healed = clock
             self._put_back_dropped()
@@ -93,7 +96,21 @@ class Janitor:
         self._quiet_beats = 0 if cursor != self._cursor else self._quiet_beats + 1
         self._cursor = cursor
         for look in self._looks + (self._after_events if self._quiet_beats % ANYWAY == 0 else []):
-            yield from look(connection)
+            try:
+                yield from look(connection)
+            except (MainloopError, SQLAlchemyError):
+                raise
+            except Exception:
+                log.exception("A look stumbled; the others go on")
+
+    def _do(self, act: Act) -> None:
+        """What is found looks again when it is done. One that can't be done keeps no other from it."""
+        try:
+            self._database.write(act)
+        except (MainloopError, SQLAlchemyError):
+            raise
+        except Exception:
+            log.exception("What a look found was not done; the rest is")
 
     def _judge(self) -> None:
         """Take over the phases of servers that have gone silent."""

@@ -49,13 +49,19 @@ class Apprise:
                 env=environment,
             )
             outcome: dict[str, str] = json.loads(done.stdout)
-        except (subprocess.TimeoutExpired, ValueError, OSError) as error:
+        except subprocess.TimeoutExpired as error:
+            # It may have gone out.
+            raise NotDelivered(why=f"the service did not answer within {_PATIENCE} seconds.", again=False) from error
+        except (ValueError, OSError) as error:
             raise NotDelivered(why=f"{type(error).__name__}.", again=True, after=_REST) from error
         match outcome["state"]:
             case "bad":
                 raise BadTarget(
                     why="this is no address that Apprise knows. Take one from its list, such as ntfy://host/topic."
                 )
+            case "many":
+                # Where one of them fails, the others would be told again.
+                raise BadTarget(why="this address names several places. Add a way for each of them.")
             case "private":
                 raise PrivateAddress(host=outcome["why"])
             case "failed":

@@ -1,12 +1,11 @@
 """`python -m mainloop.notifiers.apprise_sending`: sends one thing by one address, both read from stdin as JSON.
 
-Answers `{"state": sent | bad | private | failed, "why"}` on stdout. A process of its own, since Apprise opens its
-connections itself: here each name is looked at before it is used, redirects included.
+Answers `{"state": sent | bad | many | private | failed, "why"}` on stdout. A process of its own, since Apprise opens its
+connections itself: here each address is looked at when it is used, redirects included.
 """
 
 import json
 import logging
-import socket
 import sys
 from typing import Any
 
@@ -24,8 +23,11 @@ def main() -> int:
     watch(Outgoing(wanted["reachable"]), refused)
     listen(said)
     service: Any = apprise.Apprise.instantiate(wanted["address"], suppress_exceptions=True)  # pyright: ignore[reportUnknownMemberType]
-    if service is None:
+    # That of this machine writes a file here, and reaches nobody.
+    if service is None or type(service).__name__ == "NotifySyslog":
         return answer("bad")
+    if len(service) > 1:
+        return answer("many")
     if wanted["title"] is None:
         return answer("sent")
     try:
@@ -39,19 +41,27 @@ def main() -> int:
 
 
 def watch(outgoing: Outgoing, refused: list[str]) -> None:
-    """No name, and no number, leads to a private address that is not listed."""
-    resolve = socket.getaddrinfo
+    """From here on nothing in this process reaches a private address that is not listed, or starts a program."""
 
-    def looked_at(host: Any, port: Any, *more: Any, **named: Any) -> Any:
-        found = resolve(host, port, *more, **named)
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            reach(arguments[1])
+        elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
+            raise OSError("no program is started here")
+
+    def reach(address: object) -> None:
+        if address is None:
+            return
+        host = str(address[0]) if isinstance(address, tuple) else ""
         try:
-            outgoing.refuse_private(str(host), [str(info[4][0]) for info in found])
+            if not host:
+                raise PrivateAddress(host="A part of this machine")
+            outgoing.addresses(host, 0)
         except PrivateAddress as error:
-            refused.append(str(host))
+            refused.append(host or "a part of this machine")
             raise OSError(error.sentence) from error
-        return found
 
-    socket.getaddrinfo = looked_at
+    sys.addaudithook(hook)
 
 
 def listen(said: list[str]) -> None:

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -42,7 +40,7 @@ class ScheduleBook:
     """All schedules of this installation."""
 
     def __init__(self, settings: Settings, runs: Runs) -> None:
-        self._zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
+        self._zone = settings.zone
         self._runs = runs
 
     def register(self, registry: Registry) -> None:
@@ -58,10 +56,10 @@ class ScheduleBook:
             yield lambda unit, seen=row: self._go_off(unit, seen)
 
     def _go_off(self, unit: UnitOfWork, seen: Row) -> None:
-        following = next_of(seen.cron, unit.now, self._here(unit.now)) if seen.cron else None
+        following = next_of(seen.cron, unit.now, self._zone) if seen.cron else None
         if not store.went_off(unit, seen.id, seen.next_at, following):
             return
-        due = seen.next_at.astimezone(self._here(unit.now))
+        due = seen.next_at.astimezone(self._zone)
         letter = mailbox.Letter(
             id=id_from("schedule", seen.id, seen.next_at.isoformat()),
             text=f"It is time ({due:%a %d %b %H:%M}) for what was scheduled: {seen.instruction}",
@@ -71,18 +69,14 @@ class ScheduleBook:
         mailbox.post(unit, MAIN, letter)
         self._runs.take_up(unit, MAIN)
 
-    def _here(self, at: datetime) -> tzinfo:
-        return self._zone or at.astimezone().tzinfo or at.tzinfo or ZoneInfo("UTC")
-
     # -- the person ----------------------------------------------------------------------------------------------
     def add(self, unit: UnitOfWork, ident: str, given: AddSchedule) -> Schedule:
         """Asked again with the same id it is the same one. Raises BadInput."""
-        zone = self._here(unit.now)
         if given.cron is not None:
-            check_rule(given.cron, unit.now, zone)
-            at = next_of(given.cron, unit.now, zone)
+            check_rule(given.cron, unit.now, self._zone)
+            at = next_of(given.cron, unit.now, self._zone)
         else:
-            at = moment(unit.now, given.at, given.in_minutes, zone)
+            at = moment(unit.now, given.at, given.in_minutes, self._zone)
         if store.find(unit.connection, ident) is None and len(store.listed(unit.connection)) >= MOST:
             raise BadInput(what=f"{MOST} schedules are to come already. Cancel one first.")
         store.add(unit, ident, instruction=given.instruction, cron=given.cron, next_at=at)
@@ -98,11 +92,11 @@ class ScheduleBook:
     def _add_by_words(self, unit: UnitOfWork, call: Call, given: AddSchedule) -> str:
         self._check_wished(unit, call)
         added = self.add(unit, id_from("schedule", call.thread_id, call.call_id), given)
-        return self._said(added, unit.now)
+        return self._said(added)
 
     def _list_by_words(self, unit: UnitOfWork, call: Call, given: ListSchedules) -> str:
         rows = [as_schedule(row) for row in store.listed(unit.connection)]
-        return "\n".join(self._said(row, unit.now) for row in rows) or "Nothing is scheduled."
+        return "\n".join(self._said(row) for row in rows) or "Nothing is scheduled."
 
     def _cancel_by_words(self, unit: UnitOfWork, call: Call, given: CancelSchedule) -> str:
         self._check_wished(unit, call)
@@ -116,8 +110,8 @@ class ScheduleBook:
                 "do; a word of theirs is enough."
             )
 
-    def _said(self, schedule: Schedule, at: datetime) -> str:
-        here = schedule.next_at.astimezone(self._here(at)).isoformat(timespec="minutes") if schedule.next_at else None
+    def _said(self, schedule: Schedule) -> str:
+        here = schedule.next_at.astimezone(self._zone).isoformat(timespec="minutes") if schedule.next_at else None
         shown = {"id": schedule.id, "next": here, "rule": schedule.cron, "instruction": schedule.instruction}
         return json.dumps({name: value for name, value in shown.items() if value}, ensure_ascii=False)
 

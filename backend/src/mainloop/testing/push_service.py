@@ -30,6 +30,8 @@ class Browser:
         self.got: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.answers: list[int] = []
+        # How often the service was asked.
+        self.asked = 0
         # While this is clear the service answers nobody.
         self.answering = threading.Event()
         self.answering.set()
@@ -96,6 +98,7 @@ class PushService:
         body = request.rfile.read(int(request.headers["content-length"]))
         browser = self._browsers[request.path.strip("/")]
         headers = {name.lower(): value for name, value in request.headers.items()}
+        browser.asked += 1
         browser.answering.wait()
         status = browser.answers.pop(0) if browser.answers else 201
         if status == 201:
