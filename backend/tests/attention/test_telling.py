@@ -142,9 +142,8 @@ def test_nobody_who_looks_is_told_and_who_left_is(server: InProcessServer, push:
     ask = working(server).ask_permission()
     clock.go_on(seconds=50)
     server.person.put("/api/presence", None)
-    clock.go_on(seconds=20)
     eventually(lambda: whys(server, ask)[-1:] == ["looking"])
-    clock.go_on(seconds=20)
+    clock.go_on(seconds=40)
     phone.wait_for(1)
     assert whys(server, ask)[-2:] == ["looking", "push"]
 
