@@ -138,6 +138,43 @@ def test_a_project_that_went_on_without_what_was_merged_is_the_persons_to_mend(w
     assert over["problem"] == ""
 
 
+@pytest.mark.spec("changes-25")
+def test_what_the_project_went_on_with_is_in_what_an_approved_change_is_merged_onto(world: World) -> None:
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    agent.until("its change", lambda c: c["state"] == "open")
+    mine = world.source.commit("Mine", {"mine.py": ""})
+    agent.approves(commit)
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")["merged"]
+    assert world.git("rev-parse", f"{merged}^") == mine
+    assert agent.server.workspaces.commits[world.start().id] == merged
+    # And where it can't be reached, what is known of it counts.
+    other = world.start()
+    commit = other.works({"other.py": "2\n"})
+    other.until("its change", lambda c: c["state"] == "open")
+    world.source.path.rename(world.source.path.with_name(f"{world.source.path.name}-away"))
+    other.approves(commit)
+    other.until("its merge", lambda c: c["state"] == "merged")
+
+
+@pytest.mark.spec("changes-22")
+def test_what_could_not_be_merged_by_hand_is_pressed_again_and_left_no_approval(world: World) -> None:
+    agent = world.start()
+    commit = agent.works({"app.py": "1\n"})
+    seen = agent.until("its change", lambda c: c["state"] == "open")["base_commit"]
+    moved = world.source.commit("Mine", {"mine.py": ""})
+    agent.ask("/merge", 202, commit=commit, base_commit=seen, how="rebase")
+    refused = agent.until("the refusal", lambda c: c["state"] != "merging")
+    assert refused["problem"].startswith("The branch main has moved")
+    parts = world.server.parts
+    parts.life.see_to(agent.id)
+    agent.server.person.until("rest", lambda: agent.id not in parts.database.read(parts.phases.subjects_to_do))
+    still = agent.change
+    assert (still["state"], still["approved"], still["base_commit"], world.branch()) == ("open", False, moved, "")
+    agent.ask("/merge", 202, commit=commit, base_commit=moved, how="rebase")
+    assert agent.until("its merge", lambda c: c["state"] == "merged")["approved"]
+
+
 @pytest.mark.spec("changes-28")
 def test_a_base_that_is_gone_is_said_and_the_branch_the_project_has_now_takes_its_place(world: World) -> None:
     agent = world.start()

@@ -168,6 +168,7 @@ class Life:
         """`pressed`: by the person. Raises what `Forge.open` raises."""
         nth = 1 if row is None else row.nth + 1
         commit = self._commit(session)
+        self._fetch(session.project_id)
         base = session.upstream or self._projects.branch(session.project_id)
         if commit is None:
             raise NothingToMerge(base=base)
@@ -210,11 +211,13 @@ class Life:
     def _merge(self, session: Row, row: Row, known: Change, forge: Forge) -> None:
         """Merged once, or not: the forge knows which, however often this begins anew."""
         wish = row.merge
+        self._fetch(session.project_id)
         try:
+            approval = None
             if wish["review"]:
                 approval = Review(id=wish["review"], author=self.person, verdict="approved", commit=wish["commit"])
-                forge.review(known.number, approval)
-            request = forge.merge(known.number, wish["how"], commit=wish["commit"], base_commit=wish["base_commit"])
+            seen = {"commit": wish["commit"], "base_commit": wish["base_commit"]}
+            request = forge.merge(known.number, wish["how"], **seen, approval=approval)
         except ForgeUnreachable:
             raise
         except MainloopError as error:
@@ -223,6 +226,11 @@ class Life:
                 return self.saw(session, request, refused=error)
         handed = self._hand_over(forge, known.base, self._projects.settings(session.project_id).merge.reach)
         self.saw(session, request, handed_over=handed)
+
+    def _fetch(self, project_id: str) -> None:
+        """What the project has now counts; where it can't be reached, what it had."""
+        with suppress(MainloopError):
+            self._projects.refresh(project_id)
 
     def _hand_over(self, forge: Forge, branch: str, reach: Reach) -> str:
         """What came of it in the person's own folder, in a sentence."""
@@ -274,6 +282,7 @@ class Life:
         problem = known.problem if known is not None and still else ""
         if refused is not None and not isinstance(refused, MergeConflicts):
             problem = refused.sentence
+        by_hand = row is not None and row.merge is not None and row.merge["review"] is not None
         checks = self._test(unit, session_id, body, settings)
         body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
         if is_new:
@@ -282,6 +291,9 @@ class Life:
             store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
         if pressed:
             self.pressed(unit, session_id)
+        if by_hand and isinstance(refused, BaseMoved | RequestMoved):
+            # The person wanted what they saw: now they look again, and nothing goes on without them.
+            store.update(unit, session_id, done=_tried("merge", body))
         row = store.find(unit.connection, session_id)
         assert row is not None
         case = Case(session, row, settings)

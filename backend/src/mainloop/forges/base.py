@@ -238,11 +238,20 @@ class Forge(Protocol):
 
     def checks(self, number: str, checks: Sequence[Check]) -> Request: ...
 
-    def merge(self, number: str, how: How, *, commit: str, base_commit: str, message: str = "") -> Request:
+    def merge(
+        self,
+        number: str,
+        how: How,
+        *,
+        commit: str,
+        base_commit: str,
+        message: str = "",
+        approval: Review | None = None,
+    ) -> Request:
         """The base has the change, in one step, if it and the base still stand at these commits.
 
         Who may approve and what has to be green is the caller's business. `message` is that of the new commit; without
-        one, the title and text. A request that is merged already is answered as it is.
+        one, the title and text. `approval` is written down with the merge, and not without it. A request that is merged already is answered as it is.
         Raises RequestMoved, BaseMoved, BaseSplit, BranchGone, MergeConflicts, Unmergeable, NothingToMerge.
         """
         ...

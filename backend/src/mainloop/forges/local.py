@@ -131,10 +131,22 @@ class LocalForge:
                 self._write(number, record)
             return self._shown(number, record)
 
-    def merge(self, number: str, how: How, *, commit: str, base_commit: str, message: str = "") -> Request:
+    def merge(
+        self,
+        number: str,
+        how: How,
+        *,
+        commit: str,
+        base_commit: str,
+        message: str = "",
+        approval: Review | None = None,
+    ) -> Request:
         with self._alone():
             record = self._read(number)
             if record.state == "merged":
+                # Killed since the base has it.
+                if _approved(record, approval):
+                    self._write(number, record)
                 return self._shown(number, record)
             if record.state == "closed":
                 raise RequestOver(state=record.state)
@@ -153,6 +165,7 @@ class LocalForge:
             self._write(number, record)
             self._move(record.base, base, made)
             record.state, record.merged = "merged", made
+            _approved(record, approval)
             self._write(number, record)
             return self._shown(number, record)
 
@@ -281,6 +294,18 @@ class LocalForge:
 
     def _git(self, *arguments: str, stdin: str | None = None) -> str:
         return git(*arguments, repository=self._repository, stdin=stdin, config=DURABLE)
+
+
+def _approved(record: _Record, approval: Review | None) -> bool:
+    """Whether that is new."""
+    is_new = (
+        approval is not None
+        and approval.commit == record.commit
+        and approval.id not in {review.id for review in record.reviews}
+    )
+    if is_new and approval is not None:
+        record.reviews.append(approval)
+    return is_new
 
 
 def _request_ref(number: str) -> str:

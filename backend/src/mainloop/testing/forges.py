@@ -89,7 +89,16 @@ class MemoryForge:
             newest = {(c.name, c.commit): c for c in (*request.checks, *checks)}
             return self._became(request, checks=tuple(newest.values()))
 
-    def merge(self, number: str, how: How, *, commit: str, base_commit: str, message: str = "") -> Request:
+    def merge(
+        self,
+        number: str,
+        how: How,
+        *,
+        commit: str,
+        base_commit: str,
+        message: str = "",
+        approval: Review | None = None,
+    ) -> Request:
         with self._reached():
             request = self._known(number)
             if request.state == "merged":
@@ -105,7 +114,8 @@ class MemoryForge:
             words = message or f"{request.title}\n\n{request.text}"
             made = self._merging.make(how, stands, commit, request.base, words)
             self._git("update-ref", f"refs/heads/{request.base}", made, stands)
-            return self._became(request, state="merged", merged=made)
+            reviews = (*request.reviews, *([] if approval is None else [approval]))
+            return self._became(request, state="merged", merged=made, reviews=reviews)
 
     def close(self, number: str) -> Request:
         with self._reached():

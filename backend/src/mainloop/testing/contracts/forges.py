@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,7 +250,7 @@ class ForgeContract:
     @pytest.mark.spec("forges-5")
     def test_a_merge_that_is_asked_for_again_is_the_same(self, world: World) -> None:
         opened = world.propose({"a": "a"})
-        seen = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
+        seen: dict[str, Any] = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
         once = world.forge().merge(opened.number, "squash", **seen)
         assert world.forge().merge(opened.number, "squash", **seen) == once
         assert world.forge().merge(opened.number, "rebase", commit="0" * 40, base_commit="0" * 40) == once
@@ -259,10 +260,16 @@ class ForgeContract:
     def test_a_base_that_moved_is_looked_at_first(self, world: World) -> None:
         opened = world.propose({"a": "a"})
         moved = world.moves({"b": "b"})
+        forge, seen = world.forge(), {"commit": opened.commit, "base_commit": opened.base_commit or ""}
+        word = Review(id="1", author="you", verdict="approved", commit=opened.commit)
         with pytest.raises(BaseMoved, match=moved[:12]):
-            world.forge().merge(opened.number, "squash", commit=opened.commit, base_commit=opened.base_commit or "")
+            forge.merge(opened.number, "squash", **seen, approval=word)
         assert world.stands_at("main") == moved
-        assert world.merge(opened).merged == world.stands_at("main")
+        # The approval was for what was not merged.
+        assert forge.look(opened.number).reviews == ()
+        for _ in range(2):
+            merged = forge.merge(opened.number, "squash", commit=opened.commit, base_commit=moved, approval=word)
+            assert (merged.merged, merged.approved, len(merged.reviews)) == (world.stands_at("main"), True, 1)
 
     @pytest.mark.spec("forges-4")
     def test_what_moved_since_it_was_looked_at_is_not_merged(self, world: World) -> None:
@@ -306,7 +313,7 @@ class ForgeContract:
     @pytest.mark.spec("forges-5")
     def test_of_two_that_merge_the_same_change_both_see_it_merged_once(self, world: World) -> None:
         opened = world.propose({"a": "a"})
-        seen = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
+        seen: dict[str, Any] = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
         merged = together(lambda: world.forge().merge(opened.number, "squash", **seen))
         assert merged[0] == merged[1]
         assert isinstance(merged[0], Request)
@@ -318,7 +325,7 @@ class ForgeContract:
 
         def act() -> Request:
             request = next(requests)
-            seen = {"commit": request.commit, "base_commit": request.base_commit or ""}
+            seen: dict[str, Any] = {"commit": request.commit, "base_commit": request.base_commit or ""}
             return world.forge().merge(request.number, "squash", **seen)
 
         outcomes = together(act)
@@ -369,7 +376,7 @@ class ForgeContract:
     @pytest.mark.spec("forges-1")
     def test_a_forge_that_can_not_be_reached_says_so_and_goes_on_afterwards(self, world: World) -> None:
         opened, forge = world.propose({"a": "a"}), world.forge()
-        seen = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
+        seen: dict[str, Any] = {"commit": opened.commit, "base_commit": opened.base_commit or ""}
         world.cut()
         acts: list[Callable[[], object]] = [
             lambda: forge.open(proposal(opened.commit, key="s2")),
