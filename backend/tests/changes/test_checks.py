@@ -113,6 +113,21 @@ def test_tests_are_stopped_by_the_person_by_newer_commits_and_by_the_end_of_the_
     assert refused["code"] == "request_over"
 
 
+@pytest.mark.spec("changes-35")
+def test_tests_are_not_started_where_the_disk_has_no_room(world: World) -> None:
+    sets_test(world, "true")
+    agent = world.start()
+    agent.server.workspaces.room = False
+    try:
+        agent.works({"app.py": "1\n"})
+        checked(agent, "queued")
+        agent.server.look_after()
+        assert checked(agent, "queued")["started_at"] is None
+    finally:
+        agent.server.workspaces.room = True
+    checked(agent, "passed")
+
+
 @pytest.mark.spec("changes-33")
 @pytest.mark.parametrize("megabytes", [20, pytest.param(500, marks=pytest.mark.long)])
 def test_of_very_much_output_the_beginning_and_the_end_are_kept(world: World, megabytes: int) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from mainloop.sandboxes.none import NoSandbox
 from mainloop.testing.repositories import Repository
-from mainloop.workspaces.base import CheckSpec, Source
+from mainloop.workspaces.base import CheckNotStarted, CheckSpec, Source
 from mainloop.workspaces.local.checks import PROGRAM, LocalChecks
 
 
@@ -107,3 +107,35 @@ def test_who_looks_whether_it_runs_keeps_it_from_nothing(tmp_path: Path) -> None
         until("it to try", tries)
     assert process.wait(60) == 0
     assert (tmp_path / "end.json").exists()
+
+
+@pytest.mark.spec("changes-35")
+def test_what_takes_too_much_memory_is_ended_before_others_and_nothing_outlives_its_check(ground: Ground) -> None:
+    detached = "setsid sleep 4321 & echo detached $!; cat /proc/self/oom_score_adj"
+    hungry = f"{sys.executable} -c 'held = bytes([1]) * 2**28; print(len(held)); import time; time.sleep(1000)'"
+    ground.start(f"({detached}); {hungry}", memory=2**27)
+    until("its end", lambda: ground.checks.ended("one") == "failed")
+    assert "\n500\n" in ground.log
+    assert "128 MB are allowed" in ground.log
+    (pid,) = re.findall(r"\ndetached (\d+)\n", ground.log)
+    until("all to be gone", lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.spec("changes-35")
+def test_a_commit_that_expands_without_end_is_not_laid_out(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    # To count to a million takes its time.
+    monkeypatch.setattr("mainloop.workspaces.local.checks.MOST_FILES", 10_000)
+
+    def git(*arguments: str, given: str = "") -> str:
+        run = subprocess.run(
+            ["git", *arguments], cwd=ground.source.path, input=given, text=True, check=True, capture_output=True
+        )
+        return run.stdout.strip()
+
+    entry = f"100644 blob {git('hash-object', '-w', '--stdin')}"
+    for _ in range(9):
+        ten = "".join(f"{entry}\t{n}\n" for n in range(10))
+        entry = f"040000 tree {git('mktree', given=ten)}"
+    commit = git("-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", "-m", "vast", entry.split()[-1])
+    with pytest.raises(CheckNotStarted, match="too many or too large"):
+        ground.start("true", commit=commit)

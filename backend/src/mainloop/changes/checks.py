@@ -90,7 +90,8 @@ class ChangeChecks:
         going_on = store.checks_going_on(connection)
         running = [check for check in going_on if check.state == "running"]
         room = self._runs.settings.max_checks - len(running)
-        for check in [check for check in going_on if check.state == "queued"][: max(0, room)]:
+        queued = [check for check in going_on if check.state == "queued"][: max(0, room)]
+        for check in queued if queued and self._workspaces.has_room() else []:
             yield lambda unit, check=check: self._give_out(unit, check)
         for check in running:
             if check.started_at is None or check.host != HOST:
@@ -146,6 +147,7 @@ class ChangeChecks:
                 commands=tuple(command for command in (settings.set_up, settings.test) if command),
                 environment={**self._environment, **settings.environment},
                 seconds=self._runs.settings.check_minutes * 60,
+                memory=self._runs.settings.session_memory_mb * 2**20,
             )
         )
         self._database.write(lambda unit: self._started(unit, check))

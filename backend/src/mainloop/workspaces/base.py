@@ -190,6 +190,8 @@ class CheckSpec:
     environment: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     # They are ended after so long.
     seconds: float = 3600
+    # What they may take together (bytes; 0: no bound).
+    memory: int = 0
 
 
 class Checks(Protocol):

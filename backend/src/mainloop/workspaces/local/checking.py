@@ -5,6 +5,7 @@ lives, writes `log`, and at the very end `end.json`, unless it was asked to end:
 machine that goes down, it begins anew. What the commands put out is kept up to a bound: its beginning, and its end.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +24,12 @@ TAIL = 256 * 1024  # bytes
 # A machine that goes down asks everything at once: who asked a command to end asks this process within so long (seconds).
 ASKED = 10.0
 LOCK = 10.0
+# Between two looks at the memory that is taken (seconds).
+LOOK = 0.5
+# The kernel ends what is started so before others when memory runs out, as it does with agents.
+OFFER = ("sh", "-c", 'echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$@"', "sh")
+# Of <linux/prctl.h>.
+CHILD_SUBREAPER = 36
 
 
 class Stopped(Exception):
@@ -65,6 +73,9 @@ def main(path: Path) -> int:
             return 1
         if not (path.parent / "end.json").exists():
             signal.signal(signal.SIGTERM, stop)
+            if sys.platform == "linux":
+                # What is detached and loses its parent stays below this process.
+                ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
             log = Log(path.parent / "log")
             try:
                 end = run_all(json.loads(path.read_text()), log)
@@ -114,7 +125,7 @@ def run_all(check: dict[str, Any], log: Log) -> dict[str, Any]:
 
 def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
     with subprocess.Popen(
-        [*check["wrap"], "bash", "-c", command],
+        [*OFFER, *check["wrap"], "bash", "-c", command],
         cwd=check["folder"],
         env=check["environment"],
         stdin=subprocess.DEVNULL,
@@ -123,11 +134,20 @@ def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
+        looked = time.monotonic()
         try:
             while True:
-                ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
-                if not ready:
+                if time.monotonic() >= until:
                     raise Late
+                if time.monotonic() >= looked + LOOK:
+                    bound(check["memory"], log)
+                    looked = time.monotonic()
+                left = min(LOOK, until - time.monotonic())
+                ready, _, _ = select.select([process.stdout], [], [], max(0.0, left))
+                if not ready:
+                    if process.poll() is not None:  # what it detached holds its output open
+                        return process.returncode
+                    continue
                 data = os.read(process.stdout.fileno(), 65536)
                 if not data:
                     return process.wait(max(0.1, until - time.monotonic()))
@@ -136,11 +156,49 @@ def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
             raise Late from None
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            end_all()
             if process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             signal.signal(signal.SIGTERM, stop)
+
+
+def bound(most: int, log: Log) -> None:
+    """The largest process of what runs is ended where all take more memory than that (bytes; 0: no bound)."""
+    sizes = {pid: resident(pid) for pid in below(os.getpid())} if most else {}
+    total = sum(sizes.values())
+    if total > most:
+        with suppress(ProcessLookupError):
+            os.kill(max(sizes, key=lambda pid: sizes[pid]), signal.SIGKILL)
+        log.write(
+            b"\nmainloop ended the largest process: all together took %d MB of memory, and %d MB are allowed "
+            b"(MAINLOOP_SESSION_MEMORY_MB).\n" % (total >> 20, most >> 20)
+        )
+
+
+def end_all() -> None:
+    """Nothing runs any more below this process, detached or not; all are stopped first, so that none starts another."""
+    pids = list(below(os.getpid()))
+    for step in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, step)
+
+
+def below(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                for child in (task / "children").read_text().split():
+                    yield int(child)
+                    yield from below(int(child))
+
+
+def resident(pid: int) -> int:
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def finish(folder: Path, end: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 from mainloop.environment import named_paths
 from mainloop.errors import MainloopError
-from mainloop.git import GitFailed
+from mainloop.git import GitFailed, git_command
 from mainloop.sandboxes.base import Policy, Sandbox
-from mainloop.workspaces.base import CheckNotStarted, CheckSpec
+from mainloop.workspaces.base import CheckNotStarted, CheckSpec, Source
 from mainloop.workspaces.local.cloning import clone
 from mainloop.workspaces.local.keeping import removed
 from mainloop.workspaces.local.processes import end_runner, locked, runs
@@ -23,6 +23,9 @@ from mainloop.workspaces.local.processes import end_runner, locked, runs
 PROGRAM: Final = Path(__file__).with_name("checking.py")
 # One that is asked to end has so long (seconds).
 _GRACE: Final = 5.0
+# Of a commit: more than any project has. A few trees that name each other many times can expand without end.
+MOST_FILES: Final = 1_000_000
+MOST_BYTES: Final = 32 * 2**30
 
 
 class LocalChecks:
@@ -40,6 +43,7 @@ class LocalChecks:
             removed(folder)
             for place in (folder.parent, folder, folder / "home", folder / "clone"):
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_vast(spec.source)
             clone(folder / "clone", spec.source)
             self._write(folder / "check.json", spec)
             self._spawn(folder)
@@ -90,6 +94,7 @@ class LocalChecks:
             "wrap": [*wrap, "--"] if wrap else [],
             "environment": {**spec.environment, "HOME": str(folder / "home")},
             "seconds": spec.seconds,
+            "memory": spec.memory,
         }
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(check, file)
@@ -112,3 +117,21 @@ class LocalChecks:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", check_id):
             raise ValueError(f"no check has the id {check_id!r}")
         return self._home / "checks" / check_id
+
+
+def _refuse_vast(source: Source) -> None:
+    """Raises CheckNotStarted where the commit's files are too many or too large to be laid out."""
+    listing = ("ls-tree", "-r", "-z", "--format=%(objectsize)", "--end-of-options", source.commit)
+    command, environment = git_command(*listing, repository=source.mirror)
+    files = size = 0
+    rest = b""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        while piece := process.stdout.read(2**20):
+            *sizes, rest = (rest + piece).split(b"\0")
+            files += len(sizes)
+            # A submodule has none.
+            size += sum(int(one) for one in sizes if one != b"-")
+            if files > MOST_FILES or size > MOST_BYTES:
+                process.kill()
+                raise CheckNotStarted(why="its commit has too many or too large files.")
