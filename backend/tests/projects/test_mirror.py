@@ -235,13 +235,24 @@ def test_git_that_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -> N
     assert not _running(str(tmp_path / "repository"))
 
 
-def test_a_branch_deleted_in_the_project_stays_in_the_mirror(mirror: Mirror, project: Repository) -> None:
-    project.git("branch", "old")
+@pytest.mark.spec("projects-12")
+def test_a_branch_deleted_or_renamed_in_the_project_is_gone_from_the_mirror_and_its_commits_are_kept(
+    mirror: Mirror, project: Repository
+) -> None:
+    project.git("checkout", "--quiet", "-b", "old")
+    only_there = project.commit("only there")
+    project.git("branch", "same")
+    project.git("checkout", "--quiet", "main")
     mirror.fetch_upstream(str(project.path))
-    project.git("branch", "-D", "old")
+    project.git("branch", "-D", "old", "same")
+    project.git("branch", "--move", "main", "trunk")
     found = mirror.fetch_upstream(str(project.path))
-    assert found.branches == ("main",)
-    assert mirror.resolve("old") == project.commit_at("main")
+    assert found.branches == ("trunk",)
+    assert {name for name in mirror.branches() if name != "HEAD"} == {"trunk"}
+    for name in ("old", "main"):
+        with pytest.raises(BranchMissing):
+            mirror.resolve(name)
+    assert git("rev-parse", f"refs/gone/{only_there}", repository=mirror.path).strip() == only_there
 
 
 @pytest.mark.parametrize(("first", "then"), [("topic", "topic/part"), ("topic/part", "topic")])
@@ -268,7 +279,8 @@ def test_a_persons_own_prune_setting_does_not_reach_the_mirror(
     mirror.fetch_upstream(str(project.path))
     project.git("branch", "-D", "old")
     mirror.fetch_upstream(str(project.path))
-    assert "old" in mirror.branches()
+    # Gone as a branch, never with its commits.
+    assert git("for-each-ref", "refs/gone/", repository=mirror.path)
 
 
 def test_what_git_would_tidy_away_it_may_not(mirror: Mirror, project: Repository) -> None:

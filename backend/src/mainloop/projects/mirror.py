@@ -1,7 +1,7 @@
 """A project's mirror: the bare repository of ours that its sessions borrow from and are kept in.
 
 Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/…` as the sessions left them (`base`,
-`head`, `heads/<branch>`), `refs/gone/<commit>` for branches that stood in the way of a new one. A commit that was
+`head`, `heads/<branch>`), `refs/gone/<commit>` for branches that are gone from the project, or stood in the way of a new one. A commit that was
 here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
 
 Every session of the project can read all of it. What was kept of a workspace (`refs/sessions/<id>/kept/<number>`, see
@@ -152,7 +152,9 @@ class Mirror:
                 theirs = _advertised(address, as_person=True)
                 if not theirs.heads and theirs.head is None:
                     raise EmptyRepository(source=shown(source))
-                self._make_way("refs/upstream/", theirs.heads)
+                here = self.branches()
+                gone = here.keys() - theirs.heads.keys() - {"HEAD"}
+                self._move_away("refs/upstream/", {name: here[name] for name in gone})
                 refspecs = ["+refs/heads/*:refs/upstream/*", _NO_HEAD_BRANCH]
                 if theirs.head is not None:
                     refspecs.append("+HEAD:refs/upstream/HEAD")
@@ -404,12 +406,18 @@ class Mirror:
 
     def _make_way(self, below: str, coming: Mapping[str, str]) -> None:
         """`a` can't stand beside `a/b`: a branch that is gone and in the way moves to `refs/gone/`."""
-        here = self._refs(below)
         parents = {parent for name in coming for parent in _parents(name)}
-        moves: list[str] = []
-        for name, commit in here.items():
-            if name not in coming and (name in parents or any(parent in coming for parent in _parents(name))):
-                moves += [f"update refs/gone/{commit} {commit}", f"delete {below}{name} {commit}"]
+        gone = {
+            name: commit
+            for name, commit in self._refs(below).items()
+            if name not in coming and (name in parents or any(parent in coming for parent in _parents(name)))
+        }
+        self._move_away(below, gone)
+
+    def _move_away(self, below: str, gone: Mapping[str, str]) -> None:
+        """Branches that are no more, with their commits, move to `refs/gone/`."""
+        moves = [f"delete {below}{name} {commit}" for name, commit in gone.items()]
+        moves += [f"update refs/gone/{commit} {commit}" for commit in dict.fromkeys(gone.values())]
         if moves:
             # In two transactions: what is deleted has its other name before.
             for verb in ("update", "delete"):
