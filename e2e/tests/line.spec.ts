@@ -127,7 +127,8 @@ test(
         before,
         `The ${turn}. ${script({ text: `${TEXT}\n\nThat was the ${turn} look.` })}`,
       );
-      await expect(said(before, `That was the ${turn} look.`)).toHaveCount(1);
+      // Asked for, and said.
+      await expect(said(before, `That was the ${turn} look.`)).toHaveCount(2);
     }
     await say(before, script(ask('Which port shall it be?', 'any that is free', 'this one')));
     await expect(asks(before, 'Which port shall it be?')).toBeVisible();

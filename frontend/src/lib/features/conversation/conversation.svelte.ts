@@ -302,9 +302,11 @@ export class Conversation {
     return this.#newAfter;
   }
 
-  /** What is read once a row at this place was seen: at the end also what has no row of its own. */
+  /** What is read once a row at this place was seen: at the end also what has no row of its own, or one that says nothing. */
   readTo(place: number): number {
-    const newest = this.rows.findLast((row) => row.place < Number.MAX_SAFE_INTEGER);
+    const newest = this.rows.findLast(
+      (row) => row.place < Number.MAX_SAFE_INTEGER && row.kind !== 'turn',
+    );
     if (place >= Number.MAX_SAFE_INTEGER) return 0;
     return place >= (newest?.place ?? 0)
       ? (this.#connection.live.world.logs.get(this.id)?.last ?? place)
