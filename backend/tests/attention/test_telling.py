@@ -83,8 +83,8 @@ def attention(server: InProcessServer) -> dict[str, Any]:
 
 
 def whys(server: InProcessServer, item: str) -> list[str]:
-    found = [i["decisions"] for i in attention(server)["items"] if i["item"] == item]
-    return [decision["why"] for decision in sum(found, [])]
+    items: list[dict[str, Any]] = attention(server)["items"]
+    return [decision["why"] for one in items if one["item"] == item for decision in one["decisions"]]
 
 
 def outcomes(server: InProcessServer) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ connections itself: here each address is looked at when it is used, redirects in
 import json
 import logging
 import sys
-from typing import Any
+from typing import Any, cast
 
 import apprise
 
@@ -52,7 +52,7 @@ def watch(outgoing: Outgoing, refused: list[str]) -> None:
     def reach(address: object) -> None:
         if address is None:
             return
-        host = str(address[0]) if isinstance(address, tuple) else ""
+        host = str(cast("tuple[object, ...]", address)[0]) if isinstance(address, tuple) else ""
         try:
             if not host:
                 raise PrivateAddress(host="A part of this machine")
