@@ -110,6 +110,15 @@ def test_what_needs_no_approval_is_merged_as_soon_as_it_is_there(world: World) -
 
 
 @pytest.mark.spec("changes-21")
+def test_what_waits_goes_on_as_soon_as_the_project_is_set_otherwise(world: World) -> None:
+    agent = world.start()
+    agent.works({"app.py": "1\n"})
+    assert agent.until(OPEN, lambda c: c["state"] == "open")["waits"] == "It waits for your approval."
+    world.sets(needs_approval=False)
+    agent.until("its merge", lambda c: c["state"] == "merged")
+
+
+@pytest.mark.spec("changes-21")
 @pytest.mark.parametrize("ended", ["blocked", "partial", "interrupted"])
 def test_what_a_later_turn_left_half_done_is_not_merged_by_itself(world: World, ended: str) -> None:
     world.sets(by_itself=False, needs_approval=False)

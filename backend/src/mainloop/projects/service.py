@@ -33,7 +33,7 @@ class Projects:
         self._moved: list[Callable[[UnitOfWork, str], None]] = []
 
     def on_moved(self, listen: Callable[[UnitOfWork, str], None]) -> None:
-        """Call `listen` when a fetch found that branches of a project have moved."""
+        """Call `listen` when a fetch found that branches of a project have moved, or how it merges was set otherwise."""
         self._moved.append(listen)
 
     def define_phases(self) -> None:
@@ -64,6 +64,10 @@ class Projects:
             changes["settings"] = {**row.settings, **said}
         if changes:
             store.update(unit, row.id, **changes)
+        # What waits for its merge may be ready by them.
+        if any(row.settings.get(name) != changes.get("settings", row.settings).get(name) for name in ("merge", "test")):
+            for listen in self._moved:
+                listen(unit, row.id)
         return as_project(self.named(unit.connection, row.id))
 
     def check(self, id_or_name: str, given: ChangeProject) -> None:
