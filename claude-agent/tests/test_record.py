@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mainloop.testing.scripted_model import call, conversation, script
+from mainloop_agent.agents import record as agents_record
 from mainloop_agent.agents.record import mend, take_over
 from mainloop_models.asks import Answer, Decision
 
@@ -187,3 +188,11 @@ def test_a_record_is_taken_over_to_the_end_of_a_turn_or_not_at_all(
     record.rename(tmp_path / "elsewhere")
     record.symlink_to(tmp_path / "elsewhere")
     assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)
+    # Nor one that takes the record's place after it was looked at, or a pipe, which would hold us.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agents_record, "_records", lambda config, conversation: iter([record]))
+        assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)
+        record.unlink()
+        os.mkfifo(record)
+        assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)
+    assert not list((tmp_path / "other").rglob("*.jsonl"))

@@ -191,6 +191,14 @@ def test_a_base_that_is_gone_is_said_and_the_branch_the_project_has_now_takes_it
     assert gone["problem"].startswith("There is no branch trunk any more.")
 
 
+@pytest.mark.spec("changes-19")
+def test_what_began_at_a_branch_that_has_another_name_by_now_is_proposed_into_that(world: World) -> None:
+    agent = world.start()
+    world.source.git("branch", "--move", "main", "trunk")
+    agent.works({"app.py": "1\n"})
+    assert agent.until("its change", lambda c: c["state"] == "open")["base"] == "trunk"
+
+
 @pytest.mark.spec("changes-28")
 def test_a_forge_that_does_not_answer_is_an_item_and_retry_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch

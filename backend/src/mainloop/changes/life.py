@@ -23,6 +23,7 @@ from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import UnitOfWork
 from mainloop.forges.base import (
     BaseMoved,
+    BranchGone,
     Forge,
     ForgeUnreachable,
     How,
@@ -169,7 +170,8 @@ class Life:
         nth = 1 if row is None else row.nth + 1
         commit = self._commit(session)
         self._fetch(session.project_id)
-        base = session.upstream or self._projects.branch(session.project_id)
+        now_is = self._projects.branch(session.project_id)
+        base = session.upstream or now_is
         if commit is None:
             raise NothingToMerge(base=base)
         forge = self.forge_of(session.project_id)
@@ -181,7 +183,11 @@ class Life:
             title=session.title,
             text=self._report(session)[:_LONGEST_TEXT],
         )
-        request = forge.open(proposal)
+        try:
+            request = forge.open(proposal)
+        except BranchGone:
+            # It was renamed, or deleted: into the branch that the project has now.
+            request = forge.open(proposal.model_copy(update={"base": now_is}))
         if request.state == "open" and request.commit != commit:
             request = forge.update(request.number, commit=commit)
         self.saw(session, request, nth=nth, pressed=pressed)

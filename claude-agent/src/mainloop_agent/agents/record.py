@@ -9,7 +9,10 @@ import json
 import logging
 import os
 import re
+import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -48,7 +51,13 @@ def take_over(theirs: Path, ours: Path, workspace: Path, conversation: str, last
 
     Answers whether it does. Where theirs doesn't show where that was, nothing is taken over.
     """
-    for record in _records(theirs, conversation):
+    folder = ours / "projects" / _folder_of(workspace)
+    for theirs_is in _records(theirs, conversation):
+        # Their agent may be at work: what is looked at is a copy that nobody changes.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record = folder / f".{conversation}.theirs"
+        if not _copied(theirs.parent, theirs_is.relative_to(theirs.parent), record):
+            continue
         chain = _Tree.of(record).chain()
         mark, begun, ended = 0, False, False
         for end, row in _rows(record):
@@ -60,14 +69,10 @@ def take_over(theirs: Path, ours: Path, workspace: Path, conversation: str, last
             if row.get("type") in SAID and row.get("uuid") in chain:
                 mark = end
         if not begun or (later and not ended):
+            record.unlink()
             continue
-        folder = ours / "projects" / _folder_of(workspace)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        making = folder / f".{conversation}"
-        making.unlink(missing_ok=True)
-        with record.open("rb") as whole:
-            _append(making, whole.read(mark))
-        making.rename(folder / f"{conversation}.jsonl")
+        os.truncate(record, mark)
+        record.rename(folder / f"{conversation}.jsonl")
         return True
     return False
 
@@ -194,6 +199,33 @@ def _records(config: Path, conversation: str) -> Iterator[Path]:
     for record in (config / "projects").glob(f"*/{conversation}.jsonl"):
         if record.resolve() == home.resolve() / record.relative_to(home) and record.is_file():
             yield record
+
+
+def _copied(home: Path, record: Path, copy: Path) -> bool:
+    """A file below somebody's home as it is now; not where any part of the way to it is a link, or it is no file."""
+    with ExitStack() as handles:
+
+        def opened(path: Path, flags: int, below: int | None = None) -> int:
+            handle = os.open(path, flags | os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=below)
+            handles.callback(os.close, handle)
+            return handle
+
+        try:
+            below = opened(home, os.O_DIRECTORY)
+            for part in record.parts[:-1]:
+                below = opened(Path(part), os.O_DIRECTORY, below)
+            handle = opened(Path(record.name), 0, below)
+        except OSError:
+            return False
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return False
+        copy.unlink(missing_ok=True)
+        with open(handle, "rb", closefd=False) as theirs, copy.open("xb") as ours:
+            copy.chmod(0o600)
+            shutil.copyfileobj(theirs, ours)
+            ours.flush()
+            os.fsync(ours.fileno())
+        return True
 
 
 def _append(path: Path, data: bytes) -> None:
