@@ -3,6 +3,7 @@
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +189,13 @@ def test_a_record_is_taken_over_to_the_end_of_a_turn_or_not_at_all(
     record.rename(tmp_path / "elsewhere")
     record.symlink_to(tmp_path / "elsewhere")
     assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)
+
     # Nor one that takes the record's place after it was looked at, or a pipe, which would hold us.
+    def looked_at_before(config: Path, conversation: str) -> Iterator[Path]:
+        yield record
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agents_record, "_records", lambda config, conversation: iter([record]))
+        patch.setattr(agents_record, "_records", looked_at_before)
         assert not take_over(theirs, tmp_path / "other/.claude", tmp_path / "new", "talk", last, later)
         record.unlink()
         os.mkfifo(record)
