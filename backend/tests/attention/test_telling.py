@@ -6,7 +6,6 @@ import socketserver
 import threading
 import uuid
 from collections.abc import Generator
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from mainloop.attention import service
 from mainloop.events import unit
 from mainloop.testing.by_hand import HandRunner
+from mainloop.testing.clock import Clock
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import Browser, PushService
 from mainloop.testing.server import Person, free_port
@@ -22,24 +22,9 @@ from mainloop.testing.waiting import eventually
 ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
 
 
-class Clock:
-    """Says when it is; goes on as the real one, and ahead when told to."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._right, self._ahead = unit.now, timedelta()
-        for module in (unit, service):
-            patch.setattr(module, "now", self.now)
-
-    def now(self) -> datetime:
-        return self._right() + self._ahead
-
-    def go_on(self, **ahead: float) -> None:
-        self._ahead += timedelta(**ahead)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+    return Clock(monkeypatch, service)
 
 
 @pytest.fixture

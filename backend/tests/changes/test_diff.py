@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
-import tempfile
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,20 +72,6 @@ class Work:
         mirror = self.server.parts.projects.mirror(session["project_id"])
         mirror.save_session(self.id, self.folder, session["branch"])
         return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture(scope="module")
-def ground() -> Generator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="mainloop-test-", dir=os.environ.get("MAINLOOP_TEST_HOMES", "/var/tmp")))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def server(ground: Path) -> Generator[InProcessServer]:
-    server = InProcessServer(ground / "home", max_alive=100).start()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

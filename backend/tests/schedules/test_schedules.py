@@ -10,10 +10,10 @@ import pytest
 import tzlocal
 
 from mainloop.errors import BadInput
-from mainloop.events import unit
 from mainloop.schedules import service
 from mainloop.schedules.times import check_rule, moment, next_of
 from mainloop.settings import Settings
+from mainloop.testing.clock import Clock
 from mainloop.testing.inprocess import InProcessServer, NewServer
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -61,22 +61,9 @@ def test_what_can_never_be_done_or_too_often_is_refused_in_words() -> None:
     assert moment(now, None, 120, BERLIN) == now + timedelta(hours=2)
 
 
-class Clock:
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._right, self._ahead = unit.now, timedelta()
-        for module in (unit, service):
-            patch.setattr(module, "now", self.now)
-
-    def now(self) -> datetime:
-        return self._right() + self._ahead
-
-    def go_on(self, **ahead: float) -> None:
-        self._ahead += timedelta(**ahead)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+    return Clock(monkeypatch, service)
 
 
 def put(server: InProcessServer, **given: Any) -> str:

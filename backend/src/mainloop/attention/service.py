@@ -244,7 +244,7 @@ class Attention:
 
     def _notifier(self, kind: str) -> Notifier:
         key = self._database.read(store.push_key)
-        return self._make(kind, Setup(key, self._home, self._outgoing))
+        return self._make(kind, Setup(key, public_part(key), self._home, self._outgoing))
 
     # -- what the person does ------------------------------------------------------------------------------------
     def subscribe(self, device_id: str, device_name: str, given: Subscribe) -> str:

@@ -47,9 +47,10 @@ class _Data(BaseModel):
 
 
 class Setup(NamedTuple):
-    """What notifiers are made with: the key of this installation and its address, and the way out."""
+    """What notifiers are made with: the key of this installation, its public part, its address, and the way out."""
 
     key: str
+    public: str
     home: str
     outgoing: Outgoing
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import http_ece  # pyright: ignore[reportMissingTypeStubs]
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from mainloop.notifiers.base import BadTarget, NotDelivered, Notification, Setup, Target, TargetGone
 from mainloop.outgoing import Answer, NotReached
@@ -27,11 +26,9 @@ _NOBODY: Final = "mailto:nobody@example.com"
 
 
 class WebPush:
-    """The key of the setup is one that `new_key` made."""
-
     def __init__(self, setup: Setup) -> None:
-        self._key = _private(setup.key)
-        self._public = _text(self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+        self._key = setup.key
+        self._public = setup.public
         self._contact = setup.home if setup.home.startswith("https://") else _NOBODY
         self._outgoing = setup.outgoing
 
@@ -106,12 +103,6 @@ def _judge(back: Answer) -> None:
 def _rest(back: Answer) -> float:
     given = back.headers.get("retry-after", "")
     return float(given) if given.isdecimal() else _REST
-
-
-def _private(key: str) -> ec.EllipticCurvePrivateKey:
-    loaded = load_pem_private_key(key.encode(), None)
-    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-    return loaded
 
 
 def _text(data: bytes) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from mainloop.attention.keys import new_key
+from mainloop.attention.keys import new_key, public_part
 from mainloop.errors import MainloopError
 from mainloop.notifiers.base import BadTarget, NotDelivered, Notification, Notifier, Setup, Target, TargetGone
 from mainloop.outgoing import BadAddress, Outgoing, PrivateAddress
@@ -34,7 +34,8 @@ class World(Protocol):
 
 
 def setup(reachable: str = "127.0.0.1") -> Setup:
-    return Setup(new_key(), "https://mainloop.example", Outgoing(reachable))
+    key = new_key()
+    return Setup(key, public_part(key), "https://mainloop.example", Outgoing(reachable))
 
 
 class NotifierContract:
