@@ -128,7 +128,7 @@ class Parts:
         self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions, Overlaps(moves))
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
-        self.life = Life(self.runs, self.inbox, self.projects, self.workspaces, self.sessions, moves, self.checks)
+        self.life = Life(self.runs, self.inbox, self.projects, self.sessions, moves, self.checks)
         self.changes_by_hand = ByHand(
             self.life, self.runs, self.projects, self.workspaces, self.sessions, moves, self.checks
         )

@@ -40,7 +40,7 @@ class Pushed:
 class Listening:
     """An HTTP server of the person's own on loopback. `reads` makes of a request what was said by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         world = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ class Listening:
                 if status == 200:
                     world.requests.append((dict(self.headers.items()), body))
                 self.send_response(status)
-                self.send_header("location", "http://169.254.169.254/latest/meta-data")
+                self.send_header("location", world.leads_to)
                 self.send_header("content-length", "0")
                 self.end_headers()
 
@@ -58,8 +58,10 @@ class Listening:
 
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.place = f"127.0.0.1:{self._server.server_address[1]}"
+        # Where it sends those who are to be sent on.
+        self.leads_to = ""
+        self._server = ThreadingHTTPServer((host, 0), Handler)
+        self.place = f"{host}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def next_answers(self, answer: str) -> None:
@@ -122,11 +124,20 @@ class TestApprise(NotifierContract):
         yield world
         world.away()
 
-    def test_a_redirect_into_a_private_network_is_not_followed(self, notifier: Notifier, world: Told) -> None:
+    @pytest.mark.spec("attention-16")
+    @pytest.mark.parametrize("listed", [True, False])
+    def test_a_redirect_is_followed_only_to_where_something_may_be_sent(self, world: Told, listed: bool) -> None:
+        behind = Listening("127.0.0.2")
+        world.leads_to = f"http://{behind.place}/told"
         world.answers.append(307)
-        with pytest.raises((PrivateAddress, NotDelivered)):
+        notifier = self.make(setup(reachable="127.0.0.1,127.0.0.2" if listed else "127.0.0.1"))
+        if listed:
             notifier.send(world.target, WORD)
-        assert world.got() == []
+        else:
+            with pytest.raises(PrivateAddress):
+                notifier.send(world.target, WORD)
+        assert len(behind.requests) == listed
+        behind.away()
 
     @pytest.mark.spec("attention-16")
     @pytest.mark.parametrize(

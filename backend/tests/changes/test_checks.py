@@ -73,6 +73,23 @@ def test_red_tests_go_to_the_agent_with_what_tells_most_and_then_to_the_person(w
 
 
 @pytest.mark.spec("changes-31")
+def test_who_goes_back_to_a_commit_that_was_red_is_told_of_that_one(world: World) -> None:
+    world.sets(repairs=3)
+    sets_test(world, "cat app.py; false")
+    agent = world.start()
+    for word in ("first", "second"):
+        commit = agent.works({"app.py": f"the {word} one\n"})
+        agent.until("its tests", lambda c, commit=commit: c["commit"] == commit and c["checks"][0]["state"] == "failed")
+        assert f"the {word} one" in agent.said()
+    agent.runner.begin()
+    agent.git("reset", "--quiet", "--hard", "HEAD~1")
+    agent.runner.end(text="Back.")
+    told = agent.said()
+    assert "the first one" in told
+    assert agent.head[:12] in told
+
+
+@pytest.mark.spec("changes-31")
 def test_the_person_may_merge_what_is_red_by_saying_so(world: World) -> None:
     world.sets(repairs=0)
     sets_test(world, "false")

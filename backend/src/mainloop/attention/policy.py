@@ -15,7 +15,7 @@ REMIND_AFTER: Final = timedelta(minutes=30)
 LONG_GAP: Final = timedelta(minutes=15)
 # Kinds that are told at once, and kinds that may go away by themselves for a while; the rest lies between.
 _AT_ONCE: Final = frozenset({"ceiling"})
-_SOON: Final = frozenset({"plan", "failure", "stall"})
+_CAN_WAIT: Final = frozenset({"plan", "failure", "stall"})
 
 
 class Why(StrEnum):
@@ -144,12 +144,17 @@ def grace(kind: str) -> timedelta:
     """So long it may go away by itself, or be seen, before anybody is told."""
     if kind in _AT_ONCE:
         return timedelta(0)
-    return timedelta(minutes=4) if kind in _SOON else timedelta(minutes=1)
+    return timedelta(minutes=4) if kind in _CAN_WAIT else timedelta(minutes=1)
+
+
+def is_urgent(kind: str) -> bool:
+    """Whether a phone that sleeps is woken for it."""
+    return kind not in _CAN_WAIT
 
 
 def gap(kind: str) -> timedelta:
     """So long after the last word nothing of this kind is a reason for another."""
-    return LONG_GAP if kind in _SOON else timedelta(minutes=2)
+    return LONG_GAP if kind in _CAN_WAIT else timedelta(minutes=2)
 
 
 def _quiet_until(now: datetime, preferences: Preferences) -> datetime | None:

@@ -4,14 +4,14 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from mainloop.access import store as access_store
 from mainloop.attention import store
 from mainloop.attention.keys import new_key, public_part
-from mainloop.attention.policy import Decided, Preferences, Waiting, Way, Why, decide, ways_for
+from mainloop.attention.policy import Decided, Preferences, Waiting, Way, Why, decide, is_urgent, ways_for
 from mainloop.attention.schemas import (
     AddedNotifier,
     AddNotifier,
@@ -142,7 +142,7 @@ class Attention:
             path=_path(first) if alone else "/sessions",
             items=tuple(row.id for row in rows[:GO_ALONG]),
             badge=badge,
-            urgent=any(row.kind in ("permission", "question", "form", "ceiling") for row in rows),
+            urgent=any(is_urgent(row.kind) for row in rows),
         )
         ways = self._ways(unit, frozenset(row.kind for row in rows))
         before = {told for row in rows if (told := store.notification_of(unit.connection, row.id))}
@@ -348,7 +348,7 @@ def _way(row: Row) -> Way:
     )
 
 
-def _quiet(wanted: PreferencesBody) -> Any:
+def _quiet(wanted: PreferencesBody) -> tuple[time, time] | None:
     if wanted.quiet_from is None or wanted.quiet_until is None:
         return None
     return wanted.quiet_from, wanted.quiet_until

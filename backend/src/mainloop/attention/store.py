@@ -19,10 +19,9 @@ def push_key(connection: sa.Connection) -> str:
     return connection.execute(sa.select(t.installation.c.push_key)).scalar_one()
 
 
-def set_push_key(unit: UnitOfWork, key: str) -> str:
-    """The key that holds from now on: the first one stays."""
+def set_push_key(unit: UnitOfWork, key: str) -> None:
+    """The first one stays."""
     unit.execute(sa.update(t.installation).where(t.installation.c.push_key == "").values(push_key=key))
-    return push_key(unit.connection)
 
 
 def preferences(connection: sa.Connection) -> dict[str, Any]:

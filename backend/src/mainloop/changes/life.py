@@ -50,7 +50,6 @@ from mainloop.sessions import store as sessions_store
 from mainloop.sessions.moves import Moves
 from mainloop.sessions.service import Sessions
 from mainloop.sessions.states import OVER
-from mainloop.workspaces.base import Workspaces
 from mainloop_models.asks import Decision
 from mainloop_models.events import Change, ChangeCheck, ItemBody, NoticeItem
 from mainloop_models.events import SessionState as S
@@ -96,7 +95,6 @@ class Life:
         runs: Runs,
         inbox: Inbox,
         projects: Projects,
-        workspaces: Workspaces,
         sessions: Sessions,
         moves: Moves,
         checks: ChangeChecks,
@@ -106,7 +104,6 @@ class Life:
         self._database = runs.database
         self._inbox = inbox
         self._projects = projects
-        self._workspaces = workspaces
         self._sessions = sessions
         self._moves = moves
         self._checks = checks
@@ -320,9 +317,10 @@ class Life:
         if body.conflicts:
             return self._repair(unit, case, "conflict", body, conflict_words(body, case.settings.merge))
         tests = policy.tests_of(body, case.settings)
-        if tests == "failed":
-            words = red_words(body.checks[0], case.settings.test)
-            return self._repair(unit, case, f"red-{body.checks[0].id}", body, words)
+        check = policy.check_of(body)
+        if tests == "failed" and check is not None:
+            words = red_words(check, case.settings.test)
+            return self._repair(unit, case, f"red-{check.id}", body, words)
         if not body.problem:
             self.settled(unit, case.id, "It is settled.")
         if tests in ("none", "passed"):
@@ -400,7 +398,9 @@ class Life:
                 title = f"It conflicts with {body.base} in {named(body.conflicts)}."
                 return self._tell_person(unit, case, title, title, hint)
             title = f"Its tests fail on {body.commit[:7]}."
-            return self._tell_person(unit, case, f"{title}\n\n{body.checks[0].excerpt}", title, hint)
+            check = policy.check_of(body)
+            assert check is not None
+            return self._tell_person(unit, case, f"{title}\n\n{check.excerpt}", title, hint)
         store.update(unit, case.id, repairs=case.row.repairs + 1)
         self.settled(unit, case.id, "Its agent is at it.")
         mailbox.post(unit, case.id, mailbox.Letter(id=str(uuid.uuid4()), text=words, role="system"))

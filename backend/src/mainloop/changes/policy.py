@@ -3,16 +3,21 @@
 from typing import Literal
 
 from mainloop.projects.schemas import ProjectSettings
-from mainloop_models.events import Change
+from mainloop_models.events import Change, ChangeCheck
 
 Tests = Literal["none", "missing", "running", "passed", "failed", "stopped"]
+
+
+def check_of(change: Change) -> ChangeCheck | None:
+    """The newest check of the newest commit, which need not be the newest of all."""
+    return next((check for check in change.checks if check.commit == change.commit), None)
 
 
 def tests_of(change: Change, settings: ProjectSettings) -> Tests:
     """How it stands with the tests of the newest commit; `none`: the project has no test command."""
     if not settings.test:
         return "none"
-    newest = next((check for check in change.checks if check.commit == change.commit), None)
+    newest = check_of(change)
     if newest is None:
         return "missing"
     return "running" if newest.state == "queued" else newest.state

@@ -145,7 +145,7 @@ agent = sa.Table(
     sa.Column("quiet_since", Instant),
     # Its record is gone: the next run begins with what the log says.
     sa.Column("record_lost", sa.Boolean, nullable=False, server_default=sa.false()),
-    # Where its conversation branched off another thread's: `thread_id`, `turn`, and that agent's `conversation`.
+    # Where its conversation branched off another session's: `session_id`, `handle`, `turn`.
     sa.Column("fork", JSON),
     # What it does right now, when it last said or did something, and since when its runner has not been heard of.
     sa.Column("activity", JSON),

@@ -67,12 +67,7 @@ class Branch:
     @property
     def fork(self) -> dict[str, Any]:
         """As it is kept with the new one's agent."""
-        return {
-            "session_id": self.session.id,
-            "handle": self.session.handle,
-            "turn": self.turn,
-            "conversation": self.agent.agent_session,
-        }
+        return {"session_id": self.session.id, "handle": self.session.handle, "turn": self.turn}
 
 
 @dataclass(frozen=True)
