@@ -133,11 +133,16 @@ test(
   },
 );
 
+// Over plain http, where browsers make no ids, and in another zone than the server's.
 // spec: schedules-7
 test('what is to be done at a time is listed in the settings, added there and taken back', async ({
   visit,
 }) => {
-  const page = await visit(server(), { path: '/settings' });
+  const page = await visit(server(), { options: { timezoneId: 'Asia/Tokyo' } });
+  await page.addInitScript(() => {
+    Object.defineProperty(Crypto.prototype, 'randomUUID', { value: undefined });
+  });
+  await page.goto(`${server().url}/settings`);
   const section = page.locator('[data-schedules]');
   await section.getByRole('button', { name: 'Add one' }).click();
   await section.getByLabel('What to do').fill('Say what waits for me.');
@@ -146,6 +151,7 @@ test('what is to be done at a time is listed in the settings, added there and ta
   await section.getByRole('button', { name: 'Add', exact: true }).click();
   const line = section.locator('li').filter({ hasText: 'Say what waits for me.' });
   await expect(line).toContainText('30 8 * * 1-5');
+  await expect(line).toContainText('08:30');
   await examine(page, 'schedules');
   await line.getByRole('button', { name: /^Cancel/ }).click();
   await expect(section).toContainText('Nothing is scheduled.');

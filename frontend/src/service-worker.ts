@@ -104,14 +104,24 @@ worker.addEventListener('notificationclick', (event) => {
   event.waitUntil(open(path));
 });
 
+/** A page that hears nothing by then is none of ours, or is not ready. */
+const HEARD_MS = 1000;
+
 /** The page that is open already goes there; else one opens there. */
 async function open(path: string): Promise<void> {
   const pages = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  const page = pages.find((one) => one.visibilityState === 'visible') ?? pages[0];
-  if (!page) {
-    await worker.clients.openWindow(path);
-    return;
-  }
+  const ours = pages.filter(({ url }) => !/^\/(api|docs|pair)\b/.test(new URL(url).pathname));
+  const page = ours.find((one) => one.visibilityState === 'visible') ?? ours[0];
+  if (!page || !(await goes(page, path))) await worker.clients.openWindow(path);
+}
+
+/** Whether a page says that it goes there. */
+async function goes(page: WindowClient, path: string): Promise<boolean> {
   await page.focus().catch(() => undefined);
-  page.postMessage({ goto: path });
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => resolve(true);
+    setTimeout(() => resolve(false), HEARD_MS);
+    page.postMessage({ goto: path }, [port2]);
+  });
 }

@@ -175,6 +175,11 @@ class Settings(BaseSettings):
         return ZoneInfo(self.time_zone) if self.time_zone else get_localzone()
 
     @property
+    def zone_name(self) -> str:
+        """As `Europe/Berlin`."""
+        return getattr(self.zone, "key", "UTC")
+
+    @property
     def person(self) -> str:
         """The name in the prompt."""
         try:

@@ -109,6 +109,17 @@ def test_each_time_is_told_once_and_missed_ones_once(new_server: NewServer, cloc
     assert len(listed(server)) == 2
 
 
+@pytest.mark.spec("schedules-2")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_whose_clock_is_meant_is_said_and_a_time_without_a_zone_is_read_by_it(new_server: NewServer) -> None:
+    server = new_server(time_zone="Asia/Kathmandu")
+    day = datetime.now(UTC).date() + timedelta(days=2)
+    put(server, at=f"{day}T08:00")
+    answer = server.person.get("/api/schedules")
+    assert answer["time_zone"] == server.person.get("/api/attention")["time_zone"] == "Asia/Kathmandu"
+    assert datetime.fromisoformat(answer["schedules"][0]["next_at"]) == datetime.fromisoformat(f"{day}T02:15+00:00")
+
+
 @pytest.mark.spec("schedules-5")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_what_was_taken_back_is_not_done_and_the_same_again_is_the_same(server: InProcessServer, clock: Clock) -> None:

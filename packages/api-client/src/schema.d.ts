@@ -1720,6 +1720,8 @@ export interface components {
             /** Notifiers */
             notifiers: components["schemas"]["NotifierBody"][];
             preferences: components["schemas"]["PreferencesBody"];
+            /** Time Zone */
+            time_zone: string;
         };
         /**
          * AwayBody
@@ -4378,10 +4380,15 @@ export interface components {
             /** Next At */
             next_at: string | null;
         };
-        /** Schedules */
+        /**
+         * Schedules
+         * @description `time_zone`: by whose clock rules and times without a zone are read.
+         */
         Schedules: {
             /** Schedules */
             schedules: components["schemas"]["Schedule"][];
+            /** Time Zone */
+            time_zone: string;
         };
         /**
          * Session

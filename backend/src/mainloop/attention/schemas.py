@@ -124,6 +124,8 @@ class AttentionBody(BaseModel):
     """How the person is reached: `key` is what a browser subscribes with."""
 
     key: str
+    # By whose clock hours are meant.
+    time_zone: str
     preferences: PreferencesBody
     notifiers: list[NotifierBody]
     notifications: list[NotificationBody]

@@ -68,7 +68,7 @@ class Attention:
         self._make = make
         self._home = settings.base_url
         self._outgoing = Outgoing(settings.reachable)
-        self._zone = settings.zone
+        self._zone, self._zone_name = settings.zone, settings.zone_name
         # Nothing is decided anew before something has happened or this moment has come.
         self._cursor = -1
         self._next: datetime | None = None
@@ -297,6 +297,7 @@ class Attention:
         """All that the person is shown of it."""
         return AttentionBody(
             key=public_part(store.push_key(connection)),
+            time_zone=self._zone_name,
             preferences=PreferencesBody.model_validate(store.preferences(connection)),
             notifiers=[
                 NotifierBody(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 
 from mainloop.access.service import CurrentDevice
-from mainloop.http.context import CurrentDatabase
+from mainloop.http.context import CurrentDatabase, CurrentParts
 from mainloop.schedules import store
 from mainloop.schedules.schemas import AddSchedule, Schedule, Schedules
 from mainloop.schedules.service import ScheduleBook, as_schedule
@@ -22,9 +22,10 @@ CurrentBook = Annotated[ScheduleBook, Depends(_book)]
 
 
 @router.get("", name="list_schedules")
-def list_schedules(database: CurrentDatabase, me: CurrentDevice) -> Schedules:
+def list_schedules(database: CurrentDatabase, parts: CurrentParts, me: CurrentDevice) -> Schedules:
     """What is still to come, the next first."""
-    return Schedules(schedules=[as_schedule(row) for row in database.read(store.listed)])
+    rows = database.read(store.listed)
+    return Schedules(schedules=[as_schedule(row) for row in rows], time_zone=parts.settings.zone_name)
 
 
 @router.put("/{schedule_id}", name="add_schedule")

@@ -40,7 +40,10 @@ class Schedule(BaseModel):
 
 
 class Schedules(BaseModel):
+    """`time_zone`: by whose clock rules and times without a zone are read."""
+
     schedules: list[Schedule]
+    time_zone: str
 
 
 class CancelSchedule(BaseModel):

@@ -199,8 +199,8 @@ export class Api {
     await this.#client.PUT('/api/presence');
   }
 
-  async schedules(): Promise<Schemas['Schedule'][]> {
-    return (await dataOf(this.#client.GET('/api/schedules'))).schedules;
+  schedules(): Promise<Schemas['Schedules']> {
+    return dataOf(this.#client.GET('/api/schedules'));
   }
 
   async addSchedule(id: string, schedule: Schemas['AddSchedule']): Promise<void> {

@@ -48,6 +48,7 @@ import {
 } from './reducer';
 import { EventStream, type Frame } from './stream';
 import type { Item, Project, Session } from './types';
+import { newId } from '$lib/shared/ids';
 
 export type Link =
   | { state: 'starting' }
@@ -319,7 +320,7 @@ export class Live {
     mode: 'queue' | 'steer',
     files: WaitingFile[] = [],
     edits: string[] = [],
-    id: string = crypto.randomUUID?.() ?? randomId(),
+    id: string = newId(),
   ): Promise<void> {
     await this.#putInOutbox({
       kind: 'message',
@@ -341,7 +342,7 @@ export class Live {
     answer: Omit<GivenAnswer, 'id'>,
     batch?: string,
   ): Promise<string> {
-    const id = crypto.randomUUID?.() ?? randomId();
+    const id = newId();
     await this.#putInOutbox({
       kind: 'answer',
       id,
@@ -728,15 +729,6 @@ export class Live {
       }
     }
   };
-}
-
-/** For addresses without HTTPS, where `randomUUID` is missing. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 function isProblem(error: unknown, code: string): boolean {

@@ -40,7 +40,7 @@ export const attention = {
   tested: { sent: 'The test was sent.', failed: 'The test was not sent: ', late: '', waiting: '' },
   remove: 'Remove',
   quiet: 'Quiet hours',
-  quietText: 'What comes then is told when they end.',
+  quietText: (zone: string) => `What comes then is told when they end. By the clock in ${zone}.`,
   from: 'From',
   until: 'until',
   always: 'Told even then',

@@ -15,6 +15,7 @@ export const schedules = {
   day: 'Day and time',
   add: 'Add',
   close: 'Never mind',
+  zone: (name: string) => `Times are those of the clock in ${name}.`,
   next: (when: string) => `next ${when}`,
   rule: (rule: string) => `again and again (${rule})`,
 };

@@ -8,7 +8,8 @@ const TOLD = 'mainloop.push';
 
 /** Until the answer is called. */
 export function follow(app: App): () => void {
-  const go = ({ data }: MessageEvent<{ goto?: unknown } | null>) => {
+  const go = ({ data, ports }: MessageEvent<{ goto?: unknown } | null>) => {
+    ports[0]?.postMessage('heard');
     const path = data?.goto;
     // From our own worker, and a path of this page only.
     // eslint-disable-next-line svelte/no-navigation-without-resolve -- made by the server, for this page
@@ -19,8 +20,8 @@ export function follow(app: App): () => void {
   const stop = $effect.root(() => {
     $effect(() => {
       const waiting = app.inbox.items.map((item) => item.id);
-      // Nothing is known of the inbox before the state is there.
-      if (app.connection.state) void show(waiting);
+      // Nothing is known of the inbox before the server has said it: what was kept may be of yesterday.
+      if (app.connection.state && app.connection.link.state === 'open') void show(waiting);
     });
   });
   return () => {

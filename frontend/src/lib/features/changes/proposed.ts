@@ -2,10 +2,11 @@
 import { review } from '$lib/live/proposed';
 import type { MergePolicy, Project, ProposedChange, Session } from '$lib/live/types';
 import type { App } from '$lib/shared/app.svelte';
+import { newId } from '$lib/shared/ids';
 
 /** The person's yes to a commit. */
 export async function approve(app: App, session: string, commit: string): Promise<void> {
-  const id = crypto.randomUUID?.() ?? `approved-${Date.now()}`;
+  const id = newId();
   await review(app.connection.api, session, { id, verdict: 'approved', commit, text: '' });
 }
 

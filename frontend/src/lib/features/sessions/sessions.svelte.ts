@@ -89,13 +89,13 @@ export class Sessions {
     return started;
   }
 
-  /** Its runners, newest first. */
   /** What its agent has running now; nothing where that can't be told. */
   async processes(id: string): Promise<components['schemas']['ProcessOf'][]> {
     const { api, live } = this.#connection;
     return (await live.call(() => api.processes(id))) ?? [];
   }
 
+  /** Its runners, newest first. */
   runs(id: string): Promise<components['schemas']['RunnerOf'][]> {
     const { api, live } = this.#connection;
     return live.call(() => api.runs(id));

@@ -8,6 +8,7 @@ import { branchOff } from '$lib/live/turns';
 import type { Session } from '$lib/live/types';
 import { turns as words } from '$lib/messages/turns';
 import type { App } from '$lib/shared/app.svelte';
+import { underOneId } from '$lib/shared/ids';
 
 /** What can be done at the end of a turn. */
 export function entriesOf(app: App, session: Session, turn: number): MenuEntry[] {
@@ -29,11 +30,11 @@ export function entriesOf(app: App, session: Session, turn: number): MenuEntry[]
 
 /** A new session that is as this one was at the end of a turn; it is opened. */
 export async function goBack(app: App, id: string, turn: number): Promise<void> {
-  // The same at every try, so that it is one.
-  const made = crypto.randomUUID();
   await app.attempt(async () => {
     const { api, live } = app.connection;
-    const session = await live.call(() => branchOff(api, id, turn, made));
+    const session = await underOneId(`back ${id} ${turn}`, (made) =>
+      live.call(() => branchOff(api, id, turn, made)),
+    );
     live.takeSession(session);
     await goto(resolve('/s/[id]', { id: session.id }), { state: { inside: true } });
   });
