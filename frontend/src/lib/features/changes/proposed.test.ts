@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MergePolicy, Project, ProposedChange, Session } from '$lib/live/types';
-import { actsOn, checkOf, testsOf, type Check } from './proposed';
+import { actsOn, checkOf, isProposable, testsOf, type Check } from './proposed';
 
 const run = (state: Check['state'], commit = 'c1'): Check => ({
   id: `${state}-${commit}`,
@@ -108,4 +108,18 @@ describe('the tests of a change', () => {
       'fine',
     );
   });
+});
+
+it('what was committed after a merge can be proposed, while nothing works on it', () => {
+  const of = (state: string, its: ProposedChange | null) =>
+    ({ state, change: its }) as unknown as Session;
+  const merged = change({ state: 'merged' });
+  expect(isProposable(of('idle', null), 'c1')).toBe(true);
+  expect(isProposable(of('idle', null), undefined)).toBe(false);
+  expect(isProposable(of('idle', merged), 'c1')).toBe(false);
+  expect(isProposable(of('idle', merged), 'c2')).toBe(true);
+  expect(isProposable(of('failed', change({ state: 'closed' })), 'c2')).toBe(true);
+  expect(isProposable(of('idle', change()), 'c2')).toBe(false);
+  expect(isProposable(of('working', merged), 'c2')).toBe(false);
+  expect(isProposable(of('done', merged), 'c2')).toBe(false);
 });

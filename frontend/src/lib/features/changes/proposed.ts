@@ -71,3 +71,15 @@ export function actsOn(
     discard: open,
   };
 }
+
+/** Whether the person may propose what is there: commits that no open change has, of a session that is at rest. */
+export function isProposable(session: Session, newest: string | undefined): boolean {
+  const { change, state } = session;
+  const isOver = !change || change.state === 'merged' || change.state === 'closed';
+  return (
+    isOver &&
+    newest !== undefined &&
+    newest !== change?.commit &&
+    !['starting', 'working', 'done'].includes(state)
+  );
+}
