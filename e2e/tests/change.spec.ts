@@ -203,7 +203,7 @@ test('a change is looked at by another session, and merged by hand though its te
   await expect(dialog.locator('[data-against]')).toHaveText(/^Its tests have failed/);
   await dialog.getByRole('radio', { name: /^Rebase/ }).check();
   await examine(page, 'change-merge');
-  await dialog.getByRole('button', { name: 'Merge anyway' }).click();
+  await approve(dialog, /^Merge anyway/);
   await expect(bar.locator('[data-waits]')).toContainText(/^Merged into main as/);
   const mirror = `${server().home}/mirrors/${project}.git`;
   expect(git('--git-dir', mirror, 'log', '-1', '--format=%s', 'refs/heads/main')).toBe('Add dates');

@@ -24,6 +24,9 @@ const STEPS: readonly unknown[] = ['next', 'previous'];
 const ITEMS =
   '[data-item], [data-session-row], [data-session], [data-ask], [data-timeline] article';
 
+/** What a key that decides something means where it has the focus. */
+const MEANT = '[data-ask], [data-item], [data-session], [data-session-row]';
+
 export class Keys {
   readonly #app: App;
   #begun = '';
@@ -80,9 +83,9 @@ export class Keys {
       case 'expand':
         return event.target === document.activeElement && this.#expand();
       case 'zoom':
-        return this.#inPlan('approve') || this.#press('approve-change') || this.#zoom();
+        return this.#inPlan('approve') || this.#inChange('approve-change') || this.#zoom();
       case 'revise':
-        return this.#inPlan('revise') || this.#press('send-comments') || this.#reply();
+        return this.#inPlan('revise') || this.#inChange('send-comments') || this.#reply();
       case 'done':
         return this.#done();
       case 'select':
@@ -298,15 +301,20 @@ export class Keys {
 
   /** A key of the plan that has the focus; where nothing has it that the key could mean, of the only one shown whole. */
   #inPlan(what: 'approve' | 'revise'): boolean {
-    const here = document.activeElement?.closest(
-      '[data-ask], [data-item], [data-session], [data-session-row]',
-    );
+    const here = document.activeElement?.closest(MEANT);
     const within = here?.matches('[data-ask], [data-item]') ? here : null;
     const plans = (here ? within : document)?.querySelectorAll('[data-plan=whole]') ?? [];
     const plan = plans.length === 1 ? plans[0] : undefined;
     const button = plan?.querySelector<HTMLButtonElement>(`[data-does=${what}]`);
     button?.click();
     return button !== null && button !== undefined;
+  }
+
+  /** A button about the change of the open session, unless what has the focus is an ask or another session. */
+  #inChange(does: string): boolean {
+    const here = document.activeElement?.closest<HTMLElement>(MEANT);
+    const meant = here?.dataset['session'] ?? here?.dataset['sessionRow'] ?? '';
+    return (!here || meant === page.params['id']) && this.#press(does);
   }
 
   /** A button of the page, where it is there. */

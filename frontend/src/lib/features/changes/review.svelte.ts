@@ -66,7 +66,7 @@ export class Review {
         one.state === 'writing' && one.file === file.id && one.line === number && one.side === side,
     );
     if (begun) return this.edit(begun.id);
-    const id = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+    const id = newId();
     this.#focus = id;
     const { path } = file;
     const quote = line?.text ?? '';
@@ -99,11 +99,18 @@ export class Review {
 
   /** Send the change back: what is said and all comments that wait go to the agent as one message. False: not sent. */
   async sendBack(commit: string, said: string): Promise<boolean> {
+    const { drafts } = this.#app;
     const { api, live } = this.#app.connection;
+    // Tried again it is the same message; the same words after they have gone are another one.
+    const draft = `${this.id}:send-back-try`;
+    const begun = drafts.read(draft) || newId();
+    drafts.write(draft, begun);
+    drafts.flush();
     return this.#hand(this.waiting, async (comments) => {
       const text = [said, comments.length > 0 && messageOf(comments)].filter(Boolean).join('\n\n');
-      const id = nameOf([...comments, { id: `back-${commit}`, text: said }]);
+      const id = nameOf([...comments, { id: `back-${commit}-${begun}`, text: said }]);
       await live.call(() => review(api, this.id, { id, verdict: 'sent_back', commit, text }));
+      drafts.write(draft, '');
     });
   }
 
@@ -150,6 +157,8 @@ export class Review {
     this.#app.drafts.write(this.#draft, written(comments));
   }
 }
+
+const newId = () => `${Date.now()}-${Math.random().toString(36).slice(2)}`;
 
 function written(comments: readonly LineComment[]): string {
   return comments.length > 0 ? JSON.stringify(comments) : '';

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Drafts } from '$lib/shared/drafts';
 import type { ChangedFile } from '$lib/live/types';
 import type { App } from '$lib/shared/app.svelte';
@@ -18,9 +18,16 @@ class Page {
       return Promise.resolve();
     };
     const app = {
-      connection: { live: { sendMessage } },
+      connection: {
+        live: { sendMessage, call: (work: () => Promise<unknown>) => work() },
+        api: { headers: () => ({}) },
+      },
       drafts: this.drafts,
-      attempt: (work: () => Promise<unknown>) => work(),
+      attempt: (work: () => Promise<unknown>) =>
+        work().then(
+          () => true,
+          () => false,
+        ),
     };
     this.review = new Review('s', app as unknown as App);
   }
@@ -34,6 +41,7 @@ class Page {
 }
 
 beforeEach(() => localStorage.clear());
+afterEach(() => vi.unstubAllGlobals());
 
 // spec: changes-16, changes-18
 describe('a review', () => {
@@ -85,4 +93,25 @@ describe('a review', () => {
     expect(one.said).toHaveLength(1);
     expect(other.said).toHaveLength(0);
   });
+});
+
+// spec: changes-62
+it('what is sent back is one message however often it is tried, and another one when it is said again', async () => {
+  const ids: string[] = [];
+  let reached = false;
+  vi.stubGlobal('fetch', (_: string, { body }: { body: string }) => {
+    ids.push((JSON.parse(body) as { id: string }).id);
+    // The server has taken it, and the answer is lost.
+    return reached ? Promise.resolve(new Response('{}')) : Promise.reject(new TypeError());
+  });
+  expect(await new Page().review.sendBack('c1', 'Run the tests.')).toBe(false);
+  reached = true;
+  // Also on a page that is loaded anew.
+  const page = new Page();
+  expect(await page.review.sendBack('c1', 'Run the tests.')).toBe(true);
+  expect(ids[1]).toBe(ids[0]);
+  // Its agent has answered without a new commit.
+  expect(await page.review.sendBack('c1', 'Run the tests.')).toBe(true);
+  expect(ids).toHaveLength(3);
+  expect(ids[2]).not.toBe(ids[0]);
 });
