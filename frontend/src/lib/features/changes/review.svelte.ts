@@ -3,6 +3,7 @@ import type { ChangedFile } from '$lib/live/types';
 import type { App } from '$lib/shared/app.svelte';
 import { merged, messageOf, nameOf, type LineComment } from './comments';
 import type { Line } from './rows';
+import { newId } from '$lib/shared/ids';
 
 /** Sent comments stay at their lines; so many of them. */
 const MOST_SENT = 50;
@@ -157,8 +158,6 @@ export class Review {
     this.#app.drafts.write(this.#draft, written(comments));
   }
 }
-
-const newId = () => `${Date.now()}-${Math.random().toString(36).slice(2)}`;
 
 function written(comments: readonly LineComment[]): string {
   return comments.length > 0 ? JSON.stringify(comments) : '';
