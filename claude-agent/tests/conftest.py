@@ -12,7 +12,8 @@ from hypothesis import settings
 from mainloop.testing.runner_server import ProtocolServer
 from mainloop.testing.scripted_model import ScriptedModelServer
 from mainloop_agent.__main__ import read_token
-from mainloop_agent.runner import live
+from mainloop_agent.agents import create
+from mainloop_agent.runner import MakeAgent, live
 from mainloop_agent.server import Server
 from mainloop_models.runner import RunFile, Tool
 
@@ -75,15 +76,15 @@ class Thread:
         tools: list[Tool] = settings.pop("tools", TOOLS)
         return self.server.new_run(self.environment, agent=self.kind, tools=tools, **settings)
 
-    def run(self, **settings: Any) -> None:
+    def run(self, make_agent: MakeAgent = create, **settings: Any) -> None:
         run = RunFile.model_validate_json(self.run_file(**settings).read_text())
         parking = asyncio.Event()
-        self._lives.append((asyncio.create_task(self._live(run, parking)), parking))
+        self._lives.append((asyncio.create_task(self._live(run, parking, make_agent)), parking))
 
-    async def _live(self, run: RunFile, parking: asyncio.Event) -> None:
+    async def _live(self, run: RunFile, parking: asyncio.Event, make_agent: MakeAgent) -> None:
         server = Server(run.server, read_token(Path(run.token_file)))
         try:
-            await live(run, server, parking)
+            await live(run, server, parking, make_agent)
         finally:
             await server.close()
 

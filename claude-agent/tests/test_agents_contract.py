@@ -1,12 +1,16 @@
 """What every agent must do, whatever drives it: one suite, each test with each kind."""
 
+import asyncio
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from mainloop.testing.scripted_model import call, script
+from mainloop_agent.agents import create
+from mainloop_agent.agents.base import Agent, Host, Setup
 from mainloop_models.asks import Answer, Decision, FormAsk, PermissionAsk, PlanAsk, QuestionAsk
 from mainloop_models.events import Attachment
 from mainloop_models.runner import Policy
@@ -697,6 +701,33 @@ async def test_a_turn_that_has_used_its_limit_calls_nothing_before_it_is_raised(
     thread.server.limit(tokens=9000)
     assert (await thread.turn()).text == "over"
     assert len(thread.server.bodies("released")) == 1
+
+
+@pytest.mark.spec("cost-8")
+async def test_a_turn_that_is_paused_asks_the_model_nothing_more_however_late_the_agent_hears_of_it(
+    thread: Any,
+) -> None:
+    def hears_late(setup: Setup, host: Host) -> Agent:
+        agent = create(setup, host)
+        at_once = agent.interrupt
+
+        async def interrupt() -> None:
+            # Time enough for the turn to go on, which it must not.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(thread.turn(), 1)
+            await at_once()
+
+        agent.interrupt = interrupt
+        return agent
+
+    thread.server.limit(tokens=1500)
+    thread.run(make_agent=hears_late)
+    write = {"name": "Bash", "input": {"command": "cat nothing || true"}}
+    thread.server.say(script({"text": "a", "tools": [write], **used(2000, 1)}, {"text": "over", **used(1, 1)}))
+    await thread.bodies("spent")
+    thread.server.pause(1)
+    end = await thread.turn()
+    assert (end.outcome, end.error and end.error.code, end.text) == ("failed", "ceiling", "a")
 
 
 @pytest.mark.spec("cost-8")

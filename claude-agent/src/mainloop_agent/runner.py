@@ -102,6 +102,8 @@ class _Turn:
     # It begins with the project's set-up, which has not ended.
     setting_up: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    # The agent knows that it was interrupted, or it is over: a call that is refused now brings no further request.
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     # Why it was ended by us.
     error: AgentError | None = None
     called: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
@@ -394,6 +396,7 @@ class Runner:
             with suppress(AgentFailed, TimeoutError):
                 async with asyncio.timeout(INTERRUPT_SECONDS):
                     await self._agent.interrupt()
+                    turn.heard.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERRUPT_SECONDS):
                     await turn.over.wait()
@@ -541,6 +544,7 @@ class Runner:
         self._turn = None
         self._bounds.turn_ended()
         turn.over.set()
+        turn.heard.set()
         if outcome == "deferred":
             return RunEnded(reason="stopped" if self._ending() == "stopped" else "parked")
         if outcome == "cut_off":
@@ -648,6 +652,8 @@ class Runner:
         while turn is not None and not turn.over.is_set() and self._counter.is_over(self._work.limit):
             # Nothing more is called, hence nothing more asked of the model, before the server says so.
             if turn.interrupted:
+                # Refused any sooner, it would ask the model what to do instead.
+                await turn.heard.wait()
                 self._calls.denied.add(call.id)
                 return Deny(PAUSED.message)
             self._raised.clear()
