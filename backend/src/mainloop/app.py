@@ -155,6 +155,7 @@ class Parts:
         self.janitor = Janitor(self.database, self.phases, HOST)
         self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.every_hour(attachments.forget_unsent)
+        self.janitor.every_hour(self.attention.tidy)
         self.janitor.after_events(moves.look_for_slots)
         self.janitor.after_events(self.spending.look)
         self.janitor.after_events(self.attention.look)

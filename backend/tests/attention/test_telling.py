@@ -1,7 +1,9 @@
 """What needs the person reaches them: through the API, with real web pushes to a service on loopback."""
 
+import contextlib
 import email.message
 import email.policy
+import socket
 import socketserver
 import threading
 import uuid
@@ -9,14 +11,17 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mainloop.attention import service
+from mainloop.db import tables as t
+from mainloop.durable.phases import AT_A_TIME
 from mainloop.events import unit
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.clock import Clock
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import Browser, PushService
-from mainloop.testing.server import Person, free_port
+from mainloop.testing.server import Person
 from mainloop.testing.waiting import eventually
 
 ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
@@ -82,6 +87,7 @@ def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_a
 ) -> None:
     phone = ready(server, push)
     ask = working(server).ask_permission("make install")
+    server.look_after()
     eventually(lambda: whys(server, ask) == ["grace"])
     clock.go_on(seconds=61)
     server.look_after()
@@ -91,6 +97,7 @@ def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_a
     assert (word["tag"], word["items"], word["badge"]) == ("session-1", [ask], 1)
     assert phone.headers[0]["urgency"] == "high"
     clock.go_on(minutes=5)
+    server.look_after()
     eventually(lambda: whys(server, ask) == ["grace", "push", "told"])
     answer(server, ask)
     clear = phone.wait_for(2)[1]
@@ -127,8 +134,10 @@ def test_nobody_who_looks_is_told_and_who_left_is(server: InProcessServer, push:
     ask = working(server).ask_permission()
     clock.go_on(seconds=50)
     server.person.put("/api/presence", None)
+    server.look_after()
     eventually(lambda: whys(server, ask)[-1:] == ["looking"])
     clock.go_on(seconds=40)
+    server.look_after()
     phone.wait_for(1)
     assert whys(server, ask)[-2:] == ["looking", "push"]
 
@@ -329,12 +338,9 @@ def test_mail_is_sent_for_the_kinds_it_is_for_and_its_address_is_never_said(
     eventually(lambda: outcomes(server) == [("sent", "")])
 
 
-@pytest.mark.spec("attention-22", "attention-24")
+@pytest.mark.spec("attention-22")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-def test_what_nothing_can_be_sent_to_is_refused_in_words_and_what_fails_for_days_is_switched_off(
-    server: InProcessServer, clock: Clock
-) -> None:
-    server.person.put("/api/attention/preferences", ALWAYS)
+def test_what_nothing_can_be_sent_to_is_refused_in_words(server: InProcessServer) -> None:
     for kind, address, code in (
         ("webhook", "https://10.1.2.3/x", "private_address"),
         ("webhook", "mailto:me@example.org", "bad_address"),
@@ -344,25 +350,122 @@ def test_what_nothing_can_be_sent_to_is_refused_in_words_and_what_fails_for_days
             "/api/attention/notifiers", json={"kind": kind, "name": "x", "address": address}
         )
         assert (answer.status_code, answer.json()["code"]) == (422, code)
-    dead = {"kind": "webhook", "name": "dead", "address": f"http://127.0.0.1:{free_port()}/x"}
-    added = server.person.post("/api/attention/notifiers", dead, expect=201)
-    assert added["secret"].startswith("whsec_")
 
-    def tries(ident: str) -> int:
-        return next(n["deliveries"][0]["tries"] for n in attention(server)["notifications"] if n["id"] == ident)
 
-    def fail() -> None:
-        ident = server.person.post(f"/api/attention/notifiers/{added['id']}/test", {})["id"]
-        for times in range(1, service.TRIES + 1):
-            eventually(lambda times=times: tries(ident) >= times)
-            clock.go_on(minutes=31)
-            server.look_after()
+def ways_off(server: InProcessServer) -> list[dict[str, Any]]:
+    return [item for item in server.person.get("/api/inbox")["items"] if item["kind"] == "way"]
 
-    fail()
-    assert attention(server)["notifiers"][0]["gone"] == ""
+
+@pytest.mark.spec("attention-24", "attention-31")
+def test_a_way_by_which_nothing_arrives_for_days_is_switched_off_said_and_used_again_once_it_works(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = push.browser("phone")
+    way = subscribe(server.person, phone)
+
+    def tried() -> list[tuple[str, str]]:
+        return [(state, why) for state, why in outcomes(server) if state != "waiting"]
+
+    def try_it(answer: int) -> None:
+        before = len(tried())
+        phone.answers = [answer]
+        server.person.post(f"/api/attention/notifiers/{way}/test", {})
+        eventually(lambda: len(tried()) > before)
+
+    def gone() -> str:
+        return attention(server)["notifiers"][0]["gone"]
+
+    # Said once to be wrong, so nothing is tried again.
+    try_it(400)
+    assert gone() == ""
     clock.go_on(days=4)
-    fail()
-    eventually(lambda: "switched off" in attention(server)["notifiers"][0]["gone"])
+    try_it(400)
+    eventually(lambda: "switched off" in gone())
+    (item,) = ways_off(server)
+    assert (item["thread_id"], item["decisions"]) == ("main", ["retry", "dismiss"])
+    # Its own word is one of what needs the person; writing to the main agent is no answer to it.
+    server.person.say("How is it going?")
+    assert [one["id"] for one in ways_off(server)] == [item["id"]]
+    # Tried from there once more, it does not work yet, which is said again; then it does.
+    phone.answers = [503]
+    answer(server, item["id"], "retry")
+    eventually(lambda: [one["id"] for one in ways_off(server) if one["id"] != item["id"]])
+    try_it(201)
+    eventually(lambda: (gone(), ways_off(server)) == ("", []))
+    # Removed, it waits for nobody either.
+    clock.go_on(days=1)
+    try_it(400)
+    clock.go_on(days=4)
+    try_it(400)
+    eventually(lambda: ways_off(server))
+    assert server.person.http.delete(f"/api/attention/notifiers/{way}").status_code == 204
+    assert ways_off(server) == []
+
+
+@pytest.mark.spec("attention-13")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_of_a_browser_that_is_gone_or_signed_out_no_address_is_kept(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    def kept() -> list[dict[str, str]]:
+        query = sa.select(t.notifier.c.target)
+        return list(server.parts.database.read(lambda connection: connection.execute(query).scalars()))
+
+    phone, tablet = push.browser("phone"), push.browser("tablet")
+    phone.answers = [410]
+    way = subscribe(server.person, phone)
+    other = server.pair()
+    subscribe(other, tablet)
+    server.person.post(f"/api/attention/notifiers/{way}/test", {})
+    eventually(lambda: "answered 410" in attention(server)["notifiers"][0]["gone"])
+    assert sorted(len(target) for target in kept()) == [0, 3]
+    device = other.state()["device"]["id"]
+    assert server.person.http.delete(f"/api/devices/{device}").status_code in (200, 204)
+    assert len(attention(server)["notifiers"]) == 1
+    server.parts.database.write(server.parts.attention.tidy)
+    assert kept() == [{}]
+
+
+class Hanging:
+    """A server that takes what comes and never answers, until it is let go."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.taken: list[socket.socket] = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.taken.append(self._socket.accept()[0])
+
+    def let_go(self) -> None:
+        self._socket.close()
+        for one in self.taken:
+            one.close()
+
+
+@pytest.mark.spec("attention-32")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_way_that_hangs_holds_up_neither_the_others_nor_the_sessions(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    hanging = Hanging()
+    dead = {"kind": "webhook", "name": "dead", "address": f"http://{hanging.place}/x"}
+    way = server.person.post("/api/attention/notifiers", dead, expect=201)["id"]
+    # More than the server carries out at a time.
+    for _ in range(AT_A_TIME + 1):
+        server.person.post(f"/api/attention/notifiers/{way}/test", {})
+    eventually(lambda: hanging.taken)
+    phone = ready(server, push)
+    ask = working(server).ask_permission("make install")
+    clock.go_on(seconds=61)
+    server.look_after()
+    assert phone.wait_for(1)[0]["items"] == [ask]
+    # One after the other, as long as the first one hangs.
+    assert len(hanging.taken) == 1
+    hanging.let_go()
 
 
 @pytest.mark.spec("attention-9")

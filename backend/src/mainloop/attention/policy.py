@@ -15,7 +15,7 @@ REMIND_AFTER: Final = timedelta(minutes=30)
 LONG_GAP: Final = timedelta(minutes=15)
 # Kinds that are told at once, and kinds that may go away by themselves for a while; the rest lies between.
 _AT_ONCE: Final = frozenset({"ceiling"})
-_CAN_WAIT: Final = frozenset({"plan", "failure", "stall"})
+_CAN_WAIT: Final = frozenset({"plan", "failure", "stall", "way"})
 
 
 class Why(StrEnum):

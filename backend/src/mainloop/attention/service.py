@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -25,7 +25,7 @@ from mainloop.attention.schemas import (
     Subscribe,
 )
 from mainloop.db.engine import Row
-from mainloop.durable.phases import Phases
+from mainloop.durable.phases import OUTWARDS, Phases
 from mainloop.errors import BadInput, MainloopError
 from mainloop.events.log import latest_cursor
 from mainloop.events.unit import Act, Database, UnitOfWork, now
@@ -34,9 +34,13 @@ from mainloop.notifiers.base import NotDelivered, Notification, Notifier, Setup,
 from mainloop.outgoing import Outgoing
 from mainloop.sessions.moves import one_line
 from mainloop.settings import Settings
-from mainloop_models.events import ItemBody
+from mainloop_models.asks import Decision
+from mainloop_models.events import ItemBody, NoticeItem
 
 DELIVER: Final = "deliver_notification"
+MAIN: Final = "main"
+# The kind of item that says that a way was switched off.
+WAY: Final = "way"
 # Servers decide one after the other.
 DECIDING: Final = 0x6D6C6174
 # Tries of one delivery, and the longest wait between two (seconds). What nobody needs any more is not tried again.
@@ -64,6 +68,7 @@ class Attention:
 
     def __init__(self, settings: Settings, database: Database, inbox: Inbox, phases: Phases, make: Make) -> None:
         self._database = database
+        self._inbox = inbox
         self._phases = phases
         self._make = make
         self._home = settings.base_url
@@ -76,7 +81,7 @@ class Attention:
 
     def define_phases(self) -> None:
         """Register the sending of a notification with DBOS."""
-        self._phases.define(DELIVER, self._deliver, self._not_delivered)
+        self._phases.define(DELIVER, self._deliver, self._not_delivered, OUTWARDS)
 
     def ensure_key(self, unit: UnitOfWork) -> None:
         """The installation has a key from its first start on."""
@@ -87,7 +92,7 @@ class Attention:
     def look(self, connection: sa.Connection) -> Iterable[Act]:
         """The janitor's look, in every server: what became due, and what a service is to be asked again."""
         for delivery in store.due(connection, now()):
-            yield lambda unit, found=delivery: self._phases.enqueue(unit, DELIVER, found.id, str(found.tries))
+            yield lambda unit, found=delivery: self._hand_on(unit, found.id, found.notifier_id, found.tries)
         cursor = latest_cursor(connection)
         if cursor == self._cursor and (self._next is None or now() < self._next):
             return
@@ -158,10 +163,16 @@ class Attention:
         for way in ways:
             ident = hashlib.sha256(f"{notification.id}/{way}".encode()).hexdigest()[:32]
             store.add_delivery(unit, ident, notification.id, way)
-            self._phases.enqueue(unit, DELIVER, ident, "0")
+            self._hand_on(unit, ident, way, 0)
+
+    def _hand_on(self, unit: UnitOfWork, delivery: str, way: str, tries: int) -> None:
+        """Each way is a lane: one that hangs holds up no other."""
+        self._phases.enqueue(unit, DELIVER, delivery, str(tries), lane=way)
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         """Where nothing of it waits any more, a notification goes away on every device."""
+        if item.kind == WAY and item.answer is not None and item.answer.decision is Decision.RETRY:
+            self.test(unit, _way_of(item.id))
         told = store.notification_of(unit.connection, item.id)
         if told is not None:
             self._take_away(unit, {told})
@@ -187,7 +198,9 @@ class Attention:
         if delivery is None or delivery.state != "waiting":
             return
         row = self._database.read(lambda c: store.notification(c, delivery.notification_id))
-        way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id, used=True))
+        # A test tries what was switched off, too.
+        used = row is not None and row.about != "test"
+        way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id, used=used))
         if row is None or way is None:
             self._settle(ident, "failed", "This way was removed or signed out before it was sent.")
         elif row.about == "push" and not self._database.read(lambda c: _still_needed(c, row.id)):
@@ -200,10 +213,12 @@ class Attention:
             self._notifier(way.kind).send(way.target, notification)
         except TargetGone as error:
             sentence = error.sentence
-            self._database.write(lambda unit: store.gone(unit, way.id, sentence))
+            # Of a browser that is gone nothing is kept but that it was there.
+            nothing: dict[str, Any] = {"target": {}} if way.device_id else {}
+            self._database.write(lambda unit: store.gone(unit, way.id, sentence, **nothing))
             self._settle(delivery.id, "failed", sentence)
         except NotDelivered as error:
-            if not error.again or delivery.tries + 1 >= TRIES:
+            if not error.again or delivery.tries + 1 >= TRIES or way.gone:
                 self._settle(delivery.id, "failed", error.sentence)
                 return self._switch_off(way.id, error.sentence)
             rest = min(LONGEST_REST, max(error.after, 5.0 * 2**delivery.tries))
@@ -218,7 +233,8 @@ class Attention:
 
     def _arrived(self, unit: UnitOfWork, delivery: Row, way: Row, notification: Notification) -> None:
         store.settle(unit, delivery.id, "sent")
-        store.arrived(unit, way.id)
+        if store.arrived(unit, way.id):
+            self._close_items(unit)
         # It may have been answered while it was on its way.
         if notification.about == "push" and not _still_needed(unit.connection, notification.id):
             self._clear(unit, notification.tag, [way.id])
@@ -227,14 +243,22 @@ class Attention:
         """Where nothing has arrived for days, nothing is sent any more."""
 
         def act(unit: UnitOfWork) -> None:
-            if unit.now - store.failed(unit, way) > OFF_AFTER:
-                store.gone(
-                    unit,
-                    way,
-                    f"Nothing has arrived there for {OFF_AFTER.days} days, so it was switched off. {sentence}",
-                )
+            if unit.now - store.failed(unit, way) <= OFF_AFTER:
+                return
+            why = f"Nothing has arrived there for {OFF_AFTER.days} days, so it was switched off. {sentence}"
+            store.gone(unit, way, why)
+            row = store.notifier(unit.connection, way)
+            if row is not None and not any(_way_of(one) == way for one in self._inbox.open_of(unit.connection, WAY)):
+                self._inbox.open(unit, _switched_off(unit, row, why))
 
         self._database.write(act)
+
+    def _close_items(self, unit: UnitOfWork) -> None:
+        """A way that works again, or was removed, waits for nobody."""
+        for item in self._inbox.open_of(unit.connection, WAY):
+            row = store.notifier(unit.connection, _way_of(item))
+            if row is None or not row.gone:
+                self._inbox.close(unit, MAIN, item, "It was removed." if row is None else "It works again.")
 
     def _not_delivered(self, ident: str, error: Exception) -> None:
         self._settle(ident, "failed", f"It could not be sent: {error}")
@@ -252,7 +276,12 @@ class Attention:
         target = {"endpoint": given.endpoint, "p256dh": given.keys.p256dh, "auth": given.keys.auth}
         self._notifier("web_push").check(target)
         ident = hashlib.sha256(f"{device_id}/{given.endpoint}".encode()).hexdigest()[:32]
-        self._database.write(lambda unit: store.subscribe(unit, ident, device_id, device_name, target, given.mobile))
+
+        def act(unit: UnitOfWork) -> None:
+            store.subscribe(unit, ident, device_id, device_name, target, given.mobile)
+            self._close_items(unit)
+
+        self._database.write(act)
         return ident
 
     def add(self, given: AddNotifier) -> AddedNotifier:
@@ -275,9 +304,15 @@ class Attention:
     def remove(self, unit: UnitOfWork, ident: str) -> None:
         if not store.remove_notifier(unit, ident):
             raise UnknownNotifier
+        self._close_items(unit)
+
+    def tidy(self, unit: UnitOfWork) -> None:
+        """Once an hour: of browsers that were signed out nothing is kept."""
+        store.forget_signed_out(unit)
+        self._close_items(unit)
 
     def test(self, unit: UnitOfWork, ident: str) -> str:
-        """Send a test by one way; the id of what is sent."""
+        """Send a test by one way; the id of what is sent. Where it arrives, a way that was switched off is used again."""
         if store.notifier(unit.connection, ident) is None:
             raise UnknownNotifier
         words = "This is a test. What needs you will look like this."
@@ -327,6 +362,27 @@ class Attention:
 def _still_needed(connection: sa.Connection, notification_id: str) -> bool:
     items = store.items_of(connection, notification_id)
     return store.any_open(connection, items)
+
+
+def _way_of(item: str) -> str:
+    """Which way an item speaks of."""
+    return item.split("-")[1]
+
+
+def _switched_off(unit: UnitOfWork, way: Row, why: str) -> ItemBody:
+    return ItemBody(
+        id=f"{WAY}-{way.id}-{uuid.uuid4().hex[:8]}",
+        kind=WAY,
+        thread_id=MAIN,
+        title=f"“{way.name}” does not reach you any more",
+        notice=NoticeItem(
+            kind=WAY,
+            text=why,
+            hint="Try again sends a test there; where it arrives, it is used again. The settings add and remove ways.",
+            decisions=["retry", "dismiss"],
+        ),
+        opened_at=unit.now,
+    )
 
 
 def _waiting(row: Row, wanted: PreferencesBody) -> Waiting:

@@ -83,21 +83,21 @@ def any_open(connection: sa.Connection, items: list[str]) -> bool:
 
 # -- notifiers -------------------------------------------------------------------------------------------------------
 _LOOKED = t.device.c.looked_at
-_USED = sa.and_(t.notifier.c.gone == "", sa.or_(t.notifier.c.device_id.is_(None), t.device.c.revoked_at.is_(None)))
+_SIGNED_IN = sa.or_(t.notifier.c.device_id.is_(None), t.device.c.revoked_at.is_(None))
+_USED = sa.and_(t.notifier.c.gone == "", _SIGNED_IN)
 
 
 def notifiers(connection: sa.Connection, *, used: bool) -> list[Row]:
-    """All, or those that are used: not gone, and not of a device that was signed out."""
+    """Those of devices that are signed in, and all others; with `used` without those that are gone."""
     query = sa.select(t.notifier, _LOOKED).outerjoin(t.device, t.device.c.id == t.notifier.c.device_id)
-    query = query.where(_USED) if used else query
+    query = query.where(_USED if used else _SIGNED_IN)
     return list(connection.execute(query.order_by(t.notifier.c.created_at, t.notifier.c.id)))
 
 
 def notifier(connection: sa.Connection, ident: str, *, used: bool = False) -> Row | None:
-    """One of them; with `used` only where it is."""
+    """One of them, as `notifiers` has them."""
     query = sa.select(t.notifier).outerjoin(t.device, t.device.c.id == t.notifier.c.device_id)
-    mine = t.notifier.c.id == ident
-    return connection.execute(query.where(mine, _USED) if used else query.where(mine)).first()
+    return connection.execute(query.where(t.notifier.c.id == ident, _USED if used else _SIGNED_IN)).first()
 
 
 def subscribe(unit: UnitOfWork, ident: str, device_id: str, name: str, target: dict[str, str], mobile: bool) -> None:
@@ -117,13 +117,23 @@ def remove_notifier(unit: UnitOfWork, ident: str) -> bool:
     return unit.execute(sa.delete(t.notifier).where(t.notifier.c.id == ident)).rowcount > 0
 
 
-def gone(unit: UnitOfWork, ident: str, why: str) -> None:
-    unit.execute(sa.update(t.notifier).where(t.notifier.c.id == ident).values(gone=why))
+def gone(unit: UnitOfWork, ident: str, why: str, **more: Any) -> bool:
+    """It is used no more. Whether it was until now."""
+    mine = (t.notifier.c.id == ident, t.notifier.c.gone == "")
+    return unit.execute(sa.update(t.notifier).where(*mine).values(gone=why, **more)).rowcount > 0
 
 
-def arrived(unit: UnitOfWork, ident: str) -> None:
-    mine = (t.notifier.c.id == ident, t.notifier.c.failing_since.is_not(None))
-    unit.execute(sa.update(t.notifier).where(*mine).values(failing_since=None))
+def arrived(unit: UnitOfWork, ident: str) -> bool:
+    """Something arrived there: it is used. Whether that is news."""
+    failing = sa.or_(t.notifier.c.failing_since.is_not(None), t.notifier.c.gone != "")
+    mine = (t.notifier.c.id == ident, failing)
+    return unit.execute(sa.update(t.notifier).where(*mine).values(failing_since=None, gone="")).rowcount > 0
+
+
+def forget_signed_out(unit: UnitOfWork) -> None:
+    """Where browsers were reached that were signed out is not kept."""
+    out = sa.select(t.device.c.id).where(t.device.c.revoked_at.is_not(None))
+    unit.execute(sa.delete(t.notifier).where(t.notifier.c.device_id.in_(out)))
 
 
 def failed(unit: UnitOfWork, ident: str) -> datetime:

@@ -31,6 +31,7 @@ from mainloop.events.unit import Database, UnitOfWork
 from mainloop.inbox import store as inbox_store
 from mainloop.inbox.schemas import Item
 from mainloop.inbox.service import Inbox
+from mainloop.inbox.store import BESIDE_TURNS
 from mainloop.projects import store as projects_store
 from mainloop.projects.service import as_project
 from mainloop.runs import attachments, mailbox
@@ -64,7 +65,7 @@ class Conversation:
 
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         """What went wrong in the main thread is tried again or given up, as the person said."""
-        if item.thread_id != MAIN or item.ask is not None or item.answer is None or item.kind in ("stall", "ceiling"):
+        if item.thread_id != MAIN or item.ask is not None or item.answer is None or item.kind in BESIDE_TURNS:
             return
         if item.answer.decision is Decision.RETRY:
             self._runs.go_on(unit, MAIN)

@@ -74,14 +74,14 @@ class Janitor:
                 log.exception("The janitor stumbled")
             await asyncio.sleep(max(0.05, BEAT - (asyncio.get_running_loop().time() - started)))
 
-    def beat(self, clock: float) -> None:
-        """One round. `clock`: seconds of a clock that only goes forward."""
+    def beat(self, clock: float, *, anyway: bool = False) -> None:
+        """One round. `clock`: seconds of a clock that only goes forward. `anyway`: also what waits for an event."""
         if self._several:
             self._database.write(lambda unit: store.beat(unit, self._phases.executor, self._host))
         self.awake.look(clock)
         if self._several and self.awake.seconds > DEAD:
             self._judge()
-        for act in self._database.read(lambda connection: list(self._look(connection))):
+        for act in self._database.read(lambda connection: list(self._look(connection, anyway))):
             self._do(act)
         if clock - self._healed > HEAL_EVERY:
             self._healed = clock
@@ -91,11 +91,12 @@ class Janitor:
             self._tidied = clock
             self._tidy()
 
-    def _look(self, connection: sa.Connection) -> Iterable[Act]:
+    def _look(self, connection: sa.Connection, anyway: bool) -> Iterable[Act]:
         cursor = latest_cursor(connection)
         self._quiet_beats = 0 if cursor != self._cursor else self._quiet_beats + 1
         self._cursor = cursor
-        for look in self._looks + (self._after_events if self._quiet_beats % ANYWAY == 0 else []):
+        anyway = anyway or self._quiet_beats % ANYWAY == 0
+        for look in self._looks + (self._after_events if anyway else []):
             try:
                 yield from look(connection)
             except (MainloopError, SQLAlchemyError):

@@ -17,12 +17,17 @@ from mainloop.events.unit import Database, UnitOfWork, now
 log = logging.getLogger(__name__)
 
 QUEUE: Final = "phases"
+# For phases that may hang on somebody else's machine: they hold nobody else up.
+OUTWARDS: Final = "outwards"
 # Ours, not DBOS' hash of the source: an upgrade must not strand what is in flight. Raised on purpose only.
 VERSION: Final = "1"
 NAME: Final = "mainloop"
 # How often a server looks for phases that nobody told it about (seconds).
 REST: Final = 5.0
 AT_A_TIME: Final = 8
+OUTWARDS_AT_A_TIME: Final = 16
+# Nobody but the server that enqueued one looks for it sooner (seconds).
+OUTWARDS_REST: Final = 30.0
 # Each restart of the server counts as an attempt, so this is far beyond what a fault would need.
 ATTEMPTS: Final = 1000
 # Tries of one phase before it gives up in words.
@@ -58,17 +63,18 @@ class Phases:
         self._rest = rest
         self.executor = executor
         self.running: set[str] = set()
-        self._names: set[str] = set()
+        # By the name of a phase, where it is carried out.
+        self._queues: dict[str, str] = {}
         self._client: DBOSClient | None = None
-        self._worker: Worker | None = None
+        self._workers: dict[str, Worker] = {}
 
-    def define(self, name: str, act: Act, give_up: GiveUp) -> None:
-        """Make `act(subject)` a phase.
+    def define(self, name: str, act: Act, give_up: GiveUp, queue: str = QUEUE) -> None:
+        """Make `act(subject)` a phase, carried out in the queue `QUEUE` or `OUTWARDS`.
 
         `act` may run twice at any time, so it looks before it acts and writes with keys. If it fails three times
         `give_up(subject, error)` says so where the person sees it. `name` is part of what is stored: never rename.
         """
-        self._names.add(name)
+        self._queues[name] = queue
 
         @DBOS.step(name=f"{name}.act")
         def step(subject: str) -> None:
@@ -90,14 +96,14 @@ class Phases:
             finally:
                 self.running.discard(phase_id)
             # One of the same subject, or one too many until now, may be next.
-            if others and self._worker is not None:
-                self._worker.look_often()
+            if others and queue in self._workers:
+                self._workers[queue].look_often()
 
         del workflow  # registered with DBOS under its name
 
     @property
     def names(self) -> set[str]:
-        return set(self._names)
+        return set(self._queues)
 
     def launch(self) -> None:
         """Start DBOS on our engine: what was interrupted goes on."""
@@ -109,62 +115,69 @@ class Phases:
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
             "enable_otlp": False,
-            "max_executor_threads": 4 * AT_A_TIME,
+            "max_executor_threads": 4 * AT_A_TIME + OUTWARDS_AT_A_TIME,
             "notification_listener_polling_interval_sec": 0.5,
         }
         dbos = DBOS(config=config)
         quieten(dbos)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=AT_A_TIME, partition_concurrency=1, polling_interval_sec=self._rest
-        )
+        queues = {QUEUE: (AT_A_TIME, self._rest), OUTWARDS: (OUTWARDS_AT_A_TIME, max(self._rest, OUTWARDS_REST))}
+        for queue, (at_a_time, rest) in queues.items():
+            DBOS.register_queue(queue, worker_concurrency=at_a_time, partition_concurrency=1, polling_interval_sec=rest)
         self._client = DBOSClient(
             system_database_engine=self.database.engine, serializer=JsonSerializer(), application_name=NAME
         )
-        self._worker = Worker(dbos, QUEUE)
+        self._workers = {queue: Worker(dbos, queue) for queue in queues}
 
     def stop(self) -> None:
         """Stop taking up phases; those that run are finished by the next start."""
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+        for worker in self._workers.values():
+            worker.stop()
+        self._workers = {}
         if self._client is not None:
             self._client.destroy()
             self._client = None
         DBOS.destroy(destroy_registry=True)
 
-    def enqueue(self, unit: UnitOfWork, name: str, subject: str, key: str) -> None:
-        """Ask for a phase in `unit`'s transaction. The same (name, subject, key) is asked for once, for ever."""
-        if name not in self._names:
+    def enqueue(self, unit: UnitOfWork, name: str, subject: str, key: str, lane: str | None = None) -> None:
+        """Ask for a phase in `unit`'s transaction. The same (name, subject, key) is asked for once, for ever.
+
+        Those of one lane are carried out one after the other; without one a subject is its own lane.
+        """
+        if name not in self._queues:
             raise ValueError(f"no phase is called {name}")
         phase_id = f"{name}:{subject}:{key}"
         if store.add_phase(unit, phase_id, name, subject):
-            self._hand_over(unit, phase_id, name, subject)
+            self._hand_over(unit, phase_id, name, subject, lane)
 
-    def _hand_over(self, unit: UnitOfWork, phase_id: str, name: str, subject: str) -> None:
+    def _hand_over(self, unit: UnitOfWork, phase_id: str, name: str, subject: str, lane: str | None = None) -> None:
+        queue = self._queues[name]
         assert self._client is not None, "launch() comes first"
         self._client.enqueue_in_transaction(
             unit.connection,
             {
                 "workflow_name": name,
-                "queue_name": QUEUE,
+                "queue_name": queue,
                 "workflow_id": phase_id,
-                "queue_partition_key": subject,
+                "queue_partition_key": lane or subject,
                 "app_version": VERSION,
             },
             phase_id,
             subject,
         )
-        unit.after_commit(self._look)
+        unit.after_commit(lambda: self._look(queue))
 
-    def _look(self) -> None:
-        if self._worker is not None:
-            self._worker.look()
+    def _look(self, queue: str) -> None:
+        if queue in self._workers:
+            self._workers[queue].look()
 
     def resume(self, phase_ids: list[str]) -> None:
         """Carry out phases again that a dead server, or a fault here, left behind."""
-        DBOS.resume_workflows(phase_ids, queue_name=QUEUE)
-        self._look()
+        for queue in (QUEUE, OUTWARDS):
+            mine = [ident for ident in phase_ids if self._queues.get(ident.split(":", 1)[0], QUEUE) == queue]
+            if mine:
+                DBOS.resume_workflows(mine, queue_name=queue)
+                self._look(queue)
 
     def subjects_to_do(self, connection: sa.Connection) -> set[str]:
         """What some phase is still to be carried out for."""

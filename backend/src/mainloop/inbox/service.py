@@ -84,6 +84,10 @@ class Inbox:
         if closed is not None:
             self._tell(self._done, unit, closed)
 
+    def open_of(self, connection: sa.Connection, kind: str) -> list[str]:
+        """Ids of what is open of a kind."""
+        return store.open_of(connection, kind)
+
     def close_all(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
         """The thread was stopped or closed: nothing of it waits any more."""
         for item_id in store.open_in(unit.connection, thread_id):

@@ -19,8 +19,10 @@ STANDING: Final = "standing permission"
 # What blocks an agent before what informs.
 URGENCY: Final = {
     **{kind: ask.urgency for kind, ask in ASKS.items()},
-    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6},
+    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6, "way": 7},
 }
+# What is no ask and stops no turn: its answer concerns nobody's work.
+BESIDE_TURNS: Final = ("stall", "ceiling", "way")
 _LEAST_URGENT: Final = 9
 _URGENCY = sa.case(URGENCY, value=t.item.c.kind, else_=_LEAST_URGENT)
 
@@ -78,7 +80,7 @@ def find(connection: sa.Connection, item_id: str) -> Row | None:
 # Run at every turn, so they are put together once.
 _in_thread: Final = t.item.c.thread_id == sa.bindparam("its_thread", type_=t.item.c.thread_id.type)
 _open_notices: Final = sa.select(t.item.c.id).where(
-    t.item.c.state == "open", _in_thread, t.item.c.ask.is_(None), t.item.c.kind.not_in(("stall", "ceiling"))
+    t.item.c.state == "open", _in_thread, t.item.c.ask.is_(None), t.item.c.kind.not_in(BESIDE_TURNS)
 )
 _open_asks: Final = sa.select(t.item.c.id).where(
     t.item.c.state == "open", _in_thread, t.item.c.turn == sa.bindparam("its_turn"), t.item.c.ask.is_not(None)
@@ -99,6 +101,11 @@ def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
     """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself,
     a ceiling for its own answer."""
     return list(connection.execute(_open_notices, {"its_thread": thread_id}).scalars())
+
+
+def open_of(connection: sa.Connection, kind: str) -> list[str]:
+    """What is open of a kind."""
+    return _open(connection, t.item.c.kind == kind)
 
 
 def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:

@@ -9,6 +9,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import BadInput
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
+from mainloop.inbox.store import BESIDE_TURNS
 from mainloop.projects import store as projects_store
 from mainloop.projects.schemas import ProjectSettings
 from mainloop.runs import mailbox
@@ -254,7 +255,7 @@ class Progress:
     def _item_done(self, unit: UnitOfWork, item: ItemBody) -> None:
         if (
             item.session_id is None
-            or item.kind in ("stall", "ceiling")
+            or item.kind in BESIDE_TURNS
             or runs_store.open_asks(unit.connection, item.session_id)
         ):
             return

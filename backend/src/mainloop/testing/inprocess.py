@@ -120,8 +120,8 @@ class InProcessServer:
         return person
 
     def look_after(self) -> None:
-        """The janitor's round, now instead of within a second."""
-        self.parts.janitor.beat(time.monotonic())
+        """The janitor's round with all that it looks at, now instead of within some seconds."""
+        self.parts.janitor.beat(time.monotonic(), anyway=True)
 
     # -- runners -----------------------------------------------------------------------------------------------
     def runner(self, thread_id: str = "main", run: int | None = None) -> HandRunner:

@@ -54,6 +54,7 @@ export const attention = {
     failure: 'failures',
     stall: 'agents out of reach',
     sign_in: 'sign-ins',
+    way: 'ways that were switched off',
   } as Record<string, string>,
   reminders: 'Remind me once, half an hour later',
   told: 'What you were told',

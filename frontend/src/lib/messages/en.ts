@@ -437,6 +437,7 @@ export const en = {
       ceiling: 'A ceiling was reached',
       stall: 'No progress',
       sign_in: 'Sign-in needed',
+      way: 'A way to reach you',
     } as Record<string, string | undefined>,
   },
   several: {
