@@ -1,21 +1,50 @@
 /** Being told: what the browser's worker shows, takes away and leads to, and the settings of it. */
 import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
-import { ask } from '../src/steps.ts';
+import { ask, bash } from '../src/steps.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
 
 const server = useServer();
 
 /** What stands outside of the page, by its title. */
 function shown(page: Page): Promise<string[]> {
-  return page.evaluate(async () => {
-    const worker = await navigator.serviceWorker.ready;
-    return (await worker.getNotifications()).map(({ title, body }) => `${title}: ${body}`);
-  });
+  return inWorker<string[]>(
+    page,
+    'registration.getNotifications().then((all) => all.map(({ title, body }) => `${title}: ${body}`))',
+  );
+}
+
+/** The browser's worker, which lives without a page, too. A worker's own words are text here, where no worker's types are. */
+function inWorker<T>(page: Page, words: string): Promise<T> {
+  const [worker] = page.context().serviceWorkers();
+  if (!worker) throw new Error('there is no worker');
+  return worker.evaluate<T>(words);
+}
+
+/** As a tap on the notification does, or on one of its buttons. */
+function press(page: Page, action = ''): Promise<void> {
+  return inWorker(
+    page,
+    `registration.getNotifications().then(([notification]) =>
+      dispatchEvent(new NotificationEvent('notificationclick', { notification, action: '${action}' })))`,
+  );
 }
 
 /** Hands the worker a push, as the browser does once its maker's service has brought one. */
-async function deliver(page: Page, told: object): Promise<void> {
+function deliver(page: Page, told: object): Promise<void> {
+  return hand(page, 'deliverPushMessage', { data: JSON.stringify(told) });
+}
+
+/** Wakes the worker for what it has put off until there is a line. */
+function wake(page: Page, tag: string): Promise<void> {
+  return hand(page, 'dispatchSyncEvent', { tag, lastChance: false });
+}
+
+async function hand(
+  page: Page,
+  what: 'deliverPushMessage' | 'dispatchSyncEvent',
+  given: object,
+): Promise<void> {
   const devtools = await page.context().newCDPSession(page);
   const versions = new Promise<string>((resolve) => {
     devtools.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
@@ -23,8 +52,8 @@ async function deliver(page: Page, told: object): Promise<void> {
     });
   });
   await devtools.send('ServiceWorker.enable');
-  const push = { origin: server().url, registrationId: await versions, data: JSON.stringify(told) };
-  await devtools.send('ServiceWorker.deliverPushMessage', push);
+  const to = { origin: server().url, registrationId: await versions };
+  await devtools.send(`ServiceWorker.${what}`, { ...to, ...given } as never);
   await devtools.detach();
 }
 
@@ -32,15 +61,22 @@ async function waiting(title: string): Promise<{ session: string; item: string }
   const session = crypto.randomUUID();
   const prompt = script(ask('Which grey?', 'light', 'dark'));
   await server().api('POST', '/api/sessions', { id: session, title, prompt });
-  const item = async () => {
-    const { items } = await server().api<{ items: { id: string; session_id: string }[] }>(
-      'GET',
-      '/api/inbox',
-    );
-    return items.find((one) => one.session_id === session)?.id;
-  };
-  await expect.poll(item).toBeTruthy();
-  return { session, item: (await item()) ?? '' };
+  await expect.poll(() => itemOf(session)).toBeTruthy();
+  return { session, item: (await itemOf(session)) ?? '' };
+}
+
+/** What a session waits for now. */
+async function itemOf(session: string): Promise<string | undefined> {
+  const { items } = await server().api<{ items: { id: string; session_id: string }[] }>(
+    'GET',
+    '/api/inbox',
+  );
+  return items.find((one) => one.session_id === session)?.id;
+}
+
+interface Decided {
+  id: string;
+  answer?: { decision: string } | null;
 }
 
 // spec: attention-18, attention-19
@@ -68,10 +104,7 @@ test(
     await deliver(page, { ...told, text: 'Which grey, please?' });
     await expect.poll(() => shown(page)).toEqual(['greys: Which grey, please?']);
 
-    const [worker] = context.serviceWorkers();
-    // As a tap on it does: a worker's own words are text here, where no worker's types are.
-    await worker?.evaluate(`registration.getNotifications().then(([notification]) =>
-      dispatchEvent(new NotificationEvent('notificationclick', { notification })))`);
+    await press(page);
     await expect(page).toHaveURL(`${server().url}/s/${session}`);
     await expect(page.locator('main').getByText('Which grey?').first()).toBeVisible();
 
@@ -87,6 +120,107 @@ test(
     await expect.poll(() => shown(page)).toEqual([]);
   },
 );
+
+// spec: attention-42, attention-43, attention-44, attention-45
+test('a permission is answered on its notification: once, in words where it was too late, and never lost', async ({
+  visit,
+}) => {
+  const device = await server().pair('Phone');
+  const page = await visit(server(), { device });
+  await page.context().grantPermissions(['notifications'], { origin: server().url });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  const session = crypto.randomUUID();
+  const prompt = script(...[1, 2, 3, 4].map((n) => bash(`make ${n}`)), { text: 'Done.' });
+  await server().api('POST', '/api/sessions', { id: session, title: 'Buttons', prompt });
+  const answered = async (item: string) => {
+    const { events } = await server().api<{ events: { kind: string; body: Decided }[] }>(
+      'GET',
+      `/api/threads/${session}/events`,
+    );
+    const of = events.filter(({ kind, body }) => kind === 'item' && body.id === item);
+    return of.at(-1)?.body.answer?.decision ?? '';
+  };
+  const told = (item: string) => ({
+    about: 'push',
+    tag: session,
+    title: 'buttons',
+    text: 'Run it?',
+    path: `/s/${session}#ask=${encodeURIComponent(item)}`,
+    items: [item],
+    actions: ['allow', 'deny'],
+    badge: 1,
+  });
+  const tell = async (item: string) => {
+    await deliver(page, told(item));
+    await expect.poll(() => shown(page)).toEqual(['buttons: Run it?']);
+  };
+  /** What the session asks next. */
+  const asked = async (before = '') => {
+    await expect.poll(() => itemOf(session).then((item) => item !== before && item)).toBeTruthy();
+    return (await itemOf(session)) ?? '';
+  };
+  // The worker's clock and the badge are held, so that nothing here depends on how fast it is.
+  await inWorker(
+    page,
+    `void (Date.now = () => moment, globalThis.moment = 1e6, globalThis.badges = [],
+    navigator.setAppBadge = async (number) => void badges.push(number))`,
+  );
+  const pressed = async (action: string, after: number) => {
+    await inWorker(page, `void (moment += ${after})`);
+    await press(page, action);
+  };
+
+  // What came under the finger a moment ago is not what was meant: it leads to the ask, which has the focus there.
+  const first = await asked();
+  await tell(first);
+  expect(await inWorker(page, 'badges')).toEqual([1]);
+  const titles =
+    'registration.getNotifications().then(([one]) => one.actions.map(({ title }) => title))';
+  expect(await inWorker(page, titles)).toEqual(['Allow once', 'Deny']);
+  await pressed('allow', 499);
+  await expect(page).toHaveURL(server().url + told(first).path);
+  const ask = page.locator(`[data-ask="${first}"]`);
+  await expect(ask.locator('[data-permission]')).toBeFocused();
+  expect(await answered(first)).toBe('');
+
+  // Without a page it is answered all the same, by this device.
+  await page.goto('about:blank');
+  await tell(first);
+  await pressed('allow', 500);
+  await expect.poll(() => answered(first)).toBe('allow');
+  await expect.poll(() => shown(page)).toEqual([]);
+
+  // Somebody was faster.
+  const second = await asked(first);
+  await tell(second);
+  const answer = { id: crypto.randomUUID(), decision: 'deny' };
+  await server().api('POST', `/api/inbox/${second}/answer`, answer);
+  await pressed('allow', 500);
+  await expect.poll(() => shown(page)).toEqual(['buttons: This was answered before: deny.']);
+  expect(await inWorker(page, titles)).toEqual([]);
+
+  // Without a server it is kept, and sent once there is a line.
+  const third = await asked(second);
+  await tell(third);
+  await server().kill();
+  await pressed('deny', 500);
+  await expect.poll(() => shown(page)).toEqual([expect.stringContaining('“Deny” is kept here')]);
+  await server().start();
+  await wake(page, 'answers');
+  await expect.poll(() => answered(third)).toBe('deny');
+  await expect.poll(() => shown(page)).toEqual([]);
+
+  // Who was signed out answers nothing.
+  const fourth = await asked(third);
+  await tell(fourth);
+  await server().api('DELETE', `/api/devices/${device.id}`);
+  await pressed('allow', 500);
+  await expect.poll(() => shown(page)).toEqual([expect.stringContaining('was signed out')]);
+  expect(await answered(fourth)).toBe('');
+  await deliver(page, { about: 'clear', tag: session, badge: 0 });
+  await expect.poll(() => shown(page)).toEqual([]);
+  expect(await inWorker(page, 'badges.at(-1)')).toBe(0);
+});
 
 // spec: attention-20, attention-22, attention-23
 test(

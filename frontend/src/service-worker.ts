@@ -5,12 +5,19 @@
  * passes by, and what was read of it is in the browser's database.
  */
 import { build, files, version } from '$service-worker';
+import { give, giveKept } from '$lib/features/attention/answering';
+import { SETTLE_MS } from '$lib/features/inbox/settle';
+import { worker as words } from '$lib/messages/worker';
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
 const NAME = `page-${version}`;
 const SHELL = '/';
 /** A server that has not answered by then is waited for no longer, where the shell is here. */
 const PATIENCE_MS = 3000;
+/** Every notification of ours. */
+const LOOK = { icon: '/icon-192.png', badge: '/badge-96.png' };
+/** What the browser wakes this worker with once there is a line again. */
+const SYNC = 'answers';
 
 worker.addEventListener('install', (event) => {
   const shell = new Request(SHELL, { headers: { accept: 'text/html' }, cache: 'no-cache' });
@@ -71,7 +78,18 @@ interface Told {
   text: string;
   path: string;
   items: string[];
+  actions?: Decision[];
   badge: number;
+}
+
+/** What may be pressed on a notification, where the system has buttons. */
+type Decision = 'allow' | 'deny';
+
+/** What a notification keeps of it. */
+interface Shown {
+  path: string;
+  items: string[];
+  at: number;
 }
 
 worker.addEventListener('push', (event) => {
@@ -80,14 +98,15 @@ worker.addEventListener('push', (event) => {
 });
 
 async function show(told: Told): Promise<void> {
+  const fit = told.actions && (Notification.maxActions ?? 0) >= told.actions.length;
   await worker.registration.showNotification(told.title, {
+    ...LOOK,
     body: told.text,
     tag: told.tag,
-    icon: '/icon-192.png',
-    badge: '/badge-96.png',
-    data: { path: told.path, items: told.items, at: Date.now() },
+    data: { path: told.path, items: told.items, at: Date.now() } satisfies Shown,
     // It takes the place of an older one, and is heard all the same.
     ...{ renotify: true },
+    ...(fit && { actions: told.actions?.map((action) => ({ action, title: words[action] })) }),
   });
   if (told.about === 'push')
     await worker.navigator.setAppBadge?.(told.badge).catch(() => undefined);
@@ -99,10 +118,64 @@ async function clear(told: Told): Promise<void> {
 }
 
 worker.addEventListener('notificationclick', (event) => {
-  event.notification.close();
-  const { path = '/' } = (event.notification.data ?? {}) as { path?: string };
-  event.waitUntil(open(path));
+  const { notification } = event;
+  const { path = '/', items = [], at = 0 } = (notification.data ?? {}) as Partial<Shown>;
+  const decision = event.action === 'allow' || event.action === 'deny' ? event.action : null;
+  const [item] = items;
+  notification.close();
+  // What came under the finger a moment ago was not what was meant.
+  const meant = Date.now() - at >= SETTLE_MS;
+  event.waitUntil(decision && item && meant ? answer(notification, decision, item) : open(path));
 });
+
+/** Answers at once, without a page. What does not get through is said in the place of what was pressed. */
+async function answer(pressed: Notification, decision: Decision, item: string): Promise<void> {
+  const came = await give(item, decision);
+  if (came.to === 'taken') return;
+  if (came.to === 'kept') {
+    await say(pressed, words.kept(words[decision]), [item]);
+    await syncLater();
+  } else if (came.to === 'refused') await say(pressed, came.why, []);
+  else {
+    const { path } = pressed.data as Shown;
+    await open(path).catch(() => say(pressed, words.signedOut, []));
+  }
+}
+
+/** `items`: while these wait it stands; without any until it is seen. */
+async function say(pressed: Notification, body: string, items: string[]): Promise<void> {
+  const { path } = pressed.data as Shown;
+  await worker.registration.showNotification(pressed.title, {
+    ...LOOK,
+    body,
+    tag: pressed.tag,
+    silent: true,
+    data: { path, items, at: Date.now() } satisfies Shown,
+  });
+}
+
+/** Once there is a line the browser wakes this worker, where it can; else the page sends it when it is opened. */
+async function syncLater(): Promise<void> {
+  const { sync } = worker.registration as { sync?: { register: (tag: string) => Promise<void> } };
+  await sync?.register(SYNC).catch(() => undefined);
+}
+
+worker.addEventListener('sync' as 'message', (event) => {
+  if ((event as ExtendableEvent & { tag?: string }).tag === SYNC) event.waitUntil(sync());
+});
+
+async function sync(): Promise<void> {
+  const all = await giveKept();
+  for (const shown of await worker.registration.getNotifications()) {
+    const { items = [] } = (shown.data ?? {}) as Partial<Shown>;
+    const came = all.find(({ item }) => items.includes(item))?.came;
+    if (came?.to === 'taken') shown.close();
+    else if (came?.to === 'refused') await say(shown, came.why, []);
+    else if (came?.to === 'signed_out') await say(shown, words.signedOut, items);
+  }
+  // The browser tries again later.
+  if (all.some(({ came }) => came.to === 'kept')) throw new Error('There is no line yet.');
+}
 
 /** A page that hears nothing by then is none of ours, or is not ready. */
 const HEARD_MS = 1000;

@@ -93,7 +93,7 @@ def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_a
     server.look_after()
     (word,) = phone.wait_for(1)
     handle = server.person.get("/api/sessions/session-1")["handle"]
-    assert (word["title"], word["text"], word["path"]) == (handle, "Run make install?", "/s/session-1")
+    assert (word["title"], word["text"], word["path"]) == (handle, "Run make install?", f"/s/session-1#ask={ask}")
     assert (word["tag"], word["items"], word["badge"]) == ("session-1", [ask], 1)
     assert phone.headers[0]["urgency"] == "high"
     clock.go_on(minutes=5)
@@ -104,6 +104,50 @@ def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_a
     assert (clear["about"], clear["tag"]) == ("clear", "session-1")
     assert len(phone.got) == 2
     assert outcomes(server) == [("sent", "")]
+
+
+@pytest.mark.spec("attention-41")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@pytest.mark.parametrize(
+    ("command", "confined", "offered"),
+    [
+        ("pytest -q tests", True, ["allow", "deny"]),
+        ("pytest -q tests", False, []),
+        ("make install", True, []),
+        # Of what is not shown whole, nobody can say what it does.
+        (f"pytest {'x' * 400}", True, []),
+    ],
+)
+def test_buttons_go_along_with_what_is_of_low_risk_and_shown_whole(
+    new_server: NewServer, push: PushService, clock: Clock, command: str, confined: bool, offered: list[str]
+) -> None:
+    server = new_server(reachable="127.0.0.1", sandbox="bubblewrap" if confined else "none")
+    phone = ready(server, push)
+    working(server).ask_permission(command)
+    clock.go_on(seconds=61)
+    server.look_after()
+    (word,) = phone.wait_for(1)
+    assert word["actions"] == offered
+
+
+@pytest.mark.spec("attention-41")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_several_things_and_what_is_no_permission_have_no_buttons(
+    new_server: NewServer, push: PushService, clock: Clock
+) -> None:
+    server = new_server(reachable="127.0.0.1", sandbox="bubblewrap")
+    phone = ready(server, push)
+    runner = working(server)
+    for _ in range(2):
+        runner.ask_permission("pytest")
+    clock.go_on(seconds=61)
+    server.look_after()
+    phone.wait_for(1)
+    clock.go_on(minutes=3)
+    working(server, "session-2").ask_question("Run pytest?")
+    clock.go_on(seconds=61)
+    server.look_after()
+    assert [word["actions"] for word in phone.wait_for(2)] == [[], []]
 
 
 @pytest.mark.spec("attention-10")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainloop.errors import BadInput
-from mainloop.permissions.patterns import covered, parse, parse_all, parts_of, suggestions, together
+from mainloop.permissions.patterns import covered, is_low_risk, parse, parse_all, parts_of, suggestions, together
 from mainloop.permissions.programs import NEVER, SHELLS
 from mainloop_models.asks import PermissionAsk
 from mainloop_models.commands import read
@@ -379,3 +379,51 @@ def test_whatever_is_suggested_covers_the_ask_that_suggests_it(parts: list[str])
         assert parse_all("Bash", together(found)) == found
         # None of them is there for nothing.
         assert all(not covered(ask, *(one for one in found if one != each)) for each in found)
+
+
+# ---- at a glance -----------------------------------------------------------------------------------------------
+AT_A_GLANCE = [
+    "pytest",
+    "pytest -q tests/mail",
+    "cd src && pytest -x",
+    "timeout 60 python -m pytest -k grey",
+    "ruff check --fix . && mypy --strict src",
+    "git switch -c try",
+    "cat notes.md | grep grey",
+]
+WITH_CARE = [
+    "make",
+    "npm test",
+    "python setup.py",
+    "pytest -p no:cacheprovider",
+    "pytest --rootdir=/",
+    "pytest -c other.ini",
+    "pytest > out.txt",
+    "pytest &",
+    "pytest $HOME",
+    "pytest; make",
+    "echo x | pytest",
+    "./pytest",
+    "cargo test",
+    "go build",
+    "curl example.com",
+    "git push",
+    "rm notes.md",
+    "git commit -m x",
+    "cd / && pytest",
+]
+
+
+@pytest.mark.spec("attention-41")
+@pytest.mark.parametrize(("command", "low"), [*((c, True) for c in AT_A_GLANCE), *((c, False) for c in WITH_CARE)])
+def test_low_risk_is_what_reads_and_what_is_known_to_be_harmless(command: str, low: bool) -> None:
+    assert is_low_risk(bash(command), f"Run {command}?", confined=True) is low
+    assert not is_low_risk(bash(command), f"Run {command}?", confined=False)
+    assert not is_low_risk(bash(command), f"Run {command[:-1]}…", confined=True)
+
+
+@pytest.mark.spec("attention-41")
+def test_no_other_tool_is_of_low_risk() -> None:
+    for tool, of in [("WebFetch", {"url": "https://example.com"}), ("Edit", {"file_path": "/ws/a"}), ("mcp__x__y", {})]:
+        ask = PermissionAsk(tool=tool, input=dict(of), workspace="/ws", path="a" if tool == "Edit" else None)
+        assert not is_low_risk(ask, "Run pytest?", confined=True)

@@ -4,7 +4,8 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -32,9 +33,11 @@ from mainloop.events.unit import Act, Database, UnitOfWork, now
 from mainloop.inbox.service import Inbox
 from mainloop.notifiers.base import NotDelivered, Notification, Notifier, Setup, TargetGone
 from mainloop.outgoing import Outgoing
+from mainloop.permissions import store as permissions_store
+from mainloop.permissions.patterns import is_low_risk
 from mainloop.sessions.moves import one_line
 from mainloop.settings import Settings
-from mainloop_models.asks import Decision
+from mainloop_models.asks import Decision, PermissionAsk
 from mainloop_models.events import ItemBody, NoticeItem
 
 DELIVER: Final = "deliver_notification"
@@ -146,6 +149,7 @@ class Attention:
             text=words[:LONGEST_TEXT],
             path=_path(first) if alone else "/sessions",
             items=tuple(row.id for row in rows[:GO_ALONG]),
+            actions=_actions(unit.connection, first) if alone else (),
             badge=badge,
             urgent=any(is_urgent(row.kind) for row in rows),
         )
@@ -412,7 +416,18 @@ def _quiet(wanted: PreferencesBody) -> tuple[time, time] | None:
 
 
 def _path(row: Row) -> str:
-    return f"/s/{row.session_id}" if row.session_id else "/"
+    """To the ask itself, wherever else something waits in its thread."""
+    return (f"/s/{row.session_id}" if row.session_id else "/") + f"#ask={quote(row.id, safe='')}"
+
+
+def _actions(connection: sa.Connection, row: Row) -> tuple[Literal["allow", "deny"], ...]:
+    """Whatever is not of low risk is decided before the whole of it."""
+    item = permissions_store.item(connection, row.id)
+    of = permissions_store.session(connection, row.session_id) if row.session_id else None
+    if of is None or item is None or item.kind != "permission" or item.ask is None:
+        return ()
+    ask = PermissionAsk.model_validate(item.ask)
+    return ("allow", "deny") if is_low_risk(ask, one_line(row.title)[:LONGEST_TEXT], confined=of.confined) else ()
 
 
 def _decisions(row: Row) -> ItemDecisions:

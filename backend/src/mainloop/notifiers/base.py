@@ -67,6 +67,8 @@ class Notification(_Data):
     # The path of the page that it leads to.
     path: str = "/"
     items: tuple[str, ...] = ()
+    # Answers of its one item that may be given where it is shown.
+    actions: tuple[Literal["allow", "deny"], ...] = ()
     # How many wait in all.
     badge: int = 0
     urgent: bool = False

@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mainloop.errors import BadInput
-from mainloop.permissions.programs import Words, goes_on, may_go_on, program_of, usual
+from mainloop.permissions.programs import Words, goes_on, is_harmless, may_go_on, program_of, usual
 from mainloop_models.asks import PermissionAsk
 from mainloop_models.commands import Command, Place, read, reads
 
@@ -143,7 +143,7 @@ def parts_of(ask: PermissionAsk, *, confined: bool) -> list[Words] | None:
     which decides what there is to read.
     """
     if ask.command is not None or ask.tool == "Bash":
-        return _programs(ask, confined)
+        return _programs(ask, confined) or None
     if ask.tool in EDITS:
         return [(ask.path,)] if ask.path else None
     if ask.tool == "WebFetch":
@@ -153,6 +153,7 @@ def parts_of(ask: PermissionAsk, *, confined: bool) -> list[Words] | None:
 
 
 def _programs(ask: PermissionAsk, confined: bool) -> list[Words] | None:
+    """Empty where all of them only read."""
     if ask.tool != "Bash" or ask.command is None or ask.input.get("command") != ask.command or set(ask.input) - _HOW:
         return None
     found = read(ask.command)
@@ -167,7 +168,7 @@ def _programs(ask: PermissionAsk, confined: bool) -> list[Words] | None:
         if words is None:
             return None
         parts.append((words[0], *(_from_workspace(word, ask.workspace) for word in words[1:])))
-    return parts or None
+    return parts
 
 
 def _from_workspace(word: str, workspace: str) -> str:
@@ -198,6 +199,13 @@ def covered(ask: PermissionAsk, *patterns: Pattern, confined: bool = True) -> bo
     """Whether these patterns, with nothing else, cover all of an ask."""
     parts = parts_of(ask, confined=confined) if all(pattern.tool == ask.tool for pattern in patterns) else None
     return parts is not None and all(any(pattern.covers(part) for pattern in patterns) for part in parts)
+
+
+def is_low_risk(ask: PermissionAsk, shown: str, *, confined: bool) -> bool:
+    """Whether it may be allowed at a glance: a command inside a sandbox that is all there in `shown`, of programs that
+    only read or are known to be harmless."""
+    parts = _programs(ask, confined) if confined and ask.command and ask.command in shown else None
+    return parts is not None and all(is_harmless(part) for part in parts)
 
 
 def suggestions(ask: PermissionAsk, *, confined: bool) -> list[tuple[Pattern, ...]]:

@@ -339,6 +339,8 @@ OPTIONS: Final[Mapping[Words, Options]] = {
     ("git", "switch"): _options("-q --quiet -d --detach", "-c"),
 }
 _PLAIN: Final = Options()
+# Of these such calls look at the workspace, run its tests or go to another of its branches: they fetch and publish nothing.
+_HARMLESS: Final = frozenset(OPTIONS) - {known for known in OPTIONS if known[0] in ("cargo", "go")}
 
 
 # ---- wrappers that are seen through ---------------------------------------------------------------------------
@@ -416,3 +418,9 @@ def usual(words: Words) -> Words | None:
     """The beginning behind which a `*` is the usual thing: of programs in the table, called as the table knows."""
     known = _known(words)
     return known if known is not None and OPTIONS[known].cover(words[len(known) :]) else None
+
+
+def is_harmless(words: Words) -> bool:
+    """Whether this call is known to do no more than to look, or to run what is in the workspace already."""
+    known = _known(words)
+    return known in _HARMLESS and OPTIONS[known].cover(words[len(known) :])

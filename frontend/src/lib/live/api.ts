@@ -6,6 +6,7 @@ import {
   type MainloopClient,
   type components,
 } from '@mainloop/api-client';
+import { wholeAnswer, type GivenAnswer } from './answer';
 import type {
   Attention,
   Ceiling,
@@ -30,11 +31,10 @@ import type {
 } from './types';
 
 export { Problem, Unreachable, problemOf } from '@mainloop/api-client';
+export type { GivenAnswer } from './answer';
 
 type Schemas = components['schemas'];
 
-export type GivenAnswer = Pick<Schemas['GiveAnswer'], 'id' | 'decision'> &
-  Partial<Schemas['GiveAnswer']>;
 export type SessionAct = 'cancel' | 'close' | 'park' | 'resume';
 export type QueuedChange = Schemas['ChangeMessage'];
 
@@ -340,8 +340,4 @@ export class Api {
     const key = this.#key();
     return key ? { [KEY_HEADER]: key } : {};
   }
-}
-
-function wholeAnswer(answer: GivenAnswer): Schemas['GiveAnswer'] {
-  return { answers: {}, values: {}, text: '', scope: 'once', pattern: '', ...answer };
 }

@@ -2,7 +2,7 @@
  * What was said here and not yet accepted by the server. Kept in the browser's database until it is, sent by one
  * tab, in order per conversation; every entry carries its own id, so sending twice is the same as once.
  */
-import type { GivenAnswer } from './api';
+import type { GivenAnswer } from './answer';
 
 interface Kept {
   id: string;

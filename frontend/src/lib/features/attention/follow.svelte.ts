@@ -1,5 +1,10 @@
 /** What this device shows outside of the page follows the inbox: the badge, and the notifications that still hold. */
 import { goto } from '$app/navigation';
+import { page } from '$app/state';
+import { storedKey } from '$lib/features/access/access.svelte';
+import { focusAsk } from '$lib/features/inbox/settle';
+import { lend } from '$lib/live/lent';
+import { untrack } from 'svelte';
 import type { App } from '$lib/shared/app.svelte';
 import { asBody } from './push';
 
@@ -17,7 +22,15 @@ export function follow(app: App): () => void {
   };
   navigator.serviceWorker?.addEventListener('message', go);
   void renew(app);
+  void lend(storedKey());
   const stop = $effect.root(() => {
+    $effect(() => {
+      // An address may name an ask; one that is over stands in the log.
+      const item = /^#ask=(.+)$/.exec(page.url.hash)?.[1];
+      if (item && app.inbox.isOpen(decodeURIComponent(item)))
+        return untrack(() => whenThere(decodeURIComponent(item)));
+      return undefined;
+    });
     $effect(() => {
       const waiting = app.inbox.items.map((item) => item.id);
       // Nothing is known of the inbox before the server has said it: what was kept may be of yesterday.
@@ -28,6 +41,20 @@ export function follow(app: App): () => void {
     stop();
     navigator.serviceWorker?.removeEventListener('message', go);
   };
+}
+
+/** So long an ask may take to be drawn where it is answered. */
+const DRAWN_MS = 5000;
+
+/** Gives it the focus as soon as it stands on the page; until the answer is called. */
+function whenThere(item: string): () => void {
+  let frame = 0;
+  const until = performance.now() + DRAWN_MS;
+  const look = () => {
+    if (!focusAsk(item) && performance.now() < until) frame = requestAnimationFrame(look);
+  };
+  look();
+  return () => cancelAnimationFrame(frame);
 }
 
 /** A browser may change its subscription by itself: then the server hears of it with the next visit. */

@@ -1,0 +1,8 @@
+/** The words of what is shown outside of the page. */
+
+export const worker = {
+  allow: 'Allow once',
+  deny: 'Deny',
+  kept: (answer: string) => `“${answer}” is kept here, and sent as soon as there is a line.`,
+  signedOut: 'This browser was signed out, so nothing was answered. Open mainloop to sign in.',
+};
