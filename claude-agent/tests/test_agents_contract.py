@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mainloop.testing.runner_server import ProtocolServer
 from mainloop.testing.scripted_model import call, script
 from mainloop_agent.agents import create
 from mainloop_agent.agents.base import Agent, Host, Setup
@@ -191,6 +192,31 @@ async def test_two_calls_that_ask_at_once_are_answered_each_by_its_own_answer(th
     outputs = {b.id: b.output for b in thread.server.bodies("tool_ended")}
     assert "to the first" in outputs[first.call_id]
     assert "to the second" in outputs[second.call_id]
+
+
+@pytest.mark.spec("sessions-30")
+async def test_what_a_command_puts_out_is_told_while_it_runs_and_changes_nothing_of_it(thread: Any) -> None:
+    thread.run(confined=True, policy=Policy(commands="allow"))
+    command = (
+        "printf '\\033[31mnearly\\033[0m \\xe2\\x82\\xac\\n'; echo aside >&2; "
+        "until [ -e go ]; do sleep 0.1; done; test -t 1 || echo no terminal; trap 'echo over; exit 3' TERM; kill $$"
+    )
+    thread.server.say(script(call("Bash", command=command), {"text": "done"}))
+    (called,) = await thread.bodies("tool_called")
+
+    def is_told(server: ProtocolServer) -> bool:
+        return "aside" in server.outputs.get(called.id, "")
+
+    await thread.server.until(is_told)
+    assert thread.server.outputs[called.id] == "\x1b[31mnearly\x1b[0m €\naside\n"
+    assert thread.server.bodies("tool_ended") == []
+    (thread.workspace / "go").touch()
+    await thread.turn()
+    (ended,) = thread.server.bodies("tool_ended")
+    assert ended.status == "error"
+    assert "Exit code 3" in ended.output
+    assert ended.output.rstrip().endswith("aside\nno terminal\nover")
+    assert not list((thread.server.home / "home").rglob("*.output"))
 
 
 def plan_steps(kind: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from mainloop_models.runner import (
     RunFile,
     Said,
     ToolAnswer,
+    ToolEnded,
     ToolRequest,
     TurnEnded,
     TurnStarted,
@@ -60,6 +61,23 @@ async def test_reports_arrive_in_order_over_several_batches(said: Speaker, serve
     assert [r.body.text for r in server.reports if isinstance(r.body, Retrying)] == [
         str(n) for n in range(BATCH * 2 + 7)
     ]
+
+
+async def test_of_much_output_of_a_call_the_newest_is_sent_and_none_once_it_has_ended(
+    said: Speaker, server: ProtocolServer
+) -> None:
+    for number in range(1000):
+        said.reporter.output("call", 1, f"line {number:05}\n", 0)
+    said.reporter.output("call", 1, "after a gap\n", 500_000)
+    await server.until(lambda s: "gap" in s.outputs.get("call", ""))
+    assert server.outputs["call"] == "after a gap\n"
+    said.reporter.output("call", 1, "y" * 20_000 + "end", 0)
+    await server.until(lambda s: "end" in s.outputs["call"])
+    assert len(server.outputs["call"]) <= len("after a gap\n") + 8000
+    said.reporter.output("call", 1, "too late", 0)
+    said.reporter.report(ToolEnded(id="call", turn=1, status="ok", output="all of it"))
+    await asyncio.wait_for(said.reporter.delivered(), 30)
+    assert "late" not in server.outputs["call"]
 
 
 async def test_what_is_said_together_goes_in_one_request(said: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:

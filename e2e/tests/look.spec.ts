@@ -40,7 +40,7 @@ test(
   },
 );
 
-// spec: sessions-28
+// spec: sessions-28, sessions-30
 test('details say which runner lives and how long turns took', async ({ visit }) => {
   const id = await start('Tell of yourself', script({ text: 'Here I am.' }));
   const page = await visit(server(), { path: `/s/${id}` });
@@ -51,12 +51,21 @@ test('details say which runner lives and how long turns took', async ({ visit })
   await expect(details).toContainText(/Process\s*\d+ on \S+, since/);
   await expect(details).toContainText(/Agent\s*scripted \d+\.\d+/);
   await expect(details).toContainText(/Last turns\s*\d/);
-  const message = { id: crypto.randomUUID(), text: script(bash('sleep 4242')), mode: 'queue' };
+  const slow = "printf 'one\\n\\033[31mtwo\\033[0m <b>three</b>\\n'; sleep 4242";
+  const message = { id: crypto.randomUUID(), text: script(bash(slow)), mode: 'queue' };
   await server().api('POST', `/api/threads/${id}/messages`, message);
   await expect(details.locator('[data-processes]')).toContainText(/sleep 4242 · [\d.]+ MB · since/);
   await examine(page, 'details');
+  const soFar = page.getByRole('region', { name: 'Output so far' });
+  if (isPhone(page)) await page.getByRole('tab', { name: 'Chat' }).click();
+  await expect(soFar).toHaveText('one\ntwo <b>three</b>');
+  await page.getByRole('tab', { name: /^Log/ }).click();
+  await expect(soFar).toHaveCount(isPhone(page) ? 1 : 2);
+  await examine(page, 'live-output');
+  await page.getByRole('tab', { name: 'Details' }).click();
   await server().api('POST', `/api/threads/${id}/interrupt`, { turn: 2 });
   await expect(details.locator('[data-processes]')).toHaveCount(0);
+  await expect(soFar).toHaveCount(0);
   await server().api('POST', `/api/sessions/${id}/park`, { reason: '' });
   await expect(details).toContainText(/Runner\s*none lives; a message starts one/);
 });

@@ -71,6 +71,33 @@ def test_a_thread_can_not_write_into_another_threads_message(messages: OpenMessa
     assert text_of(messages) == "mine"
 
 
+def test_of_a_running_call_s_output_the_newest_is_held_and_nothing_is_stored(
+    messages: OpenMessages, database: Database
+) -> None:
+    def output(offset: int, text: str) -> Delta:
+        return Delta(message_id="call", turn=1, what="output", offset=offset, text=text)
+
+    def news(sent: dict[str, int]) -> list[tuple[object, object]]:
+        return [(p["offset"], p["text"]) for p in messages.news(sent, None)]
+
+    early: dict[str, int] = {}
+    assert messages.take("main", [output(0, "one two")]) == {"call": 7}
+    assert news(early) == [(0, "one two")]
+    # What overlaps is cut; what lies in a gap was left out.
+    messages.take("main", [output(4, "two three")])
+    assert news(early) == [(7, " three")]
+    assert messages.take("main", [output(5000, "later")]) == {"call": 5005}
+    assert news(early) == [(5000, "later")]
+    assert news({}) == [(5000, "later")]
+    messages.take("main", [output(5005, "x" * 20_000)])
+    assert news(early) == [(17_005, "x" * 8000)]
+    messages.store()
+    assert stored(database) == []
+    assert messages.all() == []
+    database.write(lambda unit: messages.call_ended(unit, "call"))
+    assert news({}) == []
+
+
 def test_pieces_survive_the_server_and_go_on_where_they_were(messages: OpenMessages, database: Database) -> None:
     messages.take("t", [piece(0, "One ")])
     messages.store()

@@ -7,11 +7,24 @@ A report is on disk when `report` returns. Everything else happens in `run`, one
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import Literal
 
+from mainloop_agent.output import NEWEST
 from mainloop_agent.server import LONGEST_PAUSE, Server
 from mainloop_agent.spool import Spool
-from mainloop_models.runner import Delta, Deltas, Receipt, Report, ReportBody, Reports, Said, ToolAnswer, ToolRequest
-from mainloop_models.runner import Reasoned as ReasonedBody
+from mainloop_models.runner import (
+    Delta,
+    Deltas,
+    Reasoned,
+    Receipt,
+    Report,
+    ReportBody,
+    Reports,
+    Said,
+    ToolAnswer,
+    ToolEnded,
+    ToolRequest,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +42,18 @@ ASK_AGAIN, ASK_AGAIN_LONGEST = 0.2, 5.0
 
 @dataclass
 class _Open:
-    """A message that is still being written."""
+    """A message that is still being written, or what a running call puts out."""
 
     turn: int
-    what: str
+    what: Literal["text", "reasoning", "output"]
     text: str = ""
+    # Up to where the server has it, and how much came before `text` (of output only), in characters.
     sent: int = 0
+    start: int = 0
+
+    @property
+    def length(self) -> int:
+        return self.start + len(self.text)
 
 
 @dataclass
@@ -66,7 +85,7 @@ class Reporter:
 
     def report(self, body: ReportBody) -> None:
         """Says something. On disk when this returns, or when there is room (`stored`); delivered in order from then on."""
-        if isinstance(body, Said | ReasonedBody):
+        if isinstance(body, Said | Reasoned | ToolEnded):
             # The whole message is in the report: pieces that are still here are not needed any more.
             self._open.pop(body.id, None)
         self._say(body)
@@ -87,9 +106,19 @@ class Reporter:
         """Returns when everything said so far is on disk."""
         await self._on_disk.wait()
 
-    def delta(self, message: str, turn: int, text: str, what: str = "text") -> None:
+    def delta(self, message: str, turn: int, text: str, what: Literal["text", "reasoning"] = "text") -> None:
         """Adds a piece to an open message."""
         self._open.setdefault(message, _Open(turn, what)).text += text
+        self._pieces.set()
+
+    def output(self, call: str, turn: int, text: str, left_out: int) -> None:
+        """Adds a piece to what a running call puts out, of which the newest is kept."""
+        held = self._open.setdefault(call, _Open(turn, "output"))
+        if left_out:
+            held.start, held.text = held.length + left_out, ""
+        whole = held.text + text
+        held.text = whole[-NEWEST:]
+        held.start += len(whole) - len(held.text)
         self._pieces.set()
 
     def written(self, message: str) -> str | None:
@@ -199,12 +228,12 @@ class Reporter:
             Delta(
                 message_id=name,
                 turn=message.turn,
-                what="reasoning" if message.what == "reasoning" else "text",
-                offset=message.sent,
-                text=message.text[message.sent :],
+                what=message.what,
+                offset=max(message.sent, message.start),
+                text=message.text[max(message.sent - message.start, 0) :],
             )
             for name, message in self._open.items()
-            if len(message.text) > message.sent
+            if message.length > message.sent
         ]
 
     async def _send(self, deltas: list[Delta]) -> bool:
@@ -216,8 +245,8 @@ class Reporter:
                 if taken is not None:
                     # A server that holds less than we sent has lost some of it: go on from there.
                     held = taken.lengths.get(delta.message_id, delta.offset + len(delta.text))
-                    message.sent = min(held, len(message.text))
-                if message.sent < len(message.text):
+                    message.sent = min(held, message.length)
+                if message.sent < message.length:
                     self._pieces.set()
         return taken is not None
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -296,7 +297,7 @@ class Runner:
         call = ToolCall(f"set-up-{uuid.uuid4()}", SET_UP, {"command": set_up.command})
         self.tool_called(call)
         try:
-            outcome = await set_up.run()
+            outcome = await set_up.run(partial(self.output, call.id))
         except (OSError, ValueError) as error:
             outcome = SetUpOutcome(False, f"It could not be started: {error}")
         self.tool_ended(call.id, outcome.ok, outcome.output)
@@ -622,6 +623,11 @@ class Runner:
         if not ok:
             output = "\n".join([*self._bounds.take_ended(), output])
         self._reporter.report(ToolEnded(id=call_id, turn=turn.number, status=status, output=shortened(output)))
+
+    def output(self, call_id: str, text: str, left_out: int = 0) -> None:
+        turn = self._turn
+        if turn is not None and call_id in turn.called and call_id not in turn.ended:
+            self._reporter.output(call_id, turn.number, text, left_out)
 
     def todo(self, entries: Sequence[TodoEntry]) -> None:
         self._reporter.report(Todo(turn=self._number, entries=list(entries)))

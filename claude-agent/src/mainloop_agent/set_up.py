@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from mainloop_agent.output import Tell, follow
 from mainloop_models.runner import RunFile
 
 # The longest that a set-up may take (seconds), and how much of its output is told (bytes).
@@ -36,8 +37,11 @@ class SetUp:
         self._process: asyncio.subprocess.Process | None = None
         self._stopped = False
 
-    async def run(self) -> Outcome:
-        """Runs it to its end, or until it is stopped or takes too long. Raises OSError, ValueError where it can't start."""
+    async def run(self, tell: Tell) -> Outcome:
+        """Runs it to its end, or until it is stopped or takes too long, and tells its output meanwhile.
+
+        Raises OSError, ValueError where it can't start.
+        """
         self._stopped = False
         # Not a pipe: what the command leaves running in the background would hold that open.
         with tempfile.TemporaryFile(dir=self._run.home) as output:
@@ -55,6 +59,7 @@ class SetUp:
             )
             if self._stopped:
                 self._kill()
+            following = asyncio.create_task(follow(os.dup(output.fileno()), tell))
             try:
                 async with asyncio.timeout(LONGEST):
                     await process.wait()
@@ -64,6 +69,7 @@ class SetUp:
                     False, f"{_told(output)}\nIt did not end within {LONGEST / 60:.0f} minutes and was ended."
                 )
             finally:
+                following.cancel()
                 self._kill()
                 await process.wait()
             code, text = process.returncode or 0, _told(output)

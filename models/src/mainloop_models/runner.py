@@ -399,11 +399,15 @@ class Work(Model):
 
 # ---- deltas ---------------------------------------------------------------------------------------------------
 class Delta(Model):
-    """A piece of a message that is still being written. `offset` counts characters of the text so far."""
+    """A piece of a message that is still being written. `offset` counts characters of the text so far.
+
+    `output`: of what a running call has put out, `message_id` names the call. Only the newest of it is held: `offset`
+    counts what came before, told or left out, and a piece behind a gap begins anew.
+    """
 
     message_id: str
     turn: int
-    what: Literal["text", "reasoning"] = "text"
+    what: Literal["text", "reasoning", "output"] = "text"
     offset: int
     text: str
 

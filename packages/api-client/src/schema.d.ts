@@ -2215,6 +2215,9 @@ export interface components {
         /**
          * Delta
          * @description A piece of a message that is still being written. `offset` counts characters of the text so far.
+         *
+         *     `output`: of what a running call has put out, `message_id` names the call. Only the newest of it is held: `offset`
+         *     counts what came before, told or left out, and a piece behind a gap begins anew.
          */
         Delta: {
             /** Message Id */
@@ -2230,11 +2233,13 @@ export interface components {
              * @default text
              * @enum {string}
              */
-            what: "text" | "reasoning";
+            what: "text" | "reasoning" | "output";
         };
         /**
          * DeltaEvent
          * @description A piece of a message that is being written, as `event: delta` of the stream.
+         *
+         *     `output`: of what a running call puts out, which `message_id` names; a piece behind a gap begins it anew.
          */
         DeltaEvent: {
             /** Message Id */
@@ -2251,7 +2256,7 @@ export interface components {
              * What
              * @enum {string}
              */
-            what: "text" | "reasoning";
+            what: "text" | "reasoning" | "output";
         };
         /**
          * Deltas

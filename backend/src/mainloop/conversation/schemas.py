@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from mainloop.access.schemas import DeviceName
 from mainloop.conversation.search import SaidKind, Who
-from mainloop.events.deltas import OpenMessage
+from mainloop.events.deltas import OpenMessage, What
 from mainloop.events.log import Event, Page
 from mainloop.inbox.schemas import Item
 from mainloop.projects.schemas import Project
@@ -179,12 +179,15 @@ class State(BaseModel):
 
 
 class DeltaEvent(BaseModel):
-    """A piece of a message that is being written, as `event: delta` of the stream."""
+    """A piece of a message that is being written, as `event: delta` of the stream.
+
+    `output`: of what a running call puts out, which `message_id` names; a piece behind a gap begins it anew.
+    """
 
     thread_id: str
     message_id: str
     turn: int
-    what: Literal["text", "reasoning"]
+    what: What
     offset: int
     text: str
 

@@ -18,8 +18,13 @@ from mainloop_models.runner import Delta
 
 log = logging.getLogger(__name__)
 
+# So much is held of what a running call has put out (characters): its newest.
+NEWEST: Final = 8_000
 # How often new pieces of all threads together are written (seconds). A runner sends again what a killed server had not.
 STORE_EVERY: Final = 2.0
+
+
+What = Literal["text", "reasoning", "output"]
 
 
 class OpenMessage(BaseModel):
@@ -36,8 +41,10 @@ class OpenMessage(BaseModel):
 class _Growing:
     thread_id: str
     turn: int
-    what: Literal["text", "reasoning"]
+    what: What
     pieces: list[str] = field(default_factory=list[str])
+    # Where what is held begins and ends, in characters of all there was. Only output loses its beginning.
+    start: int = 0
     length: int = 0
     stored: int = 0
     # How often its pieces were taken to be stored, and how often that was done.
@@ -80,6 +87,12 @@ class OpenMessages:
                     lengths[delta.message_id] = delta.offset + len(delta.text)
                     continue
                 growing = self._growing.get(delta.message_id)
+                if delta.what == "output":
+                    growing = self._growing.setdefault(delta.message_id, _Growing(thread_id, delta.turn, "output"))
+                    if growing.thread_id == thread_id and growing.what == "output":
+                        _add_output(growing, delta)
+                    lengths[delta.message_id] = growing.length
+                    continue
                 if growing is None:
                     if delta.offset:
                         lengths[delta.message_id] = 0
@@ -102,6 +115,13 @@ class OpenMessages:
         chunks.forget(unit, [message_id])
         unit.after_commit(lambda: self._forget(message_id, done))
 
+    def call_ended(self, unit: UnitOfWork, call_id: str) -> None:
+        """What the call has put out is in its event now, which `unit` writes."""
+        with self._lock:
+            known = call_id in self._growing
+        if known:
+            unit.after_commit(lambda: self._forget(call_id))
+
     def turn_over(self, unit: UnitOfWork, thread_id: str, turn: int) -> None:
         """Nothing more is written in this turn, nor in one before it: whatever comes of them is too late."""
         unit.after_commit(lambda: self._close(thread_id, turn))
@@ -117,7 +137,7 @@ class OpenMessages:
         """`taken_out`: what so many stores had written went with the commit of the message."""
         with self._lock:
             growing = self._growing.pop(message_id, None)
-            if growing is None or growing.begun == taken_out:
+            if growing is None or growing.what == "output" or growing.begun == taken_out:
                 return
             self._landed.add(message_id)
         # Pieces that were being stored meanwhile are taken out, also where no further ones come.
@@ -133,6 +153,7 @@ class OpenMessages:
             return [
                 OpenMessage(thread_id=g.thread_id, message_id=key, turn=g.turn, what=g.what, text=g.text())
                 for key, g in self._growing.items()
+                if g.what != "output"
             ]
 
     def news(self, sent: dict[str, int], threads: set[str] | None) -> list[dict[str, object]]:
@@ -145,7 +166,7 @@ class OpenMessages:
             for key in [k for k in sent if k not in self._growing]:
                 del sent[key]
             for key, growing in self._growing.items():
-                have = sent.get(key, 0)
+                have = max(sent.get(key, 0), growing.start)
                 if growing.length == have or (threads is not None and growing.thread_id not in threads):
                     continue
                 pieces.append(
@@ -155,7 +176,7 @@ class OpenMessages:
                         "turn": growing.turn,
                         "what": growing.what,
                         "offset": have,
-                        "text": growing.text(have),
+                        "text": growing.text(have - growing.start),
                     }
                 )
                 sent[key] = growing.length
@@ -174,7 +195,7 @@ class OpenMessages:
                     "text": g.text(g.stored),
                 }
                 for key, g in self._growing.items()
-                if g.length > g.stored
+                if g.length > g.stored and g.what != "output"
             ]
             for row in rows:
                 self._growing[str(row["message_id"])].begun += 1
@@ -203,6 +224,16 @@ class OpenMessages:
                     log.warning("Open messages could not be stored: %s", error)
                     ear.set()
                     await asyncio.sleep(1)
+
+
+def _add_output(growing: _Growing, delta: Delta) -> None:
+    """What overlaps is cut, a gap begins anew, and the oldest goes. It is not stored: its event will have it."""
+    if delta.offset > growing.length:
+        growing.pieces, growing.start, growing.length = [], delta.offset, delta.offset
+    fresh = delta.text[growing.length - delta.offset :]
+    growing.length += len(fresh)
+    growing.pieces = [(growing.text() + fresh)[-NEWEST:]]
+    growing.start = growing.length - len(growing.pieces[0])
 
 
 def _store(unit: UnitOfWork, rows: Sequence[Mapping[str, object]], landed: list[str]) -> None:

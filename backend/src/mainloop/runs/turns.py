@@ -106,6 +106,7 @@ class Turns:
         began = calls.ended(unit, said.thread_id, body.id)
         if began is None:
             return
+        self._open.call_ended(unit, body.id)
         output, ref = unit.shorten(said.thread_id, body.output)
         ended = ToolCallBody.model_validate({**began, "status": body.status, "output": output, "blob": ref})
         unit.append(said.thread_id, "tool_call", ended)

@@ -80,6 +80,8 @@ class ProtocolServer:
         # Text of messages that are still being written, and every piece as it came.
         self.open: dict[str, str] = {}
         self.pieces: list[tuple[str, str]] = []
+        # What running calls have put out, as far as it was told, by the id of the call.
+        self.outputs: dict[str, str] = {}
         # Why the runner can't put on disk what it says, as it last told.
         self.unwritten: str | None = None
         # How often each call of our tools was carried out.
@@ -326,13 +328,18 @@ class ProtocolServer:
             return refusal
         if deltas.unwritten is not None:
             self.unwritten = deltas.unwritten
+        lengths: dict[str, int] = {}
         for delta in deltas.deltas:
+            if delta.what == "output":
+                self.outputs[delta.message_id] = self.outputs.get(delta.message_id, "") + delta.text
+                lengths[delta.message_id] = delta.offset + len(delta.text)
+                continue
             held = self.open.get(delta.message_id, "")
             if delta.offset <= len(held):
                 self.open[delta.message_id] = held[: delta.offset] + delta.text
                 self.pieces.append((delta.message_id, delta.text))
+            lengths[delta.message_id] = len(self.open.get(delta.message_id, ""))
         await self._tell()
-        lengths = {d.message_id: len(self.open.get(d.message_id, "")) for d in deltas.deltas}
         return _answer(DeltasTaken(lengths=lengths))
 
     # ---- the rules --------------------------------------------------------------------------------------------

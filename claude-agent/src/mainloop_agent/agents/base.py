@@ -151,6 +151,10 @@ class Host(Protocol):
 
     def tool_ended(self, call_id: str, ok: bool, output: str) -> None: ...
 
+    def output(self, call_id: str, text: str, left_out: int = 0) -> None:
+        """A piece of what a running call puts out, as it comes. `left_out`: how much before it is not told."""
+        ...
+
     def todo(self, entries: Sequence[TodoEntry]) -> None: ...
 
     def retrying(self, text: str, attempt: int = 0, of: int = 0) -> None:

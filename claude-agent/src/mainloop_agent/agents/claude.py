@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +37,7 @@ from claude_agent_sdk import (
     ResultMessage,
     StreamEvent,
     SystemMessage,
+    TaskStartedMessage,
     TextBlock,
     ThinkingBlock,
     ToolPermissionContext,
@@ -62,6 +64,7 @@ from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds, mend, take_over
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER, end_all
+from mainloop_agent.output import find, follow
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
 from mainloop_models.asks import Deny
@@ -158,6 +161,8 @@ class ClaudeAgent:
         self._mode_file = self._home / "claude-mode"
         # It waits for the model's service, or shortens its conversation.
         self._held_up = False
+        # What follows the output of a running command, by its call.
+        self._outputs: dict[str, asyncio.Task[None]] = {}
         # The message of the model that is being written.
         self._current = ""
         # The running turn.
@@ -181,6 +186,7 @@ class ClaudeAgent:
                     hint="Install the package claude-agent-sdk into mainloop's environment; it brings the program.",
                 )
             )
+        await asyncio.to_thread(clear, self._scratch)
         if self._recorded:
             await asyncio.to_thread(self._prepare_record)
         try:
@@ -253,6 +259,11 @@ class ClaudeAgent:
         return str(path)
 
     @property
+    def _scratch(self) -> Path:
+        """Where the program puts what it needs for a while: the output of commands, among others, while they run."""
+        return Path(self._run.agent_home) / ".scratch"
+
+    @property
     def _process_file(self) -> Path:
         return self._home / "agent.pid"
 
@@ -293,6 +304,7 @@ class ClaudeAgent:
         home = self._run.agent_home
         environment = {**DEFAULTS, **self._run.variables, **self._run.environment, **FIXED}
         environment.update({"HOME": home, "CLAUDE_CONFIG_DIR": f"{home}/.claude"})
+        environment["CLAUDE_CODE_TMPDIR"] = str(self._scratch)
         if self._welcome.deferred_call is None:
             # A call that was never reported as deferred is over. Else it would be taken up now, in a turn of its own.
             environment["CLAUDE_CODE_DISABLE_DEFERRED_TOOL_RESUME"] = "1"
@@ -317,6 +329,8 @@ class ClaudeAgent:
             with suppress(Exception):
                 await client.disconnect()
         self._counters.close()
+        for call in list(self._outputs):
+            self._stop_following(call)
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -515,10 +529,22 @@ class ClaudeAgent:
                 if frame.uuid is not None and frame.parent_tool_use_id is None:
                     self._note_taken(frame.uuid, current)
                 self._results(frame)
+            case TaskStartedMessage(tool_use_id=str(call), task_id=task) if frame.data.get("task_type") == "local_bash":
+                self._follow_output(call, task)
             case SystemMessage():
                 self._system(frame)
             case _:
                 pass
+
+    def _follow_output(self, call: str, task: str) -> None:
+        """A command has been running for some seconds: from now on the program names the file that it writes to."""
+        file = find(self._scratch, f"{task}.output")
+        if file is not None and call not in self._outputs:
+            self._outputs[call] = asyncio.create_task(follow(file, partial(self._host.output, call)))
+
+    def _stop_following(self, call: str) -> None:
+        if task := self._outputs.pop(call, None):
+            task.cancel()
 
     def _stream(self, event: dict[str, Any]) -> None:
         """Pieces of a message that is being written."""
@@ -582,6 +608,7 @@ class ClaudeAgent:
             return
         for block in message.content:
             if isinstance(block, ToolResultBlock):
+                self._stop_following(block.tool_use_id)
                 self._host.tool_ended(block.tool_use_id, not block.is_error, text_of(block.content))
 
     def _system(self, message: SystemMessage) -> None:
@@ -713,6 +740,12 @@ class ClaudeAgent:
 
 class _InUseError(Exception):
     """A conversation of this id exists already."""
+
+
+def clear(folder: Path) -> None:
+    """Takes a folder away with all that is in it; a link of that name goes, and what it leads to stays."""
+    with suppress(OSError):
+        folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
 
 
 def find_program(path: str | None) -> Path | None:

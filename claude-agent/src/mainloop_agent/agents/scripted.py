@@ -15,6 +15,7 @@ conversation is resumed, a deferred call goes on with the same id, and a message
 """
 
 import asyncio
+import codecs
 import json
 import os
 import re
@@ -35,6 +36,7 @@ from mainloop_agent.agents.base import Capabilities, Defer, Host, Prompt, Resume
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import end_all
+from mainloop_agent.output import NEWEST
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.spending import TOKENS
 from mainloop_models.asks import Deny
@@ -305,15 +307,15 @@ class ScriptedAgent:
                 answer = await self._host.request(call.id, name, given)
                 wanted.result, wanted.ok = answer.text, not answer.is_error
             else:
-                wanted.result, wanted.ok = await self._use(name, given)
+                wanted.result, wanted.ok = await self._use(call.id, name, given)
         # Recorded before it is told: what was told to have ended is never made again.
         self._save()
         self._host.tool_ended(call.id, wanted.ok, wanted.result)
 
-    async def _use(self, name: str, given: dict[str, Any]) -> tuple[str, bool]:
+    async def _use(self, call: str, name: str, given: dict[str, Any]) -> tuple[str, bool]:
         match name:
             case "Bash":
-                return await self._in_sandbox("bash", "-c", str(given.get("command", "")))
+                return await self._in_sandbox("bash", "-c", str(given.get("command", "")), call=call)
             case "Read":
                 return await self._in_sandbox("cat", "--", str(given.get("file_path", "")))
             case "Write":
@@ -339,7 +341,8 @@ class ScriptedAgent:
             case _:
                 return f"No such tool available: {name}", False
 
-    async def _in_sandbox(self, *command: str, stdin: str = "") -> tuple[str, bool]:
+    async def _in_sandbox(self, *command: str, stdin: str = "", call: str = "") -> tuple[str, bool]:
+        """Runs it to its end. What it puts out is told as of `call` while it comes."""
         wrap = [*self._run.wrap, "--"] if self._run.wrap else []
         process = await asyncio.create_subprocess_exec(
             *wrap,
@@ -352,7 +355,7 @@ class ScriptedAgent:
             start_new_session=True,
         )
         try:
-            output, _ = await process.communicate(stdin.encode())
+            output = await self._listen(process, stdin, call)
         finally:
             if process.returncode is None:
                 end_all(process.pid)
@@ -361,6 +364,22 @@ class ScriptedAgent:
                 await process.wait()
         text = output.decode(errors="replace").strip()
         return (text, True) if process.returncode == 0 else (f"Exit code {process.returncode}\n{text}", False)
+
+    async def _listen(self, process: asyncio.subprocess.Process, stdin: str, call: str) -> bytes:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(stdin.encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        output = bytearray()
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        while piece := await process.stdout.read(NEWEST):
+            output += piece
+            if call:
+                self._host.output(call, decoder.decode(piece))
+        await process.wait()
+        return bytes(output)
 
     # ---- what it says -----------------------------------------------------------------------------------------
     def _steps(self, text: str) -> list[Step]:

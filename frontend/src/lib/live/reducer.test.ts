@@ -392,6 +392,27 @@ describe('what is being written', () => {
     expect(world.open.size).toBe(0);
   });
 
+  test('of a running call is its newest output, until the call ends', () => {
+    const world = started();
+    const output = (offset: number, text: string) =>
+      takeDelta(world, { ...delta(offset, text), message_id: 'call', what: 'output' });
+    const shown = () => world.open.get('call')?.text;
+    const call = { id: 'call', turn: 1, tool: 'Bash', title: 'make', input: {} };
+    takeEvent(world, event('tool_call', { ...call, status: 'running' }, 1));
+    output(0, 'one 🦀');
+    output(4, '🦀 two');
+    expect(shown()).toBe('one 🦀 two');
+    // What lies in between was left out: nothing is torn.
+    output(900, 'later');
+    expect([shown(), world.torn]).toEqual(['later', false]);
+    output(905, 'x'.repeat(9000));
+    expect(shown()).toBe('x'.repeat(8000));
+    takeOpenMessages(world, []);
+    expect(shown()).toBe('x'.repeat(8000));
+    const changes = takeEvent(world, event('tool_call', { ...call, status: 'ok' }, 2));
+    expect([shown(), changes.has('open:main')]).toEqual([undefined, true]);
+  });
+
   test('comes whole with the snapshot', () => {
     const world = started({
       open_messages: [

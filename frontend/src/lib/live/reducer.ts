@@ -79,8 +79,13 @@ export interface Page {
 const MOST = 3000;
 const KEPT = 2500;
 
-export interface Growing extends OpenMessage {
-  /** Length in code points, as the server counts. */
+/** Of what a running call puts out so much is held: its newest. */
+const NEWEST = 8000;
+
+export interface Growing extends Omit<OpenMessage, 'what'> {
+  /** `output`: what the running call of this id puts out. */
+  what: Delta['what'];
+  /** Where it ends, in code points, as the server counts. */
   points: number;
 }
 
@@ -175,7 +180,8 @@ export function takeOpenMessages(world: World, messages: OpenMessage[]): Changes
   const changes: Changes = new Set();
   for (const message of world.open.values()) changes.add(`open:${message.thread_id}`);
   const before = world.open;
-  world.open = new Map();
+  // What calls put out is told by the stream alone.
+  world.open = new Map([...before].filter(([, { what }]) => what === 'output'));
   world.torn = false;
   for (const message of messages) {
     if (world.settled.has(message.message_id)) continue;
@@ -364,10 +370,17 @@ export function takeDelta(world: World, delta: Delta): Changes {
   // It may have landed already, on its way through another tab.
   if (world.settled.has(delta.message_id)) return noChanges();
   const held = world.open.get(delta.message_id);
-  const have = held?.points ?? 0;
+  const output = delta.what === 'output';
+  let have = held?.points ?? 0;
+  let before = held?.text ?? '';
   if (delta.offset > have) {
-    world.torn = true;
-    return new Set();
+    if (!output) {
+      world.torn = true;
+      return new Set();
+    }
+    // What lies between was left out.
+    have = delta.offset;
+    before = '';
   }
   const fresh =
     delta.offset === have ? delta.text : [...delta.text].slice(have - delta.offset).join('');
@@ -377,7 +390,7 @@ export function takeDelta(world: World, delta: Delta): Changes {
     message_id: delta.message_id,
     what: delta.what,
     turn: delta.turn,
-    text: (held?.text ?? '') + fresh,
+    text: output ? (before + fresh).slice(-NEWEST) : before + fresh,
     points: have + pointsIn(fresh),
   });
   return new Set<Topic>([`open:${delta.thread_id}`]);
@@ -440,6 +453,11 @@ function queueOf(world: World, threadId: string): Map<string, MessageBody> {
 /** It stands in the log: neither in the queue any more nor as what is being written, also where a page was faster. */
 function settle(world: World, event: Event, changes: Changes): void {
   const { kind, thread_id: thread } = event;
+  if (kind === 'tool_call') {
+    const over = event.body.status !== 'running' && world.open.delete(event.body.id);
+    if (over) changes.add(`open:${thread}`);
+    return;
+  }
   if (kind !== 'reasoning' && !(kind === 'message' && event.body.status !== 'queued')) return;
   world.settled.add(event.body.id);
   if (queueOf(world, thread).delete(event.body.id)) changes.add(`queue:${thread}`);

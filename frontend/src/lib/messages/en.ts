@@ -101,6 +101,7 @@ export const en = {
     showAll: (size: string) => `Show all of it (${size})`,
     input: 'Input',
     output: 'Output',
+    outputSoFar: 'Output so far',
     outputTail: 'The rest is kept on the server.',
     todo: (done: number, of: number) => `${done} of ${of} done`,
     stoppedByYou: 'stopped by you',

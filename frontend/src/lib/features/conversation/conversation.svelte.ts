@@ -7,7 +7,7 @@ import { isoDay, momentOf } from '$lib/shared/time';
 import type { Drafts } from '$lib/shared/drafts';
 import type { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { Reader } from './reading.svelte';
-import { rowsOf, withTail, type Row } from './rows';
+import { rowsOf, withTail, type GrowingRow, type Row } from './rows';
 
 /** A place that was asked for: an event, or the first of a day. */
 export interface Target {
@@ -43,7 +43,7 @@ export class Conversation {
   /** What is being written, whenever a piece of it has come. */
   #texts = $state.raw<Growing[]>([]);
   /** The same, changed only where one begins or ends. */
-  #growing = $state.raw<Growing[]>([]);
+  #growing = $state.raw<GrowingRow[]>([]);
   #queue = $state.raw<MessageBody[]>([]);
   #loaded = $state(false);
   #older = $state(true);
@@ -211,6 +211,7 @@ export class Conversation {
     return `${this.id}:files`;
   }
 
+  /** A message that is being written, or what a running call has put out. */
   growing(messageId: string): Growing | undefined {
     return this.#texts.find((message) => message.message_id === messageId);
   }
@@ -408,15 +409,21 @@ export class Conversation {
     const { open } = this.#connection.live.world;
     const texts = [...open.values()].filter((message) => message.thread_id === this.id);
     this.#texts = texts;
+    const rows = texts.filter(isRow);
     const same =
-      texts.length === this.#growing.length &&
-      texts.every((message, at) => message.message_id === this.#growing[at]?.message_id);
-    if (!same) this.#growing = texts;
+      rows.length === this.#growing.length &&
+      rows.every((message, at) => message.message_id === this.#growing[at]?.message_id);
+    if (!same) this.#growing = rows;
   }
 
   #readQueue(): void {
     this.#queue = [...(this.#connection.live.world.queued.get(this.id)?.values() ?? [])];
   }
+}
+
+/** What a call puts out stands in the row of the call. */
+function isRow(growing: Growing): growing is GrowingRow {
+  return growing.what !== 'output';
 }
 
 /** The conversations that were looked at, one object each, so that a draft and a place survive a change of view. */

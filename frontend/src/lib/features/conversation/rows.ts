@@ -66,9 +66,12 @@ export interface RowsOf {
   turns?: boolean;
 }
 
+/** A message that is being written, which has a row of its own. */
+export type GrowingRow = Growing & { what: 'text' | 'reasoning' };
+
 /** What is not in the log yet, and stands behind it. */
 export interface Tail {
-  growing: Growing[];
+  growing: GrowingRow[];
   /** What was written here and is not on the server. */
   pending: WaitingMessage[];
   /** Accepted, next in line, and nothing else runs. */

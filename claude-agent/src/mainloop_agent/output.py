@@ -1,0 +1,55 @@
+"""What a command that still runs has put out: followed in the file it writes to, the newest of it only.
+
+The file lies where the agent may write, so nothing is followed on the way to it, and whatever it is, a piece of it is all
+that is ever read at once.
+"""
+
+import asyncio
+import codecs
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+# How often it is looked at (seconds), and how much is told of what was written in between (bytes).
+EVERY: Final = 0.25
+NEWEST: Final = 8_000
+
+# A piece, and how much before it is left out.
+Tell = Callable[[str, int], None]
+
+
+async def follow(file: int, tell: Tell) -> None:
+    """Tells what is written to an open file from its beginning on, until it is cancelled. Closes it."""
+    # A sign that was cut in two stands in the next piece.
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    at = 0
+    try:
+        while True:
+            size = os.fstat(file).st_size
+            left_out = max(0, size - NEWEST - at)
+            if left_out:
+                decoder.reset()
+            piece = os.pread(file, NEWEST, at + left_out)
+            at += left_out + len(piece)
+            if text := decoder.decode(piece):
+                tell(text, left_out)
+            await asyncio.sleep(EVERY)
+    finally:
+        os.close(file)
+
+
+def find(folder: Path, name: str) -> int | None:
+    """Opens the file of that name below a folder; no link leads out of it, and nothing but a file is opened."""
+    for _, _, files, here in os.fwalk(folder, follow_symlinks=False):
+        if name in files:
+            try:
+                # NONBLOCK: a pipe would wait for somebody who writes.
+                found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+            except OSError:
+                continue
+            if stat.S_ISREG(os.fstat(found).st_mode):
+                return found
+            os.close(found)
+    return None
