@@ -1,8 +1,10 @@
 """A project's mirror: what it takes from where, in which words it refuses, and that it loses nothing."""
 
 import os
+import random
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import threading
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mainloop.errors import MainloopError
-from mainloop.git import GitFailed, GitTimedOut, git
+from mainloop.git import GitFailed, GitTimedOut, git, git_bytes
 from mainloop.projects.mirror import (
     BranchMissing,
     EmptyRepository,
@@ -68,6 +70,92 @@ def test_a_fetch_tells_how_far_it_is(mirror: Mirror, project: Repository) -> Non
     assert all(re.fullmatch(r"[A-Z][a-z ]+, \d+ %(, [\d.]+ \w+)?", words) for words in told), told
     with pytest.raises(Unreachable, match="nowhere"):
         mirror.fetch_upstream(f"{project.path.as_uri()}/nowhere", told.append)
+
+
+class _BadLine:
+    """A line to git's own server that breaks whenever so much has come over it, and after so many times stays down."""
+
+    def __init__(self, served: Path, most: int) -> None:
+        self.most, self.left, self.came = most, 1_000_000, 0
+        command = ["git", "daemon", "--inetd", "--export-all", f"--base-path={served}"]
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"git://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, args=(command,))
+        self._thread.start()
+
+    def _serve(self, command: list[str]) -> None:
+        while True:
+            line, _ = self._listening.accept()
+            with line:
+                if self.left <= 0:
+                    if line.recv(1) == b"":
+                        return
+                    continue
+                self.left -= 1
+                self._carry(line, command)
+
+    def _carry(self, line: socket.socket, command: list[str]) -> None:
+        """What git says goes straight over; what it answers is counted."""
+        with subprocess.Popen(
+            command, stdin=line.fileno(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout
+            came = 0
+            while came < self.most and (data := os.read(process.stdout.fileno(), 65536)):
+                came += len(data)
+                try:
+                    line.sendall(data)
+                except OSError:
+                    break
+            self.came += came
+            line.shutdown(socket.SHUT_RDWR)
+            process.kill()
+
+    def close(self) -> None:
+        self.left = 0
+        socket.create_connection(self._listening.getsockname()).close()
+        self._thread.join()
+        self._listening.close()
+
+
+@pytest.mark.spec("projects-21")
+def test_a_first_fetch_that_is_cut_off_goes_on_and_what_came_stays(tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    big = served / "big.git"
+    git("init", "--quiet", "--bare", "--initial-branch=main", "--", str(big))
+    stream = bytearray()
+    for number in range(1200):
+        body = random.Random(number).randbytes(4096)
+        stream += f"commit refs/heads/main\ncommitter a <a@b> {1_600_000_000 + number} +0000\ndata 1\nx\n".encode()
+        stream += f"M 644 inline {number % 40}\ndata {len(body)}\n".encode() + body + b"\n"
+    git_bytes("fast-import", "--quiet", repository=big, stdin=bytes(stream))
+    whole = sum(pack.stat().st_size for pack in big.glob("objects/pack/*.pack"))
+    git("branch", "other", "main~7", repository=big)
+    line = _BadLine(served, whole * 2 // 3)
+    mirror = Mirror.create(tmp_path / "mirrors/big.git")
+    try:
+        # One connection that asks what there is, one that is cut off, and some steps; then nothing any more.
+        line.left = 5
+        with pytest.raises(Unreachable):
+            mirror.fetch_upstream(f"{line.address}/big.git")
+        assert mirror.branches() == {}
+        # What a killed git leaves.
+        (mirror.path / "objects/pack/tmp_pack_torn").write_bytes(b"x" * 1000)
+        line.left, before, told = 1_000_000, line.came, list[str]()
+        found = mirror.fetch_upstream(f"{line.address}/big.git", told.append)
+    finally:
+        line.close()
+    assert found.branches == ("main", "other")
+    # The line never bears as much as all of it, and what had come did not come again.
+    assert line.came - before < whole * 9 // 10
+    assert any(words.startswith("Step ") for words in told)
+    assert mirror.branches()["main"] == git("rev-parse", "main", repository=big).strip()
+    assert git("rev-list", "--all", "--count", repository=mirror.path).strip() == "1200"
+    git("fsck", "--connectivity-only", "--no-dangling", repository=mirror.path)
+    assert not (mirror.path / "shallow").exists()
+    assert git("for-each-ref", "refs/fetching", repository=mirror.path) == ""
+    assert [path.name for path in mirror.path.rglob("tmp_*")] == []
 
 
 def test_a_fetch_again_brings_what_is_new(mirror: Mirror, project: Repository) -> None:
