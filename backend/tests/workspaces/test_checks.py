@@ -94,7 +94,7 @@ def test_what_a_machine_ends_that_goes_down_has_no_end_and_begins_anew(ground: G
 
 def test_who_looks_whether_it_runs_keeps_it_from_nothing(tmp_path: Path) -> None:
     check: dict[str, Any] = {"commands": ["true"], "folder": str(tmp_path), "wrap": [], "environment": {}}
-    (tmp_path / "check.json").write_text(json.dumps({**check, "seconds": 60, "memory": 0}))
+    (tmp_path / "check.json").write_text(json.dumps({**check, "seconds": 60, "memory": 0, "keep_free": 0}))
     with (tmp_path / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         process = subprocess.Popen([sys.executable, "-I", "-S", str(PROGRAM), str(tmp_path / "check.json")])
@@ -119,6 +119,22 @@ def test_what_takes_too_much_memory_is_ended_before_others_and_nothing_outlives_
     assert "128 MB are allowed" in ground.log
     (pid,) = re.findall(r"\ndetached (\d+)\n", ground.log)
     until("all to be gone", lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.spec("changes-35")
+def test_what_fills_the_disk_is_ended_and_its_files_go(ground: Ground) -> None:
+    ground.start("head -c 200M /dev/zero > big; echo written; sleep 1000", keep_free=2**62)
+    until("its end", lambda: ground.checks.ended("one") == "failed")
+    assert "The disk is nearly full: " in ground.log
+    assert "(MAINLOOP_KEEP_FREE_MB)" in ground.log
+    ground.checks.end("one")
+    assert not (ground.path / "home/checks/one/clone").exists()
+
+
+@pytest.mark.spec("changes-35")
+def test_what_writes_little_is_not_ended_for_a_disk_that_others_filled(ground: Ground) -> None:
+    ground.start("echo little > little; sleep 0.7; echo on", keep_free=2**62)
+    until("its end", lambda: ground.checks.ended("one") == "passed")
 
 
 @pytest.mark.spec("changes-35")

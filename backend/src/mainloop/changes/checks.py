@@ -148,6 +148,7 @@ class ChangeChecks:
                 environment={**self._environment, **settings.environment},
                 seconds=self._runs.settings.check_minutes * 60,
                 memory=self._runs.settings.session_memory_mb * 2**20,
+                keep_free=self._runs.settings.keep_free_mb * 2**20,
             )
         )
         self._database.write(lambda unit: self._started(unit, check))

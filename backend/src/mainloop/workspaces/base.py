@@ -190,8 +190,9 @@ class CheckSpec:
     environment: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     # They are ended after so long.
     seconds: float = 3600
-    # What they may take together (bytes; 0: no bound).
+    # What they may take together, and what they leave free on the disk (bytes; 0: no bound).
     memory: int = 0
+    keep_free: int = 0
 
 
 class Checks(Protocol):

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +25,10 @@ TAIL = 256 * 1024  # bytes
 # A machine that goes down asks everything at once: who asked a command to end asks this process within so long (seconds).
 ASKED = 10.0
 LOCK = 10.0
-# Between two looks at the memory that is taken (seconds).
+# Between two looks at the memory and the disk that are taken (seconds).
 LOOK = 0.5
+# What has written less than this has not filled the disk (bytes).
+WROTE_MUCH = 100 * 1024 * 1024
 # The kernel ends what is started so before others when memory runs out, as it does with agents.
 OFFER = ("sh", "-c", 'echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$@"', "sh")
 # Of <linux/prctl.h>.
@@ -36,8 +39,8 @@ class Stopped(Exception):
     """It was asked to end."""
 
 
-class Late(Exception):
-    """It took longer than it may."""
+class Ended(Exception):
+    """It took more than it may; said in words."""
 
 
 class Log:
@@ -104,6 +107,7 @@ def stop(*_: object) -> None:
 
 def run_all(check: dict[str, Any], log: Log) -> dict[str, Any]:
     """How it ended. Raises Stopped."""
+    minutes = check["seconds"] / 60
     until = time.monotonic() + check["seconds"]
     end: dict[str, Any] = {"outcome": "passed", "code": 0}
     try:
@@ -116,8 +120,11 @@ def run_all(check: dict[str, Any], log: Log) -> dict[str, Any]:
                 log.write(f"\nIt ended with {code}.\n".encode())
                 end = {"outcome": "failed", "code": code}
                 break
-    except Late:
-        log.write(f"\nIt took longer than {check['seconds'] / 60:.0f} minutes and was ended.\n".encode())
+    except TimeoutError:
+        log.write(f"\nIt took longer than {minutes:.0f} minutes and was ended.\n".encode())
+        end = {"outcome": "failed", "code": -1}
+    except Ended as error:
+        log.write(f"\n{error}\n".encode())
         end = {"outcome": "failed", "code": -1}
     log.close()
     return end
@@ -138,9 +145,10 @@ def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
         try:
             while True:
                 if time.monotonic() >= until:
-                    raise Late
+                    raise TimeoutError
                 if time.monotonic() >= looked + LOOK:
                     bound(check["memory"], log)
+                    keep_free(check["keep_free"], check["folder"])
                     looked = time.monotonic()
                 left = min(LOOK, until - time.monotonic())
                 ready, _, _ = select.select([process.stdout], [], [], max(0.0, left))
@@ -153,7 +161,7 @@ def run(check: dict[str, Any], command: str, log: Log, until: float) -> int:
                     return process.wait(max(0.1, until - time.monotonic()))
                 log.write(data)
         except subprocess.TimeoutExpired:
-            raise Late from None
+            raise TimeoutError from None
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             end_all()
@@ -174,6 +182,19 @@ def bound(most: int, log: Log) -> None:
         log.write(
             b"\nmainloop ended the largest process: all together took %d MB of memory, and %d MB are allowed "
             b"(MAINLOOP_SESSION_MEMORY_MB).\n" % (total >> 20, most >> 20)
+        )
+
+
+def keep_free(least: int, folder: str) -> None:
+    """Raises Ended where less than that is left on the disk (bytes; 0: no bound) and what runs has written much."""
+    free = shutil.disk_usage(folder).free
+    if free >= least:
+        return
+    wrote = sum(written(pid) for pid in (os.getpid(), *below(os.getpid())))
+    if wrote >= WROTE_MUCH:
+        raise Ended(
+            f"The disk is nearly full: {free >> 20} MB are left, and this has written {wrote >> 20} MB, so it was ended. "
+            f"mainloop keeps {least >> 20} MB free (MAINLOOP_KEEP_FREE_MB)."
         )
 
 
@@ -198,6 +219,16 @@ def below(pid: int) -> Iterator[int]:
 def resident(pid: int) -> int:
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def written(pid: int) -> int:
+    """Bytes that a process has written to disks, with what its children had that have ended."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+            name, _, value = line.partition(": ")
+            if name == "write_bytes":
+                return int(value)
     return 0
 
 

@@ -95,6 +95,7 @@ class LocalChecks:
             "environment": {**spec.environment, "HOME": str(folder / "home")},
             "seconds": spec.seconds,
             "memory": spec.memory,
+            "keep_free": spec.keep_free,
         }
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(check, file)
