@@ -78,6 +78,8 @@ class _Advertised:
     heads: dict[str, str]
     head: str | None
     head_branch: str | None
+    # Beside these there are names that are no names of branches, or stand for nothing.
+    has_broken: bool
 
 
 _SETTINGS = {
@@ -314,15 +316,18 @@ class Mirror:
             if not wanted.items() <= ours.items():
                 self._make_way(f"{mine}heads/", theirs.heads)
                 refspecs = [f"+refs/heads/*:{mine}heads/*", _NO_HEAD_BRANCH]
+                if theirs.has_broken:
+                    refspecs = [f"+refs/heads/{name}:{mine}heads/{name}" for name in theirs.heads]
                 if theirs.head is not None:
                     refspecs.append(f"+HEAD:{mine}head")
                 git(
                     *_FETCH,
                     reader,
+                    "--stdin",
                     "--",
                     str(source),
-                    *refspecs,
                     repository=self._path,
+                    stdin="".join(f"{line}\n" for line in refspecs),
                     config=_DURABLE,
                     timeout=_SESSION_SECONDS,
                 )
@@ -627,7 +632,8 @@ def _advertised(source: str, *options: str, as_person: bool = False) -> _Adverti
         elif ref == "HEAD":
             head = value
     heads.pop("HEAD", None)
-    return _Advertised(heads, head, head_branch)
+    whole = {name: commit for name, commit in heads.items() if commit.strip("0")}
+    return _Advertised(whole, head, head_branch, has_broken=len(whole) < len(heads))
 
 
 def _default_branch(theirs: _Advertised) -> str:

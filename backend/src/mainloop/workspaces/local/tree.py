@@ -48,14 +48,27 @@ class Tree:
     def look(self, base: bytes) -> dict[str, object]:
         """The tree, and paths that could not be read."""
         self._begin(base)
-        said = self._git("add", "--all", "--ignore-errors", "--no-warn-embedded-repo", "--", ".", may_fail=True)
+        said = self._add("--", ".")
         forced = self._known_to_the_agent()
         if forced:
             names = b"".join(path + b"\0" for path in forced)
-            more = ("--pathspec-from-file=-", "--pathspec-file-nul")
-            said += self._git("add", "--force", "--ignore-errors", *more, stdin=names, may_fail=True)
+            said += self._add("--force", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=names)
         tree = self._git("write-tree").decode().strip()
         return {"tree": tree, "unread": self._unread(said)}
+
+    def _add(self, *what: str, stdin: bytes | None = None) -> bytes:
+        """What git says about it. It gives up at a file that is not in the encoding its attributes name: as it is, then."""
+        command = ("add", "--all", "--ignore-errors", "--no-warn-embedded-repo", *what)
+        said = self._git(*command, stdin=stdin, may_fail=True)
+        if not any(line.startswith(b"fatal: ") for line in said.splitlines()):
+            return said
+        above_all = os.path.join(self._repository, b"info", b"attributes")
+        with open(above_all, "wb") as file:
+            file.write(b"* !working-tree-encoding\n")
+        try:
+            return self._git(*command, stdin=stdin, may_fail=True)
+        finally:
+            os.unlink(above_all)
 
     def _begin(self, base: bytes) -> None:
         """With what the base holds, so that files that are ignored and yet tracked are compared as well."""
