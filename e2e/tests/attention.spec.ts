@@ -268,8 +268,8 @@ test(
 );
 
 // Over plain http, where browsers make no ids, and in another zone than the server's.
-// spec: schedules-7
-test('what is to be done at a time is listed in the settings, added there and taken back', async ({
+// spec: schedules-7, watches-7
+test('what is to be done at a time, and what one is told of, is listed in the settings, changed and taken back', async ({
   visit,
 }) => {
   const page = await visit(server(), { options: { timezoneId: 'Asia/Tokyo' } });
@@ -287,6 +287,36 @@ test('what is to be done at a time is listed in the settings, added there and ta
   await expect(line).toContainText('30 8 * * 1-5');
   await expect(line).toContainText('08:30');
   await examine(page, 'schedules');
-  await line.getByRole('button', { name: /^Cancel/ }).click();
+  await line.getByRole('button', { name: /^Change/ }).click();
+  await expect(section.getByLabel('At', { exact: true })).toHaveValue('08:30');
+  await section.getByLabel('When').selectOption('by a rule');
+  await section.getByLabel('Minute, hour').fill('15 9 1 * *');
+  await section.getByLabel('What to do').fill('Say what was merged.');
+  await section.getByRole('button', { name: 'Save' }).click();
+  const changed = section.locator('li').filter({ hasText: 'Say what was merged.' });
+  await expect(changed).toContainText('15 9 1 * *');
+  await expect(line).toBeHidden();
+  await changed.getByRole('button', { name: /^Cancel/ }).click();
   await expect(section).toContainText('Nothing is scheduled.');
+
+  // From the session's own view one asks to be told, by its menu.
+  const { session, item } = await waiting('Reds');
+  await page.goto(`${server().url}/s/${session}`);
+  const menu = page.locator('[data-session-header]').getByRole('button', { name: /^What to do/ });
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Tell me when it is done' }).click();
+  await menu.click();
+  await expect(page.getByRole('menuitem', { name: 'Don’t tell me when it is done' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await page.goto(`${server().url}/settings`);
+  const watched = page.locator('[data-watches] li');
+  await expect(watched).toContainText('reds when it is done');
+  await examine(page, 'watches');
+  await watched.getByRole('button', { name: 'Stop telling me of reds' }).click();
+  await expect(watched).toBeHidden();
+  await server().api('PUT', `/api/sessions/${session}/watches/done`, {});
+  const answer = { id: crypto.randomUUID(), decision: 'dismiss' };
+  await server().api('POST', `/api/inbox/${item}/answer`, answer);
+  // Told of it, the page says so where what needs one stands, until the session was read.
+  await expect(page.getByText(/reds (is done|has stopped)/).first()).toBeVisible();
 });

@@ -83,6 +83,8 @@ from mainloop.sessions.turn_routes import router as turn_routes
 from mainloop.settings import Settings
 from mainloop.spending.routes import router as spending_routes
 from mainloop.spending.service import Spending
+from mainloop.watches.routes import router as watch_routes
+from mainloop.watches.service import Watches
 from mainloop.workspaces.base import Workspaces
 
 log = logging.getLogger(__name__)
@@ -146,6 +148,9 @@ class Parts:
         self.schedules = ScheduleBook(settings, self.runs)
         self.schedules.register(self.registry)
         self.spending.register(self.registry)
+        self.watches = Watches(self.inbox, moves)
+        self.watches.register(self.registry)
+        self.database.before_events(self.watches.look)
         self.projects.define_phases()
         self.life.register()
         self.checks.define_phases()
@@ -295,6 +300,7 @@ def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:
         spending_routes,
         attention_routes,
         schedule_routes,
+        watch_routes,
     ):
         app.include_router(routes)
     page = find_page()

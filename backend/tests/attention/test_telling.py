@@ -1,9 +1,7 @@
 """What needs the person reaches them: through the API, with real web pushes to a service on loopback."""
 
-import contextlib
 import email.message
 import email.policy
-import socket
 import socketserver
 import threading
 import uuid
@@ -470,46 +468,27 @@ def test_of_a_browser_that_is_gone_or_signed_out_no_address_is_kept(
     assert kept() == [{}]
 
 
-class Hanging:
-    """A server that takes what comes and never answers, until it is let go."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.place = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self.taken: list[socket.socket] = []
-        threading.Thread(target=self._take, daemon=True).start()
-
-    def _take(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                self.taken.append(self._socket.accept()[0])
-
-    def let_go(self) -> None:
-        self._socket.close()
-        for one in self.taken:
-            one.close()
-
-
 @pytest.mark.spec("attention-32")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_way_that_hangs_holds_up_neither_the_others_nor_the_sessions(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
-    hanging = Hanging()
-    dead = {"kind": "webhook", "name": "dead", "address": f"http://{hanging.place}/x"}
+    hanging = push.browser("hook")
+    hanging.answering.clear()
+    hanging.answers = [410]
+    dead = {"kind": "webhook", "name": "dead", "address": hanging.endpoint}
     way = server.person.post("/api/attention/notifiers", dead, expect=201)["id"]
     # More than the server carries out at a time.
     for _ in range(AT_A_TIME + 1):
         server.person.post(f"/api/attention/notifiers/{way}/test", {})
-    eventually(lambda: hanging.taken)
+    eventually(lambda: hanging.asked)
     phone = ready(server, push)
     ask = working(server).ask_permission("make install")
     clock.go_on(seconds=61)
     server.look_after()
     assert phone.wait_for(1)[0]["items"] == [ask]
     # One after the other, as long as the first one hangs.
-    assert len(hanging.taken) == 1
-    hanging.let_go()
+    assert hanging.asked == 1
 
 
 @pytest.mark.spec("attention-9")

@@ -6,7 +6,7 @@ import pytest
 
 from mainloop.testing.repositories import Repository
 
-from .conftest import World
+from .conftest import World, checked, sets_test
 
 OPEN = "its change to be open"
 
@@ -318,3 +318,25 @@ def test_no_agent_approves_or_merges_whatever_it_is_told(world: World) -> None:
     agent.works({}, says=said)
     change = agent.change
     assert (change["state"], change["approved"], world.branch()) == ("open", False, "")
+
+
+@pytest.mark.spec("watches-1", "watches-3")
+def test_who_wants_to_know_is_told_that_the_tests_pass_and_that_it_is_merged(world: World) -> None:
+    world.sets(needs_approval=True)
+    sets_test(world, "true")
+    agent = world.start()
+    for condition in ("green", "merged"):
+        agent.server.person.put(f"/api/sessions/{agent.id}/watches/{condition}", {})
+    commit = agent.works({"app.py": "1\n"})
+
+    def told() -> list[str]:
+        items = agent.server.person.get("/api/inbox")["items"]
+        return [item["title"] for item in items if item["kind"] == "watch" and item["session_id"] == agent.id]
+
+    checked(agent, "passed")
+    agent.server.person.until("it is green", lambda: any("its tests pass" in title for title in told()))
+    assert [watch["condition"] for watch in agent.session["watches"]] == ["merged"]
+    agent.approves(commit)
+    agent.until("it is merged", lambda change: change["state"] == "merged")
+    agent.server.person.until("it is told", lambda: any("is merged into" in title for title in told()))
+    assert agent.session["watches"] == []

@@ -32,6 +32,7 @@ SPECS = (
     "turns",
     "attention",
     "schedules",
+    "watches",
 )
 ID = r"[a-z]+-\d+"
 TESTS = (

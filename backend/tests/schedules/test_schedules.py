@@ -126,11 +126,17 @@ def test_what_was_taken_back_is_not_done_and_the_same_again_is_the_same(server: 
     ident = put(server, in_minutes=30)
     server.person.put(f"/api/schedules/{ident}", {"instruction": "Another", "in_minutes": 5})
     assert [s["instruction"] for s in server.person.get("/api/schedules")["schedules"]] == ["Say what waits."]
+    # What is changed is another from then on, at its own time.
+    other = {"instruction": "Look again", "cron": "0 8 * * *"}
+    assert server.person.http.patch(f"/api/schedules/{ident}", json=other).json()["cron"] == "0 8 * * *"
+    refused = server.person.http.patch(f"/api/schedules/{ident}", json={**other, "cron": "* * * * *"})
+    assert refused.json()["code"] == "bad_input"
+    assert [s["instruction"] for s in server.person.get("/api/schedules")["schedules"]] == ["Look again"]
     assert server.person.http.delete(f"/api/schedules/{ident}").status_code == 204
     assert server.person.http.delete(f"/api/schedules/{ident}").json()["code"] == "unknown_schedule"
-    clock.go_on(hours=1)
-    for _ in range(6):
-        server.look_after()
+    assert server.person.http.patch(f"/api/schedules/{ident}", json=other).json()["code"] == "unknown_schedule"
+    clock.go_on(days=2)
+    server.look_after()
     assert told(server) == []
     both = server.person.http.put("/api/schedules/x", json={"instruction": "x", "in_minutes": 5, "cron": "0 8 * * *"})
     assert both.status_code == 422

@@ -348,6 +348,23 @@ class Branched(Model):
     turn: int
 
 
+# What the person may want to be told of a session: it has finished; the tests of its change pass; its change is merged;
+# it asks something, told even where it is muted; it has cost more than an amount.
+WatchedFor = Literal["done", "green", "merged", "asks", "cost"]
+
+
+class Watch(Model):
+    """What the person is told of a session when it is so: once, or `again` and again."""
+
+    condition: WatchedFor
+    # Dollars, of `cost` only.
+    above: float | None = None
+    again: bool = False
+    # False while it is so and was told: it has to be otherwise first.
+    armed: bool = True
+    since: datetime
+
+
 class SessionBody(Model):
     """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
 
@@ -394,6 +411,8 @@ class SessionBody(Model):
     kept: KeptWork | None = None
     # Once it had something to bring into its project.
     change: Change | None = None
+    # What the person wants to be told of it.
+    watches: list[Watch] = []
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None = None

@@ -677,7 +677,11 @@ export interface paths {
         delete: operations["cancel_schedule"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Schedule
+         * @description Have something else done, or at another time.
+         */
+        patch: operations["change_schedule"];
         trace?: never;
     };
     "/api/search": {
@@ -1147,6 +1151,30 @@ export interface paths {
          */
         post: operations["branch_session"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/watches/{condition}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Watch
+         * @description Be told when this is so of the session. Set again it is the same one.
+         */
+        put: operations["watch"];
+        post?: never;
+        /**
+         * Unwatch
+         * @description Not be told of it after all.
+         */
+        delete: operations["unwatch"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4492,6 +4520,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /**
+             * Watches
+             * @default []
+             */
+            watches: components["schemas"]["Watch"][];
             /** Workspace */
             workspace: string;
         };
@@ -4592,6 +4625,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /**
+             * Watches
+             * @default []
+             */
+            watches: components["schemas"]["Watch"][];
             /** Workspace */
             workspace: string;
         };
@@ -4701,6 +4739,19 @@ export interface components {
              * @enum {string}
              */
             unit: "usd" | "tokens";
+        };
+        /**
+         * SetWatch
+         * @description `above`: dollars, of `cost` only. `again`: told each time, not once.
+         */
+        SetWatch: {
+            /** Above */
+            above?: number | null;
+            /**
+             * Again
+             * @default false
+             */
+            again: boolean;
         };
         /** ShownSettings */
         ShownSettings: {
@@ -5234,6 +5285,34 @@ export interface components {
             /** Today */
             today: string;
             total: components["schemas"]["Sum"];
+        };
+        /**
+         * Watch
+         * @description What the person is told of a session when it is so: once, or `again` and again.
+         */
+        Watch: {
+            /** Above */
+            above?: number | null;
+            /**
+             * Again
+             * @default false
+             */
+            again: boolean;
+            /**
+             * Armed
+             * @default true
+             */
+            armed: boolean;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "done" | "green" | "merged" | "asks" | "cost";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
         };
         /**
          * Welcome
@@ -6956,6 +7035,50 @@ export interface operations {
             };
         };
     };
+    change_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddSchedule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     search: {
         parameters: {
             query?: {
@@ -8015,6 +8138,92 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                condition: "done" | "green" | "merged" | "asks" | "cost";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetWatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unwatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                condition: "done" | "green" | "merged" | "asks" | "cost";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -13,6 +13,8 @@ AT_HAND: Final = timedelta(minutes=5)
 REMIND_AFTER: Final = timedelta(minutes=30)
 # What is in no hurry, and a reminder, is no reason for another word so soon after the last.
 LONG_GAP: Final = timedelta(minutes=15)
+# What the person asked to be told is told once.
+_ONCE: Final = frozenset({"watch"})
 # Kinds that are told at once, and kinds that may go away by themselves for a while; the rest lies between.
 _AT_ONCE: Final = frozenset({"ceiling"})
 _CAN_WAIT: Final = frozenset({"plan", "failure", "stall", "way"})
@@ -115,7 +117,7 @@ def _of(
         return Decision(item.id, Why.PUT_OFF)
     if item.muted:
         return Decision(item.id, Why.MUTED)
-    if item.told_at is not None and (item.reminded or not preferences.reminders):
+    if item.told_at is not None and (item.reminded or not preferences.reminders or item.kind in _ONCE):
         return Decision(item.id, Why.TOLD)
     # By a clock that was set back it has waited long enough.
     opened = item.opened_at if item.opened_at <= now else now - grace(item.kind)

@@ -37,7 +37,7 @@ from mainloop.permissions import store as permissions_store
 from mainloop.permissions.patterns import is_low_risk
 from mainloop.sessions.moves import one_line
 from mainloop.settings import Settings
-from mainloop_models.asks import Decision, PermissionAsk
+from mainloop_models.asks import ASKS, Decision, PermissionAsk
 from mainloop_models.events import ItemBody, NoticeItem
 
 DELIVER: Final = "deliver_notification"
@@ -389,12 +389,16 @@ def _switched_off(unit: UnitOfWork, way: Row, why: str) -> ItemBody:
     )
 
 
+def _watched(row: Row) -> bool:
+    """An ask of which the person wants to be told, whatever they muted."""
+    return row.kind in ASKS and any(watch["condition"] == "asks" for watch in row.watches or ())
+
+
 def _waiting(row: Row, wanted: PreferencesBody) -> Waiting:
-    muted = (
-        row.kind in wanted.muted_kinds
-        or (row.session_id is not None and row.session_id in wanted.muted_sessions)
-        or (row.project_id is not None and row.project_id in wanted.muted_projects)
-    )
+    kind = row.kind in wanted.muted_kinds
+    place = row.session_id in wanted.muted_sessions or row.project_id in wanted.muted_projects
+    # What they asked to be told of a session is newer and narrower than that they muted it.
+    muted = not _watched(row) and (kind or (place and row.kind != "watch"))
     return Waiting(row.id, row.kind, row.opened_at, row.snoozed_at is not None, muted, row.told_at, bool(row.reminded))
 
 

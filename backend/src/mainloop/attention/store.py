@@ -39,6 +39,7 @@ _WAITING: Final = (
         *(t.item.c[name] for name in _COLUMNS),
         t.session.c.project_id,
         t.session.c.handle,
+        t.session.c.watches,
         t.attention.c.decisions,
         t.attention.c.told_at,
         t.attention.c.reminded,

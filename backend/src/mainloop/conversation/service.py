@@ -151,6 +151,8 @@ class Conversation:
         back, forward = store.unread, store.read
         moved = back(unit, thread_id, given.seq - 1) if given.unread else forward(unit, thread_id, given.seq)
         [mark] = store.marks(unit.connection, thread_id)
+        if moved and not given.unread and mark.read >= mark.told:
+            self._inbox.seen(unit, thread_id)
         if moved:
             told = mark.model_dump(exclude={"thread_id"})
             unit.after_commit(lambda: self._runs.statuses.announce("read", thread_id, told))

@@ -215,6 +215,8 @@ def _line(unit: UnitOfWork, body: SessionBody) -> str:
     if body.project:
         parts.append(f"in {body.project}")
     parts += _standing(body, unit.now)
+    if body.watches:
+        parts.append(f"the person is told when: {', '.join(watch.condition for watch in body.watches)}")
     if body.result:
         parts.append(f"result of turn {body.result.turn}: {body.result.text[:200]}")
     return f"- {' · '.join(parts)} · id {body.id}"

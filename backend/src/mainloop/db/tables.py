@@ -271,6 +271,8 @@ session = sa.Table(
     # Since when it waits for a slot.
     sa.Column("queued_at", Instant),
     sa.Column("result", JSON),
+    # `mainloop_models.events.Watch`.
+    sa.Column("watches", JSON, nullable=False, server_default="[]"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),

@@ -26,8 +26,6 @@ NAME: Final = "mainloop"
 REST: Final = 5.0
 AT_A_TIME: Final = 8
 OUTWARDS_AT_A_TIME: Final = 16
-# Nobody but the server that enqueued one looks for it sooner (seconds).
-OUTWARDS_REST: Final = 30.0
 # Each restart of the server counts as an attempt, so this is far beyond what a fault would need.
 ATTEMPTS: Final = 1000
 # Tries of one phase before it gives up in words.
@@ -121,9 +119,11 @@ class Phases:
         dbos = DBOS(config=config)
         quieten(dbos)
         DBOS.launch()
-        queues = {QUEUE: (AT_A_TIME, self._rest), OUTWARDS: (OUTWARDS_AT_A_TIME, max(self._rest, OUTWARDS_REST))}
-        for queue, (at_a_time, rest) in queues.items():
-            DBOS.register_queue(queue, worker_concurrency=at_a_time, partition_concurrency=1, polling_interval_sec=rest)
+        queues = {QUEUE: AT_A_TIME, OUTWARDS: OUTWARDS_AT_A_TIME}
+        for queue, at_a_time in queues.items():
+            DBOS.register_queue(
+                queue, worker_concurrency=at_a_time, partition_concurrency=1, polling_interval_sec=self._rest
+            )
         self._client = DBOSClient(
             system_database_engine=self.database.engine, serializer=JsonSerializer(), application_name=NAME
         )

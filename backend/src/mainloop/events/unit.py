@@ -75,6 +75,14 @@ class Written(NamedTuple):
     body: str
 
 
+class Said(NamedTuple):
+    """What is to become an event at the end of the transaction."""
+
+    thread_id: str
+    kind: str
+    body: Model
+
+
 # Writes what goes with events into their own transaction.
 Along: TypeAlias = Callable[[sa.Connection, list[tuple[Written, Model]]], None]
 
@@ -82,9 +90,10 @@ Along: TypeAlias = Callable[[sa.Connection, list[tuple[Written, Model]]], None]
 class UnitOfWork:
     """A write transaction. Events are collected and written at the very end, under the locks that number them."""
 
-    def __init__(self, connection: sa.Connection, along: Sequence[Along] = ()) -> None:
+    def __init__(self, connection: sa.Connection, along: Sequence[Along] = (), before: Sequence["Before"] = ()) -> None:
         self.connection = connection
         self._along = along
+        self._before = before
         self.now = now()
         # Open messages that become events with this commit.
         self.landed: set[str] = set()
@@ -156,6 +165,12 @@ class UnitOfWork:
 
     def write_events(self) -> None:
         """Number and insert what was collected. Lock order: threads by id, then the one counter."""
+        seen = 0
+        while self._before and seen < len(self._events):
+            happened = [Said(thread_id, kind, body) for thread_id, kind, _, body in self._events[seen:]]
+            seen = len(self._events)
+            for act in self._before:
+                act(self, happened)
         if self._events:
             self._number_and_insert()
         if self.connection.dialect.name == "postgresql":
@@ -192,6 +207,8 @@ class UnitOfWork:
             act()
 
 
+# Does what follows from events, before they are written: what that appends is looked at as well.
+Before: TypeAlias = Callable[[UnitOfWork, Sequence[Said]], None]
 # What a look finds to do.
 Act: TypeAlias = Callable[[UnitOfWork], object]
 Look: TypeAlias = Callable[[sa.Connection], Iterable[Act]]
@@ -206,6 +223,7 @@ class Database:
         self._file = DatabaseFile(engine)
         self._listeners: list[Callable[[list[Written]], None]] = []
         self._along: list[Along] = []
+        self._before: list[Before] = []
 
     def close(self) -> None:
         """Let go of every connection. (Were the engine asked to tell, it would do so at every statement, too.)"""
@@ -215,6 +233,10 @@ class Database:
     def along_with_events(self, act: Along) -> None:
         """Call `act` with the events of each transaction before it is committed, to write what belongs to them."""
         self._along.append(act)
+
+    def before_events(self, act: Before) -> None:
+        """Call `act` with what happened in each transaction, before it is written, to do what follows from it."""
+        self._before.append(act)
 
     def on_events(self, listen: Callable[[list[Written]], None]) -> None:
         """Call `listen` with the events of each commit of this process, in the thread that committed them."""
@@ -231,7 +253,7 @@ class Database:
             try:
                 with self.engine.connect() as connection:
                     begin(connection, write=True)
-                    unit = UnitOfWork(connection, self._along)
+                    unit = UnitOfWork(connection, self._along, self._before)
                     answer = act(unit)
                     unit.write_events()
                     self._file.refuse_gone()

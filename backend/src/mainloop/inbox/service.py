@@ -89,9 +89,16 @@ class Inbox:
         return store.open_of(connection, kind)
 
     def close_all(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
-        """The thread was stopped or closed: nothing of it waits any more."""
-        for item_id in store.open_in(unit.connection, thread_id):
+        """The thread was stopped or closed: nothing of it waits any more. What the person asked to be told stays."""
+        for item_id in sorted(
+            {*store.open_in(unit.connection, thread_id)} - {*store.open_watches(unit.connection, thread_id)}
+        ):
             self.close(unit, thread_id, item_id, reason)
+
+    def seen(self, unit: UnitOfWork, thread_id: str) -> None:
+        """The person has read a thread to its end: what they asked to be told of it they know."""
+        for item_id in store.open_watches(unit.connection, thread_id):
+            self.close(unit, thread_id, item_id, "You have seen it.")
 
     def close_notices(self, unit: UnitOfWork, thread_id: str, reason: str) -> None:
         """The person acted on what went wrong in a thread. That its runner can't be reached is as true as before."""

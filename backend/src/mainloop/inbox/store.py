@@ -19,10 +19,10 @@ STANDING: Final = "standing permission"
 # What blocks an agent before what informs.
 URGENCY: Final = {
     **{kind: ask.urgency for kind, ask in ASKS.items()},
-    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6, "way": 7},
+    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6, "way": 7, "watch": 8},
 }
 # What is no ask and stops no turn: its answer concerns nobody's work.
-BESIDE_TURNS: Final = ("stall", "ceiling", "way")
+BESIDE_TURNS: Final = ("stall", "ceiling", "way", "watch")
 _LEAST_URGENT: Final = 9
 _URGENCY = sa.case(URGENCY, value=t.item.c.kind, else_=_LEAST_URGENT)
 
@@ -106,6 +106,11 @@ def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
 def open_of(connection: sa.Connection, kind: str) -> list[str]:
     """What is open of a kind."""
     return _open(connection, t.item.c.kind == kind)
+
+
+def open_watches(connection: sa.Connection, thread_id: str) -> list[str]:
+    """What the person asked to be told of a thread and has not seen yet."""
+    return _open(connection, t.item.c.thread_id == thread_id, t.item.c.kind == "watch")
 
 
 def open_stalls(connection: sa.Connection, thread_id: str) -> list[str]:

@@ -36,6 +36,14 @@ def add_schedule(
     return database.write(lambda unit: book.add(unit, schedule_id, given))
 
 
+@router.patch("/{schedule_id}", name="change_schedule")
+def change_schedule(
+    schedule_id: Ident, given: AddSchedule, database: CurrentDatabase, book: CurrentBook, me: CurrentDevice
+) -> Schedule:
+    """Have something else done, or at another time."""
+    return database.write(lambda unit: book.change(unit, schedule_id, given))
+
+
 @router.delete("/{schedule_id}", name="cancel_schedule", status_code=204)
 def cancel_schedule(schedule_id: Ident, database: CurrentDatabase, book: CurrentBook, me: CurrentDevice) -> None:
     """Take it back."""

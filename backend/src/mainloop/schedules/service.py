@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -72,14 +73,27 @@ class ScheduleBook:
     # -- the person ----------------------------------------------------------------------------------------------
     def add(self, unit: UnitOfWork, ident: str, given: AddSchedule) -> Schedule:
         """Asked again with the same id it is the same one. Raises BadInput."""
-        if given.cron is not None:
-            check_rule(given.cron, unit.now, self._zone)
-            at = next_of(given.cron, unit.now, self._zone)
-        else:
-            at = moment(unit.now, given.at, given.in_minutes, self._zone)
+        at = self._next(unit, given)
         if store.find(unit.connection, ident) is None and len(store.listed(unit.connection)) >= MOST:
             raise BadInput(what=f"{MOST} schedules are to come already. Cancel one first.")
         store.add(unit, ident, instruction=given.instruction, cron=given.cron, next_at=at)
+        return self._found(unit, ident)
+
+    def change(self, unit: UnitOfWork, ident: str, given: AddSchedule) -> Schedule:
+        """Something else, or at another time, from now on. Raises BadInput, UnknownSchedule."""
+        at = self._next(unit, given)
+        if not store.change(unit, ident, instruction=given.instruction, cron=given.cron, next_at=at):
+            raise UnknownSchedule(id=ident)
+        return self._found(unit, ident)
+
+    def _next(self, unit: UnitOfWork, given: AddSchedule) -> datetime | None:
+        if given.cron is None:
+            return moment(unit.now, given.at, given.in_minutes, self._zone)
+        check_rule(given.cron, unit.now, self._zone)
+        return next_of(given.cron, unit.now, self._zone)
+
+    @staticmethod
+    def _found(unit: UnitOfWork, ident: str) -> Schedule:
         row = store.find(unit.connection, ident)
         assert row is not None
         return as_schedule(row)

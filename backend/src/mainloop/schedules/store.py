@@ -35,6 +35,12 @@ def add(unit: UnitOfWork, ident: str, **values: Any) -> bool:
     return unit.execute(row.on_conflict_do_nothing()).rowcount > 0
 
 
+def change(unit: UnitOfWork, ident: str, **values: Any) -> bool:
+    """Whether it is still to come."""
+    mine = (t.schedule.c.id == ident, t.schedule.c.next_at.is_not(None))
+    return unit.execute(sa.update(t.schedule).where(*mine).values(**values)).rowcount > 0
+
+
 def went_off(unit: UnitOfWork, ident: str, at: datetime, next_at: datetime | None) -> bool:
     """It was due at `at` and is next at `next_at`. Whether nobody has said so before."""
     mine = (t.schedule.c.id == ident, t.schedule.c.next_at == at)

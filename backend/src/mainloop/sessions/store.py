@@ -11,7 +11,7 @@ from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
 from mainloop.runs.store import MICROS, agent
-from mainloop_models.events import Anchor, Branched, Change, ContextUse, KeptWork, SessionBody, SessionResult
+from mainloop_models.events import Anchor, Branched, Change, ContextUse, KeptWork, SessionBody, SessionResult, Watch
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -370,6 +370,7 @@ def _body(row: Row) -> SessionBody:
         confined=row.confined,
         kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,
         change=Change.model_validate(row.change) if row.change else None,
+        watches=[Watch.model_validate(one) for one in row.watches],
         created_at=row.created_at,
         updated_at=row.updated_at,
         ended_at=row.ended_at,

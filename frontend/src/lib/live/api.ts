@@ -28,6 +28,7 @@ import type {
   Session,
   State,
   Usage,
+  WatchedFor,
 } from './types';
 
 export { Problem, Unreachable, problemOf } from '@mainloop/api-client';
@@ -206,6 +207,22 @@ export class Api {
   async addSchedule(id: string, schedule: Schemas['AddSchedule']): Promise<void> {
     const params = { path: { schedule_id: id } };
     await dataOf(this.#client.PUT('/api/schedules/{schedule_id}', { params, body: schedule }));
+  }
+
+  async changeSchedule(id: string, schedule: Schemas['AddSchedule']): Promise<void> {
+    const params = { path: { schedule_id: id } };
+    await dataOf(this.#client.PATCH('/api/schedules/{schedule_id}', { params, body: schedule }));
+  }
+
+  /** `on`: be told when it is so; else not after all. */
+  watch(session_id: string, condition: WatchedFor, on: boolean): Promise<Session> {
+    const at = '/api/sessions/{session_id}/watches/{condition}';
+    const params = { path: { session_id, condition } };
+    return dataOf(
+      on
+        ? this.#client.PUT(at, { params, body: { again: false } })
+        : this.#client.DELETE(at, { params }),
+    );
   }
 
   async cancelSchedule(id: string): Promise<void> {

@@ -46,6 +46,7 @@ export type Device = Schemas['Device'];
 export type OpenMessage = Schemas['OpenMessage'];
 export type State = Schemas['State'];
 export type Check = Schemas['Check'];
+export type WatchedFor = Schemas['Watch']['condition'];
 export type Schedule = Schemas['Schedule'];
 export type Attention = Schemas['AttentionBody'];
 export type Preferences = Schemas['PreferencesBody'];

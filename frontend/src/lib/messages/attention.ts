@@ -55,6 +55,7 @@ export const attention = {
     stall: 'agents out of reach',
     sign_in: 'sign-ins',
     way: 'ways that were switched off',
+    watch: 'what you asked to be told',
   } as Record<string, string>,
   reminders: 'Remind me once, half an hour later',
   told: 'What you were told',

@@ -439,6 +439,7 @@ export const en = {
       stall: 'No progress',
       sign_in: 'Sign-in needed',
       way: 'A way to reach you',
+      watch: 'You asked to be told',
     } as Record<string, string | undefined>,
   },
   several: {

@@ -1,4 +1,6 @@
 import AlarmClock from '@lucide/svelte/icons/alarm-clock';
+import Bell from '@lucide/svelte/icons/bell';
+import BellOff from '@lucide/svelte/icons/bell-off';
 import AlarmClockOff from '@lucide/svelte/icons/alarm-clock-off';
 import CircleDot from '@lucide/svelte/icons/circle-dot';
 import Check from '@lucide/svelte/icons/check';
@@ -12,12 +14,30 @@ import type { MenuEntry } from '@mainloop/ui';
 import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { takes } from '$lib/features/inbox/inbox.svelte';
-import type { Item, Session } from '$lib/live/types';
+import type { Item, Session, WatchedFor } from '$lib/live/types';
 import { en } from '$lib/messages/en';
+import { watches } from '$lib/messages/watches';
 import type { App } from '$lib/shared/app.svelte';
 import { actsOf } from './state';
 
 const words = en.sessions;
+
+const isWatched = (session: Session, condition: WatchedFor) =>
+  !!session.watches?.some((watch) => watch.condition === condition);
+
+/** What one may want to be told of it by a tap: what is still to come, and what one waits for already. */
+function watchable(session: Session): WatchedFor[] {
+  const { state, change } = session;
+  const green = change?.checks?.[0]?.state === 'passed';
+  const to_come: Partial<Record<WatchedFor, boolean>> = {
+    done: ['starting', 'working', 'waiting'].includes(state),
+    green: change?.state === 'open' && !green,
+    merged: change?.state === 'open',
+  };
+  return (Object.keys(watches.tell) as WatchedFor[]).filter(
+    (condition) => to_come[condition] || isWatched(session, condition),
+  );
+}
 
 /** What can be done to a session now. `item`: the one ask of it that is meant; else all of them. */
 export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item): MenuEntry[] {
@@ -60,6 +80,15 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
         icon: CircleDot,
         act: () => void app.attempt(() => app.conversations.of(session.id).unreadFrom()),
       },
+    ...watchable(session).map((condition): MenuEntry => {
+      const on = isWatched(session, condition);
+      return {
+        id: `watch-${condition}`,
+        label: on ? watches.stop[condition] : watches.tell[condition],
+        icon: on ? BellOff : Bell,
+        act: () => void app.attempt(() => app.sessions.watch(session.id, condition, !on)),
+      };
+    }),
     may.stop && {
       id: 'stop',
       label: words.stop,

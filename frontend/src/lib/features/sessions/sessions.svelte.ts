@@ -1,7 +1,7 @@
 import type { components } from '@mainloop/api-client';
 import { SvelteSet } from 'svelte/reactivity';
 import { Problem, type SessionAct } from '$lib/live/api';
-import type { Item, KeptFiles, Session } from '$lib/live/types';
+import type { Item, KeptFiles, Session, WatchedFor } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { clock } from '$lib/shared/clock.svelte';
@@ -105,6 +105,12 @@ export class Sessions {
   keptFiles(id: string): Promise<KeptFiles> {
     const { api, live } = this.#connection;
     return live.call(() => api.keptFiles(id));
+  }
+
+  /** Be told when it is so, or not after all. */
+  async watch(id: string, condition: WatchedFor, on: boolean): Promise<void> {
+    const { api, live } = this.#connection;
+    live.takeSession(await live.call(() => api.watch(id, condition, on)));
   }
 
   async act(id: string, act: SessionAct): Promise<void> {

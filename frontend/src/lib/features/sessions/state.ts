@@ -37,6 +37,7 @@ export function faceOfItem(item: Item): Face {
   if (item.kind === 'failure') {
     return { tone: 'bad', text: words.failed, icon: 'cross', end: 'fail' };
   }
+  if (item.kind === 'watch') return wait(en.asks.kinds.watch ?? '', 'clock');
   if (!item.ask) return wait(words.stuck, 'stuck');
   // Of a kind that has no words of its own here, that it asks is all there is to say.
   const [text, icon] = ASKING[item.kind] ?? [words.question, 'question'];
@@ -118,7 +119,8 @@ export function faceOf(
   items: Item[] = [],
   { now = Date.now(), ahead = null }: { now?: number; ahead?: number | null } = {},
 ): Face {
-  const item = items[0];
+  // What one asked to be told says how it stands, and keeps it from nothing.
+  const item = items.find(({ kind }) => kind !== 'watch');
   switch (session.state) {
     case 'starting':
       return {

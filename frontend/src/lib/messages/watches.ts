@@ -1,0 +1,31 @@
+/** The words of what one asked to be told of a session, loaded with what shows them. */
+import type { WatchedFor } from '$lib/live/types';
+import { dollars } from '$lib/shared/time';
+
+export const watches = {
+  title: 'What you are told of',
+  when: {
+    done: 'when it is done',
+    green: 'when its tests pass',
+    merged: 'when it is merged',
+    asks: 'when it asks something',
+    cost: 'when it has cost',
+  } satisfies Record<WatchedFor, string>,
+  above: (amount: number) => `more than ${dollars(amount)}`,
+  again: 'each time',
+  stopOf: (name: string) => `Stop telling me of ${name}`,
+  tell: {
+    done: 'Tell me when it is done',
+    green: 'Tell me when its tests pass',
+    merged: 'Tell me when it is merged',
+    asks: 'Tell me when it asks',
+    cost: 'Tell me what it costs',
+  } satisfies Record<WatchedFor, string>,
+  stop: {
+    done: 'Don’t tell me when it is done',
+    green: 'Don’t tell me of its tests',
+    merged: 'Don’t tell me of its merge',
+    asks: 'Don’t tell me when it asks',
+    cost: 'Don’t tell me what it costs',
+  } satisfies Record<WatchedFor, string>,
+};
