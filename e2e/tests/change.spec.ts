@@ -209,6 +209,93 @@ test('a change is looked at by another session, and merged by hand though its te
   expect(git('--git-dir', mirror, 'log', '-1', '--format=%s', 'refs/heads/main')).toBe('Add dates');
 });
 
+// spec: changes-24, changes-32, changes-60, changes-68, changes-69, changes-70, kept-14
+test('a change is proposed, its tests are stopped and run again, it is discarded and comes back', async ({
+  visit,
+}) => {
+  const { id: project } = await server().api<{ id: string }>('POST', '/api/projects', {
+    source: `${folder}/shop`,
+    name: 'again',
+  });
+  const sets = (test: string) =>
+    server().api('PATCH', `/api/projects/${project}`, { settings: { test } });
+  await sets('echo begun; sleep 1000');
+  const id = crypto.randomUUID();
+  await server().api('POST', '/api/sessions', {
+    id,
+    title: 'The price of eggs',
+    prompt: script(
+      bash('echo "eggs 6" >> prices.txt && git add . && git commit -qm "Add eggs"'),
+      {
+        tools: [
+          call('mcp__mainloop__report', {
+            text: 'Half of it.',
+            outcome: 'partial',
+            not_done: 'The price of **ham**.',
+            know: 'Eggs went up.',
+          }),
+        ],
+      },
+      { text: 'Half of it is done.' },
+    ),
+    project,
+  });
+  const page = await visit(server(), { path: `/s/${id}?tab=changes` });
+  const bar = page.getByRole('region', { name: 'What it proposes' });
+  const menu = bar.getByRole('button', { name: /^More for the change/ });
+  const tests = (state: string) =>
+    bar.getByRole('button', { name: `tests ${state}: show what they put out` });
+  const choose = async (entry: string) => {
+    await menu.click();
+    await page.getByRole('menuitem', { name: entry }).click();
+  };
+
+  // What its agent calls half done is proposed when the person says so.
+  await expect(bar).toContainText('It has commits, and proposes nothing yet.');
+  // How much that is stands in the list already.
+  await expect(page.locator(`[data-session-row="${id}"]`)).toContainText('+1 −0');
+  await examine(page, 'change-not-proposed');
+  await bar.getByRole('button', { name: 'Propose it' }).click();
+  await expect(tests('run')).toBeVisible();
+  await choose('Stop its tests');
+  await expect(tests('stopped')).toBeVisible();
+  await expect(bar.locator('[data-waits]')).toHaveText('Its tests were stopped.');
+  await sets('grep eggs prices.txt');
+  await choose('Run its tests again');
+  await expect(tests('pass')).toBeVisible();
+  await expect(bar.locator('[data-waits]')).toHaveText('It waits for your approval.');
+  // What was done, what not, what to know: on the change, and in the main line.
+  await bar.getByText('What its agent says').click();
+  await expect(bar).toContainText('Half of it. Not done: The price of ham. To know: Eggs went up.');
+  await examine(page, 'change-says');
+  await page.goto(`${server().url}/`);
+  await expect(page.locator(`[data-session="${id}"]`).first()).toContainText(
+    'Not done: The price of ham.',
+  );
+  await examine(page, 'change-said-in-the-line');
+  await page.goto(`${server().url}/s/${id}?tab=changes`);
+
+  // Discarded, it is merged by nobody, and its work is kept.
+  await choose('Discard…');
+  const dialog = page.getByRole('dialog', { name: 'Discard this change?' });
+  await examine(page, 'change-discard');
+  await dialog.getByRole('button', { name: 'Discard it' }).click();
+  await expect(bar.locator('[data-waits]')).toHaveText('Discarded. Its work is kept.');
+  await expect(bar).toContainText('Not done: The price of ham.');
+  await page.getByRole('tab', { name: 'Details' }).click();
+  const kept = page.getByRole('region', { name: 'Kept work' });
+  await kept.getByRole('button', { name: 'Bring it back' }).click();
+  await expect(kept).toBeHidden();
+  await page.getByRole('tab', { name: /^Changes/ }).click();
+  await expect(page.locator('[data-lines]')).toContainText('eggs 6');
+  await bar.getByRole('button', { name: 'Propose it' }).click();
+  await expect(tests('pass')).toBeVisible();
+  await approve(bar, /^Approve and merge/);
+  await expect(bar.locator('[data-waits]')).toContainText(/^Merged into main as/);
+  const mirror = `${server().home}/mirrors/${project}.git`;
+  expect(git('--git-dir', mirror, 'show', 'refs/heads/main:prices.txt')).toMatch(/\neggs 6$/);
+});
+
 const PRICES = (more: string) => `PRICES = {'apple': 1, 'bread': 2${more}}\n`;
 const TESTS = `import unittest
 from prices import PRICES
@@ -301,10 +388,14 @@ test.describe('the whole life of two changes, with the real agent', () => {
       'GET',
       `/api/sessions/${pears}/change`,
     );
-    expect(runs.checks.map(({ state }) => state)).toContain('passed');
+    expect(runs.checks.map(({ state }) => state)).toEqual(['passed', 'failed']);
     await check.click();
     const log = page.getByRole('dialog', { name: /^Tests of / });
     await expect(log.getByRole('region')).toContainText('test_nothing_is_given_away');
+    // The red one is still there.
+    await log.getByRole('combobox', { name: 'Which run' }).selectOption({ index: 1 });
+    await expect(log.getByRole('region')).toContainText('pear costs -3');
+    await examine(page, 'life-red');
     await log.getByRole('button', { name: 'Close' }).click();
 
     // Sent back with a comment at its line; its agent goes on, and it is tested again.
@@ -318,6 +409,7 @@ test.describe('the whole life of two changes, with the real agent', () => {
     const reply = page.locator('[data-comment=sent] [data-reply]');
     await expect(reply).toContainText('So they are.');
     await expect(waits).toHaveText('It waits for your approval.');
+    await examine(page, 'life-replied');
     await approve(bar, /^Approve and merge/);
     await expect(waits).toContainText(/^Merged into main as/);
 
@@ -341,6 +433,7 @@ test.describe('the whole life of two changes, with the real agent', () => {
     await expect(waits).toContainText(/^Merged into main as/);
     const heard = (await claude().model.heard()).map(({ user }) => user);
     expect(heard.some((user) => user.includes('it conflicts in prices.py'))).toBe(true);
+    await examine(page, 'life-merged');
     expect(git('--git-dir', mirror, 'show', 'refs/heads/main:prices.py')).toBe(
       PRICES(`, 'pear': 4, 'plum': 5`).trim(),
     );

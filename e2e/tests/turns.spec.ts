@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { git } from '../src/repository.ts';
@@ -34,6 +34,28 @@ test(
       mode: 'queue',
     });
     await kept(2);
+    // A third one whose workspace is away when it ends.
+    const workspace = `${server().home}/threads/${id}/workspace`;
+    await server().api('POST', `/api/threads/${id}/messages`, {
+      id: crypto.randomUUID(),
+      text: script({ gate: `ends-${id}`, text: 'Nothing is in.' }),
+      mode: 'queue',
+    });
+    await expect
+      .poll(async () => (await server().api<{ state: string }>('GET', `/api/sessions/${id}`)).state)
+      .toBe('working');
+    renameSync(workspace, `${workspace}-away`);
+    await server().model.open(`ends-${id}`);
+    await expect
+      .poll(async () => {
+        const { turns } = await server().api<{ turns: { state: string }[] }>(
+          'GET',
+          `/api/sessions/${id}/turns`,
+        );
+        return turns[0]?.state;
+      })
+      .toBe('failed');
+    renameSync(`${workspace}-away`, workspace);
 
     const page = await visit(server(), { path: `/s/${id}` });
     if (isPhone(page)) await page.getByRole('tab', { name: 'Chat' }).click();
@@ -45,6 +67,9 @@ test(
     await page.getByRole('button', { name: /^Files of this change/ }).click();
     const shown = page.getByRole('combobox', { name: 'What is shown' });
     await expect(shown).toHaveValue('turn:2');
+    await expect(
+      page.getByText('Turn 3 was not kept: its workspace was gone already.'),
+    ).toBeVisible();
     await shown.selectOption('turn:1');
     await expect(page.locator('[data-tree]').getByText('basket')).toBeVisible();
     await examine(page, 'turns-in-changes');

@@ -73,7 +73,6 @@ from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.kept_turns import KeptTurns
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.moves import Moves
-from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.progress import Progress
 from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
@@ -127,7 +126,7 @@ class Parts:
         moves = Moves(self.runs, ceilings)
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
-        self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions, Overlaps(moves))
+        self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions, moves)
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
         self.life = Life(self.runs, self.inbox, self.projects, self.sessions, moves, self.checks)

@@ -1,6 +1,9 @@
 """A change from its proposal to its end, at the API: real git, real requests, the agent played by hand."""
 
+import os
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,21 @@ def test_a_turn_that_ended_well_proposes_what_it_committed_and_the_next_one_upda
     newer = agent.works({"new.py": "y\n"})
     assert agent.until("its new commit", lambda c: c["commit"] == newer)["number"] == change["number"]
     agent.server.person.until_session(agent.id, "in_review")
+
+
+@pytest.mark.spec("changes-68")
+def test_how_much_a_session_has_changed_is_known_when_its_turn_has_ended(world: World) -> None:
+    agent = world.start()
+    agent.runner.begin()
+    (agent.folder / "app.py").write_text("one\n")
+    (agent.folder / "picture").write_bytes(b"\0\1" * 100)
+    agent.runner.end("interrupted")
+    person = agent.server.person
+    seen = person.until("its lines", lambda: agent.session["changed"])
+    assert seen == {"files": 2, "added": 0, "removed": 2}
+    told = [event["body"] for event in person.events(agent.id) if event["kind"] == "session"]
+    assert told[-1]["changed"] == seen
+    assert agent.session["change"] is None
 
 
 @pytest.mark.spec("changes-19")
@@ -288,6 +306,55 @@ def test_a_branch_is_taken_over_into_the_persons_repository_and_overwrites_nothi
     assert world.source.commit_at("mine/copy") == theirs
     for name in ("-x", "HEAD", "a..b", "refs/heads/a", "a b"):
         assert agent.ask("/take-over", 422, branch=name)["code"] == "bad_branch"
+
+
+def _anything(folder: Path) -> None:
+    (folder / "line\nend").write_text("a name of two lines\n")
+    (folder / "windows.txt").write_bytes(b"one\r\ntwo\r\n")
+    (folder / os.fsdecode(b"no-\xff-text")).write_bytes(b"\xff\xfe\x00 no text\n")
+    (folder / "empty").touch()
+    (folder / ":(glob)*").write_text("what git takes for a pattern\n")
+    (folder / "link").symlink_to("/etc/passwd")
+
+
+def _less(folder: Path) -> None:
+    (folder / "app.py").unlink()
+    (folder / "other.py").unlink()
+
+
+def _huge(folder: Path) -> None:
+    with (folder / "huge").open("wb") as file:
+        file.truncate(100 * 2**20)
+
+
+@pytest.mark.spec("changes-6")
+@pytest.mark.parametrize("makes", [_anything, _less, pytest.param(_huge, marks=pytest.mark.long)])
+def test_whatever_is_in_a_change_it_is_proposed_and_merged_as_it_is(
+    world: World, makes: Callable[[Path], None]
+) -> None:
+    world.source.commit("windows", {"windows.txt": "one\ntwo\n"})
+    agent = world.start()
+    agent.runner.begin()
+    makes(agent.folder)
+    agent.git("add", "--all")
+    agent.git("commit", "--quiet", "-m", "Anything")
+    agent.runner.end(text="Done.")
+    change = agent.until(OPEN, lambda c: c["state"] == "open")
+    assert change["conflicts"] == []
+    agent.approves(agent.head)
+    merged = agent.until("its merge", lambda c: c["state"] == "merged")["merged"]
+    assert world.git("rev-parse", f"{merged}^{{tree}}") == agent.git("rev-parse", "HEAD^{tree}")
+
+
+@pytest.mark.spec("changes-6", "changes-23")
+def test_a_conflict_in_a_file_with_any_name_is_said(world: World) -> None:
+    name = os.fsdecode(b"two\nlines \xff")
+    Repository(world.source.path).commit("it", {name: "before\n"})
+    agent = world.start()
+    Repository(world.source.path).commit("theirs", {name: "theirs\n"})
+    agent.works({name: "mine\n"})
+    change = agent.until(OPEN, lambda c: c["state"] == "open")
+    assert change["conflicts"] == ["two\nlines \ufffd"]
 
 
 @pytest.mark.spec("changes-37")

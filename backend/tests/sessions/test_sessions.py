@@ -166,6 +166,28 @@ def test_a_result_is_shown_at_once_and_told_to_the_main_agent_with_its_next_turn
     assert main.take().context == []
 
 
+@pytest.mark.spec("sessions-12")
+def test_what_was_not_done_and_what_one_has_to_know_is_told_wherever_the_result_is(server: InProcessServer) -> None:
+    main = desk(server)
+    main.request("spawn_session", title="Look", prompt="Look around")
+    main.end()
+    session = server.person.get("/api/sessions")["sessions"][0]["id"]
+    runner = server.runner(session)
+    runner.hello()
+    runner.begin()
+    long = "It was a long way. " * 60
+    runner.request("report", text=long, not_done="The cellar.", know="The stairs are steep.")
+    runner.end(text="bye")
+    parts = "\n\n**Not done:** The cellar.\n\n**To know:** The stairs are steep."
+    assert [b["text"] for b in kinds(server, session, "result")] == [long + parts]
+    shown = server.person.get(f"/api/sessions/{session}")["result"]["text"]
+    assert len(shown) <= 600
+    assert shown.startswith("It was a long way.")
+    assert shown.endswith("…" + parts)
+    server.person.say("well?")
+    assert (long + parts) in main.take().context[0]
+
+
 def test_a_result_wakes_the_main_agent_where_it_asked_for_that(server: InProcessServer) -> None:
     main = desk(server)
     main.request("spawn_session", title="Look", prompt="Look around", wake=True)

@@ -365,6 +365,14 @@ class Watch(Model):
     since: datetime
 
 
+class Changed(Model):
+    """How many files and lines differ from where a session began; lines of what is no text, or large, are not counted."""
+
+    files: int
+    added: int
+    removed: int
+
+
 class SessionBody(Model):
     """kind `session`: the whole of a session, written into its own thread whenever something of it changes.
 
@@ -409,6 +417,8 @@ class SessionBody(Model):
     confined: bool = True
     # Once it was closed.
     kept: KeptWork | None = None
+    # How much it has changed by the end of its last turn, committed or not.
+    changed: Changed | None = None
     # Once it had something to bring into its project.
     change: Change | None = None
     # What the person wants to be told of it.

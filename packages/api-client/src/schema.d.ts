@@ -2030,6 +2030,18 @@ export interface components {
             settings?: components["schemas"]["ProjectSettings"] | null;
         };
         /**
+         * Changed
+         * @description How many files and lines differ from where a session began; lines of what is no text, or large, are not counted.
+         */
+        Changed: {
+            /** Added */
+            added: number;
+            /** Files */
+            files: number;
+            /** Removed */
+            removed: number;
+        };
+        /**
          * ChangedFile
          * @description A file that is not what it was.
          */
@@ -4437,6 +4449,7 @@ export interface components {
             branch?: string | null;
             branched?: components["schemas"]["Branched"] | null;
             change?: components["schemas"]["Change"] | null;
+            changed?: components["schemas"]["Changed"] | null;
             /**
              * Confined
              * @default true
@@ -4542,6 +4555,7 @@ export interface components {
             branch?: string | null;
             branched?: components["schemas"]["Branched"] | null;
             change?: components["schemas"]["Change"] | null;
+            changed?: components["schemas"]["Changed"] | null;
             /**
              * Confined
              * @default true

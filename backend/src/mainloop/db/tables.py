@@ -273,6 +273,8 @@ session = sa.Table(
     sa.Column("result", JSON),
     # `mainloop_models.events.Watch`.
     sa.Column("watches", JSON, nullable=False, server_default="[]"),
+    # How much it has changed by the end of its last turn.
+    sa.Column("changed", JSON),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),

@@ -28,6 +28,7 @@ from mainloop.git import GitFailed, git, git_bytes
 from mainloop.projects.kept import Snapshot
 from mainloop.sandboxes.base import inside
 from mainloop.workspaces.base import Looked
+from mainloop_models.events import Changed
 
 
 class NotARepository(MainloopError):
@@ -113,6 +114,8 @@ _NO_HEAD_BRANCH = "^refs/heads/HEAD"
 _FEW = 100
 # So many files of their own in one of 256 folders are put together.
 _MANY_LOOSE = 8
+# What is larger is not compared line by line.
+_COUNTING = ("core.bigFileThreshold=1m", "core.attributesFile=/dev/null")
 _MINE = ("user.name=mainloop", "user.email=mainloop@localhost")
 
 _UPSTREAM_SECONDS = 3600
@@ -400,10 +403,17 @@ class Mirror:
         self._tidy()
         return looked.tree, head
 
-    def changed(self, old: str, new: str) -> list[str]:
-        """The paths that differ between two commits or trees, with what no text can hold replaced. Raises GitFailed."""
-        said = git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new, "--", repository=self.with_kept)
-        return [os.fsencode(path).decode(errors="replace") for path in said.split("\0") if path]
+    def changed(self, old: str, new: str) -> tuple[list[str], Changed]:
+        """The paths that differ between two commits or trees, with what no text can hold replaced, and how much that is.
+
+        Raises GitFailed.
+        """
+        how = ("-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv")
+        said = git("diff-tree", *how, old, new, "--", repository=self.with_kept, config=_COUNTING)
+        rows = [row.split("\t", 2) for row in said.split("\0") if row]
+        added, removed = (sum(int(row[side]) for row in rows if row[side] != "-") for side in (0, 1))
+        paths = [os.fsencode(row[2]).decode(errors="replace") for row in rows]
+        return paths, Changed(files=len(paths), added=added, removed=removed)
 
     def turns(self, session_id: str) -> dict[int, str]:
         """The turns of a session that left something new, with their commits."""

@@ -15,12 +15,12 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
-from mainloop.sessions.moves import SAVE, one_line
+from mainloop.sessions.moves import SAVE, Moves, one_line
 from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.schemas import KeptTurn
 from mainloop.sessions.service import Branch, Sessions, Start
 from mainloop.workspaces.base import Laid, Workspaces
-from mainloop_models.events import Anchor, SessionBody
+from mainloop_models.events import Anchor, Changed, SessionBody
 from mainloop_models.runner import TurnEnded
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,10 @@ class KeptTurns:
     """The ended turns of all sessions."""
 
     def __init__(
-        self, runs: Runs, projects: Projects, workspaces: Workspaces, sessions: Sessions, overlaps: Overlaps
+        self, runs: Runs, projects: Projects, workspaces: Workspaces, sessions: Sessions, moves: Moves
     ) -> None:
-        self._overlaps = overlaps
+        self._moves = moves
+        self._overlaps = Overlaps(moves)
         self._runs = runs
         self._database = runs.database
         self._projects = projects
@@ -95,8 +96,17 @@ class KeptTurns:
             found = {"state": "kept", "head": at, "tree": tree, "late": newest > turn}
             self._database.write(lambda unit, t=turn, f=found: store.update_kept_turn(unit, session_id, t, **f))
         if session.project_id and session.base:
-            paths = mirror.changed(session.base, looked.tree)
-            self._database.write(lambda unit: self._overlaps.has_changed(unit, session_id, paths))
+            paths, changed = mirror.changed(session.base, looked.tree)
+            self._database.write(lambda unit: self._has_changed(unit, session_id, paths, changed))
+
+    def _has_changed(self, unit: UnitOfWork, session_id: str, paths: list[str], changed: Changed) -> None:
+        """Counted where the files are looked at anyway, so that lists can say how much it is and nobody has to look again."""
+        self._overlaps.has_changed(unit, session_id, paths)
+        told = changed.model_dump() if paths else None
+        session = store.find(unit.connection, session_id)
+        if session is not None and session.changed != told:
+            store.update(unit, session_id, changed=told)
+            self._moves.say(unit, session_id)
 
     def not_kept(self, session_id: str, error: Exception) -> None:
         """It was tried again and again."""

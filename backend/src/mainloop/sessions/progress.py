@@ -29,10 +29,14 @@ from mainloop_models.events import SessionState as S
 
 # Characters of a result that the session carries about; the whole is in its log.
 PREVIEW: Final = 600
+# How the parts of a report begin that tell what was not done, and what one has to know.
+NOT_DONE: Final = "**Not done:**"
+KNOW: Final = "**To know:**"
 
 REPORT: Final = (
     "Tell the person and the main thread what you found or did. Call it once, at the end of your work; "
-    "what you report is what they read first."
+    "what you report is what they read first. What was left out, and what they have to know before they go on, have places "
+    "of their own."
 )
 ASK: Final = (
     "Ask the person what only they can decide, with options where there are some. It may take long until they "
@@ -60,8 +64,19 @@ class ReplyArguments(BaseModel):
 
 
 class ReportArguments(BaseModel):
-    text: str = Field(description="What you found or did, for the person: outcome first, then what they should know.")
+    text: str = Field(description="What you found or did, for the person: outcome first.")
     outcome: str = Field(default="done", pattern="^(done|partial|blocked)$", description="done, partial or blocked")
+    not_done: str = Field(default="", description="What of the task you did not do, and why. Empty: all of it is done.")
+    know: str = Field(
+        default="",
+        description="What they have to know or decide before they merge or go on: risks, surprises, next steps.",
+    )
+
+    @property
+    def whole(self) -> str:
+        """All of it as one text, as it is shown and told everywhere."""
+        parts = ((NOT_DONE, self.not_done), (KNOW, self.know))
+        return "\n\n".join([self.text, *(f"{name} {part.strip()}" for name, part in parts if part.strip())])
 
 
 class AskArguments(BaseModel):
@@ -84,6 +99,21 @@ class FormArguments(BaseModel):
 class AskOption(BaseModel):
     label: str
     description: str = ""
+
+
+def preview(text: str) -> str:
+    """Of a long result how it begins, and how the parts of it begin that are not to be missed."""
+    if len(text) <= PREVIEW:
+        return text
+    at = [place for name in (NOT_DONE, KNOW) if (place := text.find(f"\n\n{name} ")) > 0]
+    if not at:
+        return text[:PREVIEW]
+    half = PREVIEW // 2
+    return _cut(text[: min(at)], half) + _cut(text[min(at) :], half)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class Progress:
@@ -146,7 +176,7 @@ class Progress:
             self._moves.say(unit, thread_id)
 
     def _report(self, unit: UnitOfWork, call: Call, given: ReportArguments) -> str:
-        store.add_report(unit, call.thread_id, call.turn, mailbox.clean(given.text), given.outcome)
+        store.add_report(unit, call.thread_id, call.turn, mailbox.clean(given.whole), given.outcome)
         return "Reported. It reaches the person and the main thread when this turn ends."
 
     def _reply(self, unit: UnitOfWork, call: Call, given: ReplyArguments) -> str:
@@ -197,7 +227,7 @@ class Progress:
         text, ref = unit.shorten(session_id, result.text)
         body = ResultBody(turn=turn, text=text, source=result.source, outcome=result.outcome, blob=ref)
         unit.append(session_id, "result", body)
-        shown = SessionResult(turn=turn, text=result.text[:PREVIEW], outcome=result.outcome, at=unit.now)
+        shown = SessionResult(turn=turn, text=preview(result.text), outcome=result.outcome, at=unit.now)
         store.update(unit, session_id, result=shown.model_dump(mode="json"))
         self._moves.notice(unit, session_id, "result", result.text, turn)
         if session.parent is None:

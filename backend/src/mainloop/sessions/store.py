@@ -11,7 +11,17 @@ from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
 from mainloop.runs.store import MICROS, agent
-from mainloop_models.events import Anchor, Branched, Change, ContextUse, KeptWork, SessionBody, SessionResult, Watch
+from mainloop_models.events import (
+    Anchor,
+    Branched,
+    Change,
+    Changed,
+    ContextUse,
+    KeptWork,
+    SessionBody,
+    SessionResult,
+    Watch,
+)
 
 OVER: Final = ("failed", "cancelled", "done")
 # A hue is free again this long after its session ended.
@@ -369,6 +379,7 @@ def _body(row: Row) -> SessionBody:
         demo=row.demo,
         confined=row.confined,
         kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,
+        changed=Changed.model_validate(row.changed) if row.changed else None,
         change=Change.model_validate(row.change) if row.change else None,
         watches=[Watch.model_validate(one) for one in row.watches],
         created_at=row.created_at,

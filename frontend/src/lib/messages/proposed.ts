@@ -9,6 +9,7 @@ export const proposed = {
   conflicts: (files: string[]) => `Conflicts in ${files.join(', ')}`,
   merged: (base: string, commit: string) => `Merged into ${base} as ${commit}.`,
   closed: 'Discarded. Its work is kept.',
+  says: 'What its agent says',
   notProposed: 'It has commits, and proposes nothing yet.',
   propose: 'Propose it',
   checks: {

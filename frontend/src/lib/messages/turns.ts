@@ -6,6 +6,8 @@ export const turns = {
   backTo: (turn: number) => `Go back to the end of turn ${turn}, in a new session`,
   alone: 'One turn alone',
   named: (turn: number, text: string) => (text ? `Turn ${turn}: ${text}` : `Turn ${turn}`),
+  /** `why` is the end of a sentence. */
+  notKept: (turn: number, why: string) => `Turn ${turn} was not kept: ${why}`,
   /** Goes on behind the name of the other session. */
   overlaps: (paths: readonly string[], more: number) => {
     const names = paths.slice(0, 3).join(', ');

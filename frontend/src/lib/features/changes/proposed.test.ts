@@ -119,6 +119,8 @@ it('what was committed after a merge can be proposed, while nothing works on it'
   expect(isProposable(of('idle', merged), 'c1')).toBe(false);
   expect(isProposable(of('idle', merged), 'c2')).toBe(true);
   expect(isProposable(of('failed', change({ state: 'closed' })), 'c2')).toBe(true);
+  expect(isProposable(of('idle', change({ state: 'closed' })), 'c1')).toBe(true);
+  expect(isProposable(of('done', change({ state: 'closed' })), 'c1')).toBe(false);
   expect(isProposable(of('idle', change()), 'c2')).toBe(false);
   expect(isProposable(of('working', merged), 'c2')).toBe(false);
   expect(isProposable(of('done', merged), 'c2')).toBe(false);

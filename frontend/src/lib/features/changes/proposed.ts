@@ -72,14 +72,17 @@ export function actsOn(
   };
 }
 
-/** Whether the person may propose what is there: commits that no open change has, of a session that is at rest. */
+/**
+ * Whether the person may propose what is there: commits that no open or merged change has, of a session that is at rest.
+ * What was discarded may be proposed again once it is back.
+ */
 export function isProposable(session: Session, newest: string | undefined): boolean {
   const { change, state } = session;
   const isOver = !change || change.state === 'merged' || change.state === 'closed';
   return (
     isOver &&
     newest !== undefined &&
-    newest !== change?.commit &&
+    (change?.state === 'closed' || newest !== change?.commit) &&
     !['starting', 'working', 'done'].includes(state)
   );
 }
