@@ -21,6 +21,7 @@ import browser
 import changes
 import inbox
 import lasting
+import projects
 import search
 from measured import (
     HERE,
@@ -319,6 +320,7 @@ ROWS: Final = {
     **inbox.ROWS,
     **browser.ROWS,
     **changes.ROWS,
+    **projects.ROWS,
     **search.ROWS,
     **lasting.ROWS,
 }
