@@ -73,6 +73,7 @@ from mainloop.sessions.agents import AgentKinds
 from mainloop.sessions.kept_turns import KeptTurns
 from mainloop.sessions.launch import Launcher
 from mainloop.sessions.moves import Moves
+from mainloop.sessions.order import Order
 from mainloop.sessions.progress import Progress
 from mainloop.sessions.routes import kept_router as kept_routes
 from mainloop.sessions.routes import router as sessions_routes
@@ -126,6 +127,7 @@ class Parts:
         moves = Moves(self.runs, ceilings)
         self.spending = Spending(settings, self.runs, self.inbox, ceilings)
         self.sessions = Sessions(self.runs, self.inbox, self.projects, ceilings, self.kinds, moves)
+        self.order = Order(self.runs, self.inbox, self.projects, self.sessions, moves)
         self.kept_turns = KeptTurns(self.runs, self.projects, self.workspaces, self.sessions, moves)
         self.changes = Changes(self.database, self.projects, self.workspaces)
         self.checks = ChangeChecks(self.runs, self.projects, self.workspaces, environment)
@@ -142,7 +144,7 @@ class Parts:
         Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)
         self.kept_turns.register(self.registry)
         self.conversation.register(self.registry)
-        DeskTools(self.runs, self.sessions, ceilings).register(self.registry)
+        DeskTools(self.runs, self.sessions, self.order, ceilings).register(self.registry)
         InboxTools(self.inbox).register(self.registry)
         self.schedules = ScheduleBook(settings, self.runs)
         self.schedules.register(self.registry)
@@ -151,6 +153,7 @@ class Parts:
         self.watches.register(self.registry)
         self.database.before_events(self.watches.look)
         self.projects.define_phases()
+        self.order.register()
         self.life.register()
         self.checks.define_phases()
         self.attention.define_phases()

@@ -97,6 +97,18 @@ class World:
         ident = str(uuid.uuid4())
         person = self.server.person
         person.post("/api/sessions", {"id": ident, "prompt": prompt, "title": title, "project": self.project})
+        return self.begun(ident)
+
+    def start_after(self, *others: str, title: str = "later", project: bool = True) -> str:
+        """A session that waits for others; its id."""
+        ident = str(uuid.uuid4())
+        given = {"id": ident, "prompt": "Go on.", "title": title, "after": list(others)}
+        self.server.person.post("/api/sessions", {**given, "project": self.project if project else None})
+        return ident
+
+    def begun(self, ident: str) -> Agent:
+        """Its agent, once it has begun."""
+        person = self.server.person
         person.until("its branch", lambda: person.get(f"/api/sessions/{ident}")["branch"])
         folder = self.server.settings.home / "threads" / ident / "workspace"
         self.clone(ident, folder)

@@ -29,6 +29,7 @@ NAMES = {
     "prepare_session",
     "save_session",
     "see_to_change",
+    "see_to_order",
     "start_check",
 }
 

@@ -199,7 +199,8 @@ class NoticeBody(Model):
 
     session_id: str
     # `note`: a line of the main thread's agent; all others are the server's own. `overlap`: another one changes the same.
-    about: Literal["result", "message", "item", "failed", "cancelled", "done", "note", "overlap"]
+    # `apart`: it began without what was merged here.
+    about: Literal["result", "message", "item", "failed", "cancelled", "done", "note", "overlap", "apart"]
     text: str
     # The turn of the session that it speaks of; 0: of none.
     turn: int = 0
@@ -348,6 +349,18 @@ class Branched(Model):
     turn: int
 
 
+class After(Model):
+    """Another session that a session begins after."""
+
+    session_id: str
+    handle: str
+    # `closed`: it had nothing to merge.
+    state: Literal["waits", "merged", "closed"] = "waits"
+    # The commit that the project of both got, and in which branch.
+    merged: str | None = None
+    into: str | None = None
+
+
 # What the person may want to be told of a session: it has finished; the tests of its change pass; its change is merged;
 # it asks something, told even where it is muted; it has cost more than an amount.
 WatchedFor = Literal["done", "green", "merged", "asks", "cost"]
@@ -402,6 +415,9 @@ class SessionBody(Model):
     queued: int = 0
     # Since when it waits for one of the places at work, in state `starting`.
     queued_at: datetime | None = None
+    # Since when it waits for other sessions, in state `starting`, and all of those.
+    held_at: datetime | None = None
+    after: list[After] = []
     turn: int = 0
     result: SessionResult | None = None
     # All its turns so far; None where no price is known for any of it.
@@ -461,7 +477,7 @@ class NoticeItem(Model):
     text: str
     hint: str = ""
     # What can be done with one tap.
-    decisions: list[Literal["retry", "dismiss", "raise_once", "raise", "stop"]] = ["dismiss"]
+    decisions: list[Literal["retry", "dismiss", "raise_once", "raise", "begin", "stop"]] = ["dismiss"]
     # Of a ceiling only.
     reached: Reached | None = None
 
@@ -480,7 +496,7 @@ class ItemBody(Model):
     """kind `item`: something that waits for the person. Written again when it is answered or closes itself."""
 
     id: str
-    # That of its ask (`mainloop_models.asks`), or of its notice: failure, ceiling, stall, sign_in.
+    # That of its ask (`mainloop_models.asks`), or of its notice: failure, ceiling, stall, sign_in, order.
     kind: str
     # The smaller, the more urgent.
     urgency: int = 9

@@ -748,6 +748,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/after": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Order
+         * @description After whom it begins, as long as it has not begun; after nobody: it begins now.
+         */
+        put: operations["set_order"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{session_id}/cancel": {
         parameters: {
             query?: never;
@@ -1527,6 +1547,26 @@ export interface components {
             secret: string;
         };
         /**
+         * After
+         * @description Another session that a session begins after.
+         */
+        After: {
+            /** Handle */
+            handle: string;
+            /** Into */
+            into?: string | null;
+            /** Merged */
+            merged?: string | null;
+            /** Session Id */
+            session_id: string;
+            /**
+             * State
+             * @default waits
+             * @enum {string}
+             */
+            state: "waits" | "merged" | "closed";
+        };
+        /**
          * AgentError
          * @description Why a turn or an agent could not go on, in words for the person, and what to do.
          */
@@ -2216,7 +2256,7 @@ export interface components {
          * @description What the person can say to an ask or another item of the inbox.
          * @enum {string}
          */
-        Decision: "allow" | "deny" | "approve" | "revise" | "answer" | "dismiss" | "retry" | "raise_once" | "raise" | "stop";
+        Decision: "allow" | "deny" | "approve" | "revise" | "answer" | "dismiss" | "retry" | "raise_once" | "raise" | "begin" | "stop";
         /**
          * DecisionBody
          * @description What was decided of an item at a moment, and until when that holds by itself.
@@ -2648,6 +2688,11 @@ export interface components {
             commit: string;
             /** How */
             how?: ("squash" | "rebase" | "merge") | null;
+        };
+        /** GiveOrder */
+        GiveOrder: {
+            /** After */
+            after: string[];
         };
         /** GivePermission */
         GivePermission: {
@@ -3427,7 +3472,7 @@ export interface components {
              * About
              * @enum {string}
              */
-            about: "result" | "message" | "item" | "failed" | "cancelled" | "done" | "note" | "overlap";
+            about: "result" | "message" | "item" | "failed" | "cancelled" | "done" | "note" | "overlap" | "apart";
             /**
              * Importance
              * @default later
@@ -3455,7 +3500,7 @@ export interface components {
              *       "dismiss"
              *     ]
              */
-            decisions: ("retry" | "dismiss" | "raise_once" | "raise" | "stop")[];
+            decisions: ("retry" | "dismiss" | "raise_once" | "raise" | "begin" | "stop")[];
             /**
              * Hint
              * @default
@@ -4440,6 +4485,11 @@ export interface components {
          * @description A session, whole.
          */
         Session: {
+            /**
+             * After
+             * @default []
+             */
+            after: components["schemas"]["After"][];
             /** Agent */
             agent: string;
             /** Ahead */
@@ -4474,6 +4524,8 @@ export interface components {
             ended_at?: string | null;
             /** Handle */
             handle: string;
+            /** Held At */
+            held_at?: string | null;
             /** Hue */
             hue: number;
             /** Id */
@@ -4548,6 +4600,11 @@ export interface components {
          *     The first one also stands in the thread it was started from (kind `session_started`), where its block appears.
          */
         SessionBody: {
+            /**
+             * After
+             * @default []
+             */
+            after: components["schemas"]["After"][];
             /** Agent */
             agent: string;
             anchor?: components["schemas"]["Anchor"] | null;
@@ -4580,6 +4637,8 @@ export interface components {
             ended_at?: string | null;
             /** Handle */
             handle: string;
+            /** Held At */
+            held_at?: string | null;
             /** Hue */
             hue: number;
             /** Id */
@@ -4823,6 +4882,8 @@ export interface components {
         };
         /** StartSession */
         StartSession: {
+            /** After */
+            after?: string[] | null;
             /** Agent */
             agent?: string | null;
             /** Id */
@@ -7232,6 +7293,50 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveOrder"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

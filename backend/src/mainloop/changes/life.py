@@ -77,6 +77,8 @@ class Case:
     session: Row
     row: Row
     settings: ProjectSettings
+    # It was being merged; else somebody did that by another way.
+    merged_here: bool = False
 
     @property
     def id(self) -> str:
@@ -286,6 +288,7 @@ class Life:
         if refused is not None and not isinstance(refused, MergeConflicts):
             problem = refused.sentence
         by_hand = row is not None and row.merge is not None and row.merge["review"] is not None
+        merged_here = row is not None and row.merge is not None
         checks = self._test(unit, session_id, body, settings)
         body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
         if is_new:
@@ -299,7 +302,7 @@ class Life:
             store.update(unit, session_id, done=_tried("merge", body))
         row = store.find(unit.connection, session_id)
         assert row is not None
-        case = Case(session, row, settings)
+        case = Case(session, row, settings, merged_here)
         if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
             store.update(unit, session_id, done=_tried("merge", body))
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
@@ -308,6 +311,8 @@ class Life:
         self._moves.say(unit, session_id)
 
     def _go_on(self, unit: UnitOfWork, case: Case, body: Change) -> None:
+        if body.state not in store.OPEN:
+            self._moves.let_others_look(unit, case.id)
         if body.state == "merged":
             return self._merged(unit, case, body)
         if S(case.session.state) in _AT_REST:
@@ -368,9 +373,10 @@ class Life:
     def _merged(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
         session, at = case.session, (body.merged or "")[:7]
-        mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body))
         self._look_at_all(unit, session.project_id)
         how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[body.how]
+        how = how if case.merged_here else "by hand"
+        mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body, how))
         told = f"Merged into {body.base} as {at} ({how}): {_result(session).get('text') or body.title}"
         if session.parent is not None:
             words = (

@@ -63,11 +63,11 @@ def red_words(check: ChangeCheck, command: str) -> str:
     )
 
 
-def merged_words(change: Change) -> str:
-    """For the agent, with the next thing it is told."""
+def merged_words(change: Change, how: str) -> str:
+    """For the agent, with the next thing it is told. `how`: in words."""
     at = (change.merged or "")[:12]
     return (
-        f"Your change was merged into {change.base} as {at} ({change.how}). Before you change anything more, bring that into "
+        f"Your change was merged into {change.base} as {at} ({how}). Before you change anything more, bring that into "
         f"your branch: git merge {change.merged}. What you commit after that becomes a change of its own."
     )
 

@@ -25,7 +25,8 @@ How to work:
   the person gave here and it needs is handed on by its name, in `files`.
 - One session at a time writes to one branch. Others may read and review beside it; whoever reviews is given the change and
   the goal, and nothing else.
-- Where B needs what A makes, start B when A has delivered it: A with `wake` and `then`.
+- Where B needs what A makes: in one project, start both, B with `after` A; it begins when A's change is merged, on top of
+  it (`set_order` changes that). Else start B when A has delivered: A with `wake` and `then`.
 - After starting sessions, say in one or two sentences what you started, and end your turn. Never poll: their results
   reach you with the person's next message. Set `wake` only if you must act on the result at once; where other sessions
   follow on it, name them in `then` right away: woken by a report alone, you can start no others.

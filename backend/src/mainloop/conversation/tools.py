@@ -18,6 +18,7 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Call, Registry
 from mainloop.runs.service import Runs
 from mainloop.sessions import store as sessions_store
+from mainloop.sessions.order import Order, named
 from mainloop.sessions.service import Sessions, Start, id_from
 from mainloop_models.events import Anchor, SessionBody, SessionState
 
@@ -35,6 +36,12 @@ class SpawnSession(BaseModel):
     done_when: str = Field(default="", description="How one sees that it is done")
     files: list[str] = Field(
         default=[], max_length=10, description="Names of files that the person gave here and the session needs"
+    )
+    after: list[str] = Field(
+        default=[],
+        max_length=10,
+        description="Ids or handles of sessions whose changes must be merged first: this one waits for that, and begins on top "
+        "of it by itself",
     )
     wake: bool = Field(default=False, description="Give you a turn as soon as it reports")
     then: list[str] = Field(
@@ -67,12 +74,20 @@ class ControlSession(BaseModel):
     reason: str = ""
 
 
+class SetOrder(BaseModel):
+    id: str = Field(description="Id or handle of a session that has not begun")
+    after: list[str] = Field(
+        max_length=20, description="All that it begins after, by id or handle; an empty list lets it begin now"
+    )
+
+
 class DeskTools:
     """What the main agent can do: start, look, say, control. What waits for the person: `inbox_tools`."""
 
-    def __init__(self, runs: Runs, sessions: Sessions, ceilings: Ceilings) -> None:
+    def __init__(self, runs: Runs, sessions: Sessions, order: Order, ceilings: Ceilings) -> None:
         self._runs = runs
         self._sessions = sessions
+        self._order = order
         self._ceilings = ceilings
 
     def register(self, registry: Registry) -> None:
@@ -80,6 +95,7 @@ class DeskTools:
         registry.tool("list_sessions", LIST, ListSessions, self.list, roles={"main"})
         registry.tool("get_session", GET, GetSession, self.get, roles={"main"})
         registry.tool("message_session", MESSAGE, MessageSession, self.message, roles={"main"})
+        registry.tool("set_order", ORDER, SetOrder, self.set_order, roles={"main"})
         registry.tool("control_session", CONTROL, ControlSession, self.control, roles={"main"})
 
     def _deeper(self, connection: sa.Connection, thread: Row) -> bool:
@@ -103,7 +119,8 @@ class DeskTools:
             unit,
             Start(
                 id=id_from("spawn", call.thread_id, call.call_id),
-                **given.model_dump(exclude={"then", "files"}),
+                **given.model_dump(exclude={"then", "files", "after"}),
+                after=named(unit.connection, given.after),
                 attachments=mailbox.files_of(unit.connection, call.thread_id, given.files),
             ),
             anchor=Anchor(
@@ -114,9 +131,7 @@ class DeskTools:
             turn=call.turn,
             depth=depth,
         )
-        return _told(
-            body, "is queued; it starts as soon as a slot is free" if body.reason == "queued" else "starts now"
-        )
+        return _told(body, _when(body))
 
     def _twin(self, unit: UnitOfWork, call: Call, given: SpawnSession) -> SessionBody | None:
         """A session that an earlier run of this very turn started with the same words."""
@@ -182,6 +197,12 @@ class DeskTools:
         after = act(unit, body.id, given.reason) if act else self._sessions.resume(unit, body.id)
         return _line(unit, after)
 
+    def set_order(self, unit: UnitOfWork, call: Call, given: SetOrder) -> str:
+        """After whom a session begins that has not begun."""
+        body = self._find(unit, given.id)
+        wishes.check_reach(unit.connection, call, body.id, body.handle)
+        return _line(unit, self._order.set(unit, body.id, given.after))
+
     @staticmethod
     def _find(unit: UnitOfWork, name: str) -> SessionBody:
         row = sessions_store.find_by_name(unit.connection, name.strip())
@@ -201,11 +222,21 @@ GET = (
     "waits for), or the `tail` of its conversation."
 )
 MESSAGE = "Say something to a session: an answer, a correction, more work."
+ORDER = (
+    "After whom a session begins that has not begun yet: it waits until the changes of those are merged, and begins on top of "
+    "them. What began already can't be put off."
+)
 CONTROL = "Interrupt a session's turn, cancel it, close it when it is done with, or resume it."
 
 
 def _told(body: SessionBody, how: str) -> str:
     return f'Session "{body.handle}" ({body.title}) {how}. Its id is {body.id}. The person sees it below your message.'
+
+
+def _when(body: SessionBody) -> str:
+    if body.held_at is not None:
+        return f"{body.reason}; then it starts by itself"
+    return "is queued; it starts as soon as a slot is free" if body.reason == "queued" else "starts now"
 
 
 def _line(unit: UnitOfWork, body: SessionBody) -> str:

@@ -270,6 +270,9 @@ session = sa.Table(
     sa.Column("set_up", sa.Boolean, nullable=False, server_default=sa.false()),
     # Since when it waits for a slot.
     sa.Column("queued_at", Instant),
+    # Since when it waits for other sessions; `mainloop_models.events.After` of each that it begins after.
+    sa.Column("held_at", Instant),
+    sa.Column("after", JSON, nullable=False, server_default="[]"),
     sa.Column("result", JSON),
     # `mainloop_models.events.Watch`.
     sa.Column("watches", JSON, nullable=False, server_default="[]"),

@@ -260,7 +260,9 @@ class Forge(Protocol):
         """It will not be merged. Its commits stay."""
         ...
 
-    def look(self, number: str) -> Request: ...
+    def look(self, number: str) -> Request:
+        """An open request whose base has its commits by another way is merged from then on, whichever verb sees it first."""
+        ...
 
     def hand_over(self, branch: str, reach: Reach) -> str | None:
         """What was merged into a branch comes into the folder the project is, where it is one and this forge keeps it.

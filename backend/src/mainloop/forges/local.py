@@ -215,18 +215,24 @@ class LocalForge:
         return Request(number=number, base_commit=stands, conflicts=conflicts, **said)
 
     def _read(self, number: str) -> _Record:
-        """As it was written down; merged as well where a merge that was begun has reached its base."""
+        """As it was written down; merged as well where its base has it: a merge that was begun, or somebody's by hand."""
         version = self._versions(number)
         if version is None:
             raise RequestUnknown(number=number)
         record = _Record.model_validate_json(self._git("cat-file", "blob", f"{version}:{_FILE}"))
-        if record.state == "open" and record.attempts and (base := self._refs(record.base)) is not None:
-            for made in record.attempts:
-                if base.here != _NONE and self._merging.contains(base.here, made):
-                    record.state, record.merged = "merged", made
-                    self._write(number, record)
-                    break
+        if record.state == "open" and (merged := self._merged(record)) is not None:
+            record.state, record.merged = "merged", merged
+            self._write(number, record)
         return record
+
+    def _merged(self, record: _Record) -> str | None:
+        """The commit with which its base got it."""
+        base = self._refs(record.base)
+        places = [] if base is None else [place for place in (base.here, base.fetched) if place != _NONE]
+        for made in record.attempts:
+            if base is not None and base.here != _NONE and self._merging.contains(base.here, made):
+                return made
+        return next((place for place in places if self._merging.contains(place, record.commit)), None)
 
     def _write(self, number: str, record: _Record) -> None:
         before = self._versions(number)

@@ -19,10 +19,10 @@ STANDING: Final = "standing permission"
 # What blocks an agent before what informs.
 URGENCY: Final = {
     **{kind: ask.urgency for kind, ask in ASKS.items()},
-    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6, "way": 7, "watch": 8},
+    **{"sign_in": 3, "ceiling": 4, "stall": 5, "failure": 6, "way": 7, "order": 7, "watch": 8},
 }
 # What is no ask and stops no turn: its answer concerns nobody's work.
-BESIDE_TURNS: Final = ("stall", "ceiling", "way", "watch")
+BESIDE_TURNS: Final = ("stall", "ceiling", "way", "watch", "order")
 _LEAST_URGENT: Final = 9
 _URGENCY = sa.case(URGENCY, value=t.item.c.kind, else_=_LEAST_URGENT)
 
@@ -99,7 +99,7 @@ def open_in(connection: sa.Connection, thread_id: str) -> list[str]:
 
 def open_notices(connection: sa.Connection, thread_id: str) -> list[str]:
     """What went wrong in a thread and waits for the person to act; a runner that can't be reached waits for itself,
-    a ceiling for its own answer."""
+    a ceiling and an order for an answer of their own."""
     return list(connection.execute(_open_notices, {"its_thread": thread_id}).scalars())
 
 

@@ -71,8 +71,9 @@ def failed_at_once(connection: sa.Connection, since: datetime, number: int) -> b
 
 
 def alive(connection: sa.Connection) -> int:
-    """Sessions that hold a slot. One that waits for a slot holds none."""
-    return _count(connection, t.session.c.state.in_(ALIVE), t.session.c.queued_at.is_(None))
+    """Sessions that hold a slot. One that waits for a slot, or for other sessions, holds none."""
+    begun = (t.session.c.queued_at.is_(None), t.session.c.held_at.is_(None))
+    return _count(connection, t.session.c.state.in_(ALIVE), *begun)
 
 
 def is_anybody_queued(connection: sa.Connection) -> bool:

@@ -75,6 +75,14 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Newest:
+    """Where a branch of the project stands. `without`: what was merged into it here, where the two have gone apart."""
+
+    commit: str
+    without: str | None = None
+
+
+@dataclass(frozen=True)
 class _Advertised:
     heads: dict[str, str]
     head: str | None
@@ -264,16 +272,19 @@ class Mirror:
             raise BranchMissing(name=branch, known=_few(branches))
         return branches[branch]
 
-    def newest_of(self, branch: str) -> str:
+    def newest_of(self, branch: str) -> "Newest":
         """The same, where something was merged into it here that the project does not have yet, with that.
 
         Raises BranchMissing.
         """
         fetched = self.resolve(branch)
         merged = self._refs("refs/heads/").get(branch)
-        return merged if merged and self._has_all_of(merged, fetched) else fetched
+        if merged is None or self.has_all_of(fetched, merged):
+            return Newest(fetched)
+        return Newest(merged) if self.has_all_of(merged, fetched) else Newest(fetched, without=merged)
 
-    def _has_all_of(self, commit: str, other: str) -> bool:
+    def has_all_of(self, commit: str, other: str) -> bool:
+        """Whether a commit is, or comes after, another one."""
         try:
             git("merge-base", "--is-ancestor", other, commit, repository=self._path)
         except GitFailed:

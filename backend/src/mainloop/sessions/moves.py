@@ -15,6 +15,7 @@ from mainloop.permissions.store import QUEUED
 from mainloop.runs import store as runs_store
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
+from mainloop.sessions.after import waiting_words
 from mainloop.sessions.states import OVER, check_move
 from mainloop_models.events import NoticeBody, SessionBody
 from mainloop_models.events import SessionState as S
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 PREPARE: Final = "prepare_session"
 SAVE: Final = "save_session"
 KEEP: Final = "keep_workspace"
+ORDER: Final = "see_to_order"
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -50,7 +52,9 @@ class Moves:
         """It has nothing to do: idle, or in review where its change is open."""
         self.become(unit, session_id, S.IN_REVIEW if store.has_open_change(unit.connection, session_id) else S.IDLE)
 
-    def move(self, unit: UnitOfWork, session_id: str, state: S, reason: str, *, queued: bool = False) -> None:
+    def move(
+        self, unit: UnitOfWork, session_id: str, state: S, reason: str, *, queued: bool = False, held: bool = False
+    ) -> None:
         """Move, with the reason in words; raises NotAllowedNow where the table has no such move."""
         session = store.find(unit.connection, session_id)
         assert session is not None
@@ -66,9 +70,21 @@ class Moves:
             state=state,
             reason=reason[:LONGEST_REASON],
             queued_at=unit.now if queued else None,
+            held_at=(session.held_at or unit.now) if held else None,
             ended_at=unit.now if state in OVER else None,
         )
         self.say(unit, session_id)
+        if (S(session.state) in OVER) is not (state in OVER):
+            self.let_others_look(unit, session_id)
+
+    def let_others_look(self, unit: UnitOfWork, session_id: str) -> None:
+        """What others wait for may have come, or may not come any more."""
+        for waiting in store.held_for(unit.connection, session_id):
+            self.look_at_order(unit, waiting)
+
+    def look_at_order(self, unit: UnitOfWork, session_id: str) -> None:
+        """See whether what it waits for has come."""
+        self._runs.phases.enqueue(unit, ORDER, session_id, uuid.uuid4().hex[:8])
 
     def say(self, unit: UnitOfWork, session_id: str) -> SessionBody:
         """Tell the world how the session stands now."""
@@ -106,7 +122,16 @@ class Moves:
             self.enter(unit, session_id)
 
     def enter(self, unit: UnitOfWork, session_id: str) -> None:
-        """Take a slot or queue for one. A workspace that is on hold for it is looked after first."""
+        """Take a slot or queue for one. A workspace that is on hold for it is looked after first.
+
+        What begins after other sessions waits for those before it waits for a slot.
+        """
+        session = store.find(unit.connection, session_id)
+        if session is not None and store.waits(session):
+            words = waiting_words(unit.connection, store.after_of(session))
+            self.move(unit, session_id, S.STARTING, words, held=True)
+            self.look_at_order(unit, session_id)
+            return
         if self._ceilings.has_slot_for_newcomer(unit):
             self._go(unit, session_id)
             return

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError
+from mainloop.forges.base import BaseSplit
+from mainloop.projects.mirror import Newest
 from mainloop.projects.service import Projects
 from mainloop.runs import store as runs_store
 from mainloop.runs.phases import wait_until_gone
@@ -21,6 +23,13 @@ log = logging.getLogger(__name__)
 ENDS_BY_ITSELF: Final = 4.0
 
 
+class NotOnTop(MainloopError):
+    """It was to begin after {handle}, whose change was merged into {into} as {merged}; but it begins at {base}, which does not have that. Bring {into} into {base}, then try again."""
+
+    status = 409
+    code = "not_on_top"
+
+
 def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Workspaces, kept_turns: KeptTurns) -> None:
     """Register all with DBOS."""
     database = runs.database
@@ -31,7 +40,7 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
         if row is None or row.state != "starting":
             return
         try:
-            source = _source(session_id, row) if row.project_id else None
+            source, apart = _source(session_id, row) if row.project_id else (None, "")
             beside, files = projects.files(row.project_id) if row.project_id else (None, ())
             laid = _laid(session_id, row)
             spec = WorkspaceSpec(session_id, source, _kept(session_id, row), laid, beside, files)
@@ -51,22 +60,32 @@ def define(sessions: Sessions, runs: Runs, projects: Projects, workspaces: Works
                 upstream=source.upstream if source else None,
                 put_back=prepared.put_back,
                 to_set_up=_to_set_up(row) if prepared.made or row.branch is None else None,
+                apart=apart,
             )
         )
 
     def _to_set_up(row: Row) -> bool:
         return bool(row.project_id and projects.settings(row.project_id).set_up)
 
-    def _source(session_id: str, row: Row) -> Source:
+    def _source(session_id: str, row: Row) -> tuple[Source, str]:
+        """Where it begins; and, in words, what was merged here that is not there. Raises BaseSplit, NotOnTop."""
         mirror = projects.mirror(row.project_id)
         projects.refresh(row.project_id)
-        upstream = row.upstream or projects.branch(row.project_id)
-        return Source(
+        merged = [one for one in store.after_of(row) if one.merged]
+        upstream = row.upstream or next((one.into for one in reversed(merged) if one.into), None)
+        upstream = upstream or projects.branch(row.project_id)
+        newest = Newest(row.base) if row.base else mirror.newest_of(upstream)
+        split = newest.without and BaseSplit(base=upstream, commit=newest.without[:12], repository=mirror.path)
+        for one in merged if row.base is None else ():
+            if one.merged and not mirror.has_all_of(newest.commit, one.merged):
+                raise split or NotOnTop(handle=one.handle, merged=one.merged[:12], into=one.into, base=upstream)
+        source = Source(
             mirror=mirror.path,
-            commit=mirror.start_session(session_id, row.base or mirror.newest_of(upstream)),
+            commit=mirror.start_session(session_id, newest.commit),
             upstream=upstream,
             branch=row.branch or _free_branch(session_id, row),
         )
+        return source, split.sentence if split else ""
 
     def _free_branch(session_id: str, row: Row) -> str:
         """A handle is free again when its session is over; its branch is not."""

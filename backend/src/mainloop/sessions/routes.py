@@ -12,7 +12,9 @@ from mainloop.http.context import CurrentDatabase
 from mainloop.runs import store as runs_store
 from mainloop.sessions import store
 from mainloop.sessions.kept import files_of, find_kept, list_kept
+from mainloop.sessions.order import Order, named
 from mainloop.sessions.schemas import (
+    GiveOrder,
     KeptFiles,
     KeptList,
     ProcessesOf,
@@ -59,9 +61,12 @@ def start_session(
     """Start a session by hand. The same id and prompt again is the same session."""
     if database.read(lambda c: store.find(c, given.id)) is not None:
         response.status_code = 200
-    start = Start(**given.model_dump())
-    anchor = Anchor(thread_id=MAIN)
-    return database.write(lambda unit: _session(unit, sessions.start(unit, start, anchor=anchor, turn=0, depth=0)))
+
+    def act(unit: UnitOfWork) -> Session:
+        start = Start(**given.model_dump(exclude={"after"}), after=named(unit.connection, given.after or []))
+        return _session(unit, sessions.start(unit, start, anchor=Anchor(thread_id=MAIN), turn=0, depth=0))
+
+    return database.write(act)
 
 
 @router.get("/{session_id}", name="get_session")
@@ -75,6 +80,15 @@ def get_session(session_id: str, database: CurrentDatabase, me: CurrentDevice) -
         return as_session(connection, body)
 
     return database.read(look)
+
+
+@router.put("/{session_id}/after", name="set_order")
+def set_order(
+    session_id: str, given: GiveOrder, request: Request, database: CurrentDatabase, me: CurrentDevice
+) -> Session:
+    """After whom it begins, as long as it has not begun; after nobody: it begins now."""
+    order: Order = request.app.state.parts.order
+    return database.write(lambda unit: _session(unit, order.set(unit, session_id, given.after)))
 
 
 @router.post("/{session_id}/cancel", name="cancel_session")

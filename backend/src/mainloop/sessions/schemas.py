@@ -1,7 +1,7 @@
 """What the browser sends and sees of sessions."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -52,6 +52,10 @@ class ProcessesOf(BaseModel):
     processes: list[ProcessOf] | None
 
 
+# Sessions by their ids or handles.
+Others = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+
+
 class StartSession(BaseModel):
     # Chosen by the client: the same id again is the same session.
     id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
@@ -62,6 +66,13 @@ class StartSession(BaseModel):
     agent: str | None = None
     model: str | None = Field(default=None, max_length=120)
     workspace: str | None = None
+    # The sessions that it begins after.
+    after: Others | None = None
+
+
+class GiveOrder(BaseModel):
+    # Without any it begins.
+    after: Others
 
 
 class Reason(BaseModel):

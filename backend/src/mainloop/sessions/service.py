@@ -25,6 +25,7 @@ from mainloop.sessions.names import handle_for, looks_for
 from mainloop.sessions.schemas import Session
 from mainloop.sessions.states import OVER
 from mainloop_models.events import (
+    After,
     AgentError,
     Anchor,
     Attachment,
@@ -85,6 +86,8 @@ class Start:
     wake: bool = False
     # Files that come with its first message.
     attachments: tuple[Attachment, ...] = ()
+    # The sessions that it begins after.
+    after: tuple[After, ...] = ()
     # Without a prompt: it waits for the person's first message.
     branch: Branch | None = None
 
@@ -148,7 +151,7 @@ class Sessions:
         project = self._projects.named(unit.connection, start.project) if start.project else None
         title = (one_line(start.title or "") or one_line(prompt))[:LONGEST_TITLE]
         hue, creature = looks_for(store.taken_hues(unit.connection, unit.now))
-        has_slot = self._ceilings.has_slot_for_newcomer(unit)
+        has_slot = not start.after and self._ceilings.has_slot_for_newcomer(unit)
         runs_store.add_thread(unit, start.id, "session")
         runs_store.add_agent(
             unit,
@@ -171,7 +174,9 @@ class Sessions:
             creature=creature,
             state=S.STARTING,
             reason="preparing" if has_slot else QUEUED,
-            queued_at=None if has_slot else unit.now,
+            queued_at=None if has_slot or start.after else unit.now,
+            held_at=unit.now if start.after else None,
+            after=[one.model_dump(mode="json") for one in start.after],
             workspace=workspace,
             project_id=project.id if project else None,
             base=branch.session.base if branch else None,
@@ -198,7 +203,9 @@ class Sessions:
             words = BRANCHED.format(other=branch.session.handle, turn=branch.turn, handle=handle)
             mailbox.note(unit, start.id, f"branched-{start.id}", words)
         unit.append(anchor.thread_id, "session_started", SessionStartedBody(session_id=start.id, anchor=anchor))
-        if has_slot:
+        if start.after:
+            self._moves.enter(unit, start.id)
+        elif has_slot:
             self._runs.phases.enqueue(unit, PREPARE, start.id, "1")
         else:
             self._moves.no_room(unit, start.id)
@@ -221,10 +228,11 @@ class Sessions:
         upstream: str | None = None,
         put_back: bool = False,
         to_set_up: bool | None = None,
+        apart: str = "",
     ) -> None:
         """The workspace is there: its agent may start. `put_back`: it was gone, and is there as it was kept.
 
-        `to_set_up`: it is new, and whether its project has a set-up for it.
+        `to_set_up`: it is new, and whether its project has a set-up for it. `apart`: why it has not what was merged here.
         """
         row = runs_store.lock(unit, session_id)
         session = store.find(unit.connection, session_id)
@@ -233,6 +241,8 @@ class Sessions:
             return
         if session.branch is None and branch is not None:
             store.update(unit, session_id, branch=branch, base=base, upstream=upstream)
+            if apart:
+                self._moves.notice(unit, session_id, "apart", f"It begins without what was merged here. {apart}", 0)
         if to_set_up is not None:
             store.update(unit, session_id, set_up=not to_set_up)
         kept = store.newest_kept(unit.connection, session_id)
@@ -309,6 +319,7 @@ class Sessions:
         runs_store.lock(unit, session_id)
         store.update_kept(unit, session_id, number, **values)
         self._moves.say(unit, session_id)
+        self._moves.let_others_look(unit, session_id)
         if values["state"] == "failed":
             self._moves.notice(unit, session_id, "failed", values["why"], 0)
 

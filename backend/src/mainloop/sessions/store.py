@@ -12,6 +12,7 @@ from mainloop.events.unit import UnitOfWork
 from mainloop.runs.status import status_of
 from mainloop.runs.store import MICROS, agent
 from mainloop_models.events import (
+    After,
     Anchor,
     Branched,
     Change,
@@ -77,8 +78,9 @@ _at_a_standstill: Final = (
     sa.select(t.session.c.id)
     .join(t.agent, t.agent.c.thread_id == t.session.c.id)
     .where(t.session.c.state.in_(("starting", "working")), t.session.c.queued_at.is_(None))
-    .where(t.agent.c.working.is_(False))
+    .where(t.session.c.held_at.is_(None), t.agent.c.working.is_(False))
 )
+_held: Final = sa.select(t.session).where(t.session.c.state == "starting", t.session.c.held_at.is_not(None))
 
 
 def next_queued(connection: sa.Connection) -> Row | None:
@@ -92,6 +94,24 @@ def ahead(connection: sa.Connection, session: SessionBody) -> int | None:
         return None
     earlier = (t.session.c.state == "starting", t.session.c.queued_at < session.queued_at)
     return connection.execute(sa.select(sa.func.count()).select_from(t.session).where(*earlier)).scalar_one()
+
+
+def after_of(session: Row) -> list[After]:
+    """The sessions that it begins after."""
+    return [After.model_validate(one) for one in session.after]
+
+
+def waits(session: Row) -> bool:
+    """Whether one of them is still waited for."""
+    return any(one.state == "waits" for one in after_of(session))
+
+
+def held_for(connection: sa.Connection, session_id: str) -> list[str]:
+    """The sessions that wait for this one."""
+    held = [(row.id, after_of(row)) for row in connection.execute(_held)]
+    return [
+        ident for ident, after in held if any((one.session_id, one.state) == (session_id, "waits") for one in after)
+    ]
 
 
 def at_a_standstill(connection: sa.Connection) -> list[str]:
@@ -133,6 +153,12 @@ def deliver_result(unit: UnitOfWork, session_id: str, turn: int) -> Row | None:
     """Mark a turn's result as delivered; None if there is none or it was delivered before."""
     mine = (t.result.c.session_id == session_id, t.result.c.turn == turn, t.result.c.delivered.is_(False))
     return unit.execute(sa.update(t.result).where(*mine).values(delivered=True).returning(t.result)).first()
+
+
+def change_of(connection: sa.Connection, session_id: str) -> Change | None:
+    """The newest of what it wants to bring into its project, as it was last seen."""
+    row = connection.execute(sa.select(t.change.c.body).where(t.change.c.session_id == session_id)).first()
+    return None if row is None else Change.model_validate(row.body)
 
 
 def has_open_change(connection: sa.Connection, session_id: str) -> bool:
@@ -369,6 +395,8 @@ def _body(row: Row) -> SessionBody:
         status=status_of(row),
         queued=row.queued,
         queued_at=row.queued_at,
+        held_at=row.held_at,
+        after=after_of(row),
         turn=row.turn,
         result=SessionResult.model_validate(row.result) if row.result else None,
         cost_usd=None if row.micros is None else int(row.micros) / MICROS,

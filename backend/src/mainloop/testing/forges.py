@@ -134,7 +134,11 @@ class MemoryForge:
     def _known(self, number: str) -> Request:
         if number not in self._requests:
             raise RequestUnknown(number=number)
-        return self._requests[number]
+        request = self._requests[number]
+        stands = self._stands_at(request.base)
+        if request.state == "open" and stands is not None and self._merging.contains(stands, request.commit):
+            request = self._requests[number] = request.model_copy(update={"state": "merged", "merged": stands})
+        return request
 
     def _opened(self, number: str) -> Request:
         request = self._known(number)

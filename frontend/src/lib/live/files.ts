@@ -43,12 +43,17 @@ export async function fetchFile(api: Api, id: string): Promise<Blob> {
 }
 
 /** What the server answers at an address, as it is; to `given`, where that is sent there. */
-export async function fetchAsIs(api: Api, path: string, given?: unknown): Promise<Response> {
+export async function fetchAsIs(
+  api: Api,
+  path: string,
+  given?: unknown,
+  method: 'POST' | 'PUT' = 'POST',
+): Promise<Response> {
   let response: Response;
   const json = { 'content-type': 'application/json' };
   try {
     response = await fetch(path, {
-      ...(given !== undefined && { method: 'POST', body: JSON.stringify(given) }),
+      ...(given !== undefined && { method, body: JSON.stringify(given) }),
       headers: { ...api.headers(), ...(given !== undefined && json) },
       credentials: 'same-origin',
       // A device that is signed out keeps none of it.

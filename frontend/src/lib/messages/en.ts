@@ -284,6 +284,7 @@ export const en = {
       of ? ` (attempt ${n} of ${of})` : n ? ` (attempt ${n})` : '',
     states: {
       queued: 'queued',
+      held: 'waits for others',
       retrying: 'model retrying',
       compacting: 'shortening',
       restarting: 'restarting',
@@ -407,6 +408,7 @@ export const en = {
     retried: 'Retrying',
     raisedOnce: 'Raised once',
     raised: 'Raised for good',
+    begun: 'Begins without it',
     stopped: 'Stopped',
     stop: 'Stop',
     raiseOnce: (offer: string) => `Once, ${offer} more`,
@@ -440,6 +442,7 @@ export const en = {
       sign_in: 'Sign-in needed',
       way: 'A way to reach you',
       watch: 'You asked to be told',
+      order: 'Waits for another session',
     } as Record<string, string | undefined>,
   },
   several: {

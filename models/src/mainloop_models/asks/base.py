@@ -24,6 +24,8 @@ class Decision(StrEnum):
     # Of a ceiling that was reached: a little more this once, another ceiling from now on, or no further.
     RAISE_ONCE = "raise_once"
     RAISE = "raise"
+    # Of a session that waits for another one which will not be merged: without it, or not at all (`stop`).
+    BEGIN = "begin"
     STOP = "stop"
 
 

@@ -310,6 +310,25 @@ class ForgeContract:
             world.merge(opened, "squash")
         assert world.forge().look(opened.number).state == "open"
 
+    @pytest.mark.parametrize("how", ["fast forward", "merge"])
+    @pytest.mark.spec("forges-9")
+    def test_what_somebody_merged_by_hand_is_found_merged(self, world: World, how: str) -> None:
+        opened = world.propose({"a": "a\n"})
+        if how == "merge":
+            world.moves({"b": "b\n"})
+            assert world.forge().look(opened.number).state == "open"
+            world.project.git("checkout", "--quiet", "--detach", world.stands_at("main") or "")
+            world.project.git("merge", "--quiet", "--no-edit", opened.commit)
+            world.bring(world.project.commit_at("HEAD"))
+            world.set("main", world.project.commit_at("HEAD"))
+        else:
+            world.set("main", opened.commit)
+        found = world.forge().look(opened.number)
+        assert (found.state, found.merged) == ("merged", world.stands_at("main"))
+        assert world.merge(opened) == found
+        with pytest.raises(RequestOver):
+            world.forge().update(opened.number, commit=world.commit({"c": "c\n"}, opened.commit))
+
     @pytest.mark.spec("forges-5")
     def test_of_two_that_merge_the_same_change_both_see_it_merged_once(self, world: World) -> None:
         opened = world.propose({"a": "a"})

@@ -126,9 +126,9 @@ export function rowsOf(source: RowsOf): Row[] {
   return rows;
 }
 
-/** A line about a session that is none of its words: of the main agent, or that another one changes the same files. */
+/** A line about a session that is none of its words: of the main agent, or what mainloop saw of it. */
 export function isNote(body: NoticeBody): boolean {
-  return body.about === 'note' || body.about === 'overlap';
+  return ['note', 'overlap', 'apart'].includes(body.about);
 }
 
 /** The session that begins or speaks in a row. */

@@ -54,6 +54,8 @@ function inShort(answer: Answer | GivenAnswer): string {
       return en.asks.raisedOnce;
     case 'raise':
       return en.asks.raised;
+    case 'begin':
+      return en.asks.begun;
     case 'stop':
       return en.asks.stopped;
     case 'answer': {

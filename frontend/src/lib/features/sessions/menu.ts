@@ -14,8 +14,10 @@ import type { MenuEntry } from '@mainloop/ui';
 import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { takes } from '$lib/features/inbox/inbox.svelte';
+import { setOrder } from '$lib/live/order';
 import type { Item, Session, WatchedFor } from '$lib/live/types';
 import { en } from '$lib/messages/en';
+import { order } from '$lib/messages/order';
 import { watches } from '$lib/messages/watches';
 import type { App } from '$lib/shared/app.svelte';
 import { actsOf } from './state';
@@ -100,6 +102,12 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
       label: session.state === 'done' ? words.reopen : words.resume,
       icon: Play,
       act: act('resume'),
+    },
+    Boolean(session.held_at) && {
+      id: 'begin',
+      label: order.now,
+      icon: Play,
+      act: () => void app.attempt(() => setOrder(app, session.id, [])),
     },
     may.park && { id: 'park', label: words.park, icon: Moon, act: act('park') },
     may.close && { id: 'close', label: words.close, icon: CircleCheck, act: act('close') },

@@ -98,6 +98,15 @@ describe('a session in time', () => {
     expect(isAtWork(session('starting', {}, { reason: 'preparing' }))).toBe(true);
   });
 
+  // spec: changes-38, changes-40
+  test('who waits for other sessions says so, holds no place, and asks where one is lost', () => {
+    const reason = "waits for otter's change to be merged";
+    const held = session('starting', {}, { reason, held_at: before(1) });
+    expect(faceOf(held, []).text).toBe('waits for others');
+    expect(isAtWork(held)).toBe(false);
+    expect(faceOf(held, [{ kind: 'order' } as Item]).text).toBe('asks you');
+  });
+
   test('its time runs while it works and stands when it waits', () => {
     expect(tookOf(session('working'), NOW)).toBe('1h 30m');
     for (const state of ['idle', 'waiting', 'in_review'] as const) {

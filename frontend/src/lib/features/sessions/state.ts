@@ -38,6 +38,7 @@ export function faceOfItem(item: Item): Face {
     return { tone: 'bad', text: words.failed, icon: 'cross', end: 'fail' };
   }
   if (item.kind === 'watch') return wait(en.asks.kinds.watch ?? '', 'clock');
+  if (item.kind === 'order') return wait(words.question, 'question');
   if (!item.ask) return wait(words.stuck, 'stuck');
   // Of a kind that has no words of its own here, that it asks is all there is to say.
   const [text, icon] = ASKING[item.kind] ?? [words.question, 'question'];
@@ -110,6 +111,7 @@ export function tookOf(session: Session, now: number): string {
 
 function startingWords(session: Session, ahead: number | null): string {
   if (session.status?.activity?.kind === 'unwritten') return words.unwritten;
+  if (session.held_at) return words.held;
   return ahead === null ? session.reason || words.starting : en.sessions.queuedAhead(ahead);
 }
 
@@ -123,6 +125,7 @@ export function faceOf(
   const item = items.find(({ kind }) => kind !== 'watch');
   switch (session.state) {
     case 'starting':
+      if (session.held_at && item) return faceOfItem(item);
       return {
         tone: 'quiet',
         text: startingWords(session, ahead),
@@ -175,9 +178,10 @@ export function groupOf(session: Session): Group {
   }
 }
 
-/** Holds one of the places at work; who waits for one does not. */
+/** Holds one of the places at work; who waits for one, or for other sessions, does not. */
 export function isAtWork(session: Session): boolean {
-  return session.state === 'working' || (session.state === 'starting' && !session.queued_at);
+  const waits = session.queued_at ?? session.held_at;
+  return session.state === 'working' || (session.state === 'starting' && !waits);
 }
 
 /** What may be done to a session, described once. */
