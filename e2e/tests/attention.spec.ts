@@ -237,6 +237,11 @@ test(
     await expect(section.getByLabel('From')).toBeHidden();
     const muted = section.getByRole('group', { name: 'Never told' });
     await muted.getByLabel('stalls').or(muted.getByLabel('agents out of reach')).check();
+    // At an hour of one's own, what happened.
+    const hours = section.locator('[data-digest-hours]');
+    await hours.getByLabel('An hour of the day').fill('18:00');
+    await hours.getByRole('button', { name: 'Add this hour' }).click();
+    await expect(hours.getByRole('button', { name: 'Not at 18:00 any more' })).toBeVisible();
     // Another way, refused in words, then taken; its secret is shown this once.
     await section.getByRole('button', { name: 'Add a way' }).click();
     await section.getByLabel('By').selectOption('webhook');
@@ -252,6 +257,8 @@ test(
     await page.reload();
     await expect(section.getByLabel('Quiet hours')).not.toBeChecked();
     await expect(muted.getByLabel('agents out of reach')).toBeChecked();
+    await hours.getByRole('button', { name: 'Not at 18:00 any more' }).click();
+    await expect(hours.getByRole('button', { name: /18:00/ })).toBeHidden();
     await section.getByText('What was decided').click();
     const decided = section.locator('li').filter({ hasText: 'Which grey?' });
     await expect(async () => {

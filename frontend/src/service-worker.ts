@@ -72,7 +72,7 @@ async function part(request: Request): Promise<Response> {
 
 /** As the server sends it, see `notifiers/base.py`. */
 interface Told {
-  about: 'push' | 'test' | 'clear';
+  about: 'push' | 'digest' | 'test' | 'clear';
   tag: string;
   title: string;
   text: string;

@@ -139,6 +139,7 @@ class Parts:
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
         self.attention = Attention(settings, self.database, self.inbox, self.phases, plugins.make_notifier)
+        self.attention.on_digest(self.presence.digest)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)
         Progress(self.runs, self.inbox, moves, self.sessions, self.spending).register(self.registry)

@@ -208,9 +208,22 @@ class NoticeBody(Model):
     importance: Literal["soon", "later"] = "later"
 
 
-class AwayBody(Model):
-    """kind `away`, in the main thread: the person is back, and what happened meanwhile."""
+class DigestLine(Model):
+    """Something that a digest names, leading into a session where it is about one."""
 
+    text: str
+    session_id: str | None = None
+    at: datetime | None = None
+
+
+class AwayBody(Model):
+    """kind `away`, in the main thread: the person is back, or it is an hour that they chose, and what happened meanwhile.
+
+    `why`: a line (`away`), or a digest: at the first look of a day, after hours away (`long`), at an hour that was chosen.
+    A digest has names for what the numbers count, the first of each, and says what comes next.
+    """
+
+    why: Literal["away", "day", "long", "hour"] = "away"
     left_at: datetime
     back_at: datetime
     # Sessions that delivered a result, the newest first; `finished` counts them all.
@@ -224,6 +237,12 @@ class AwayBody(Model):
     # US dollars as far as prices are known, and tokens without one.
     cost_usd: float = 0
     unpriced_tokens: int = 0
+    merged: int = 0
+    delivered_lines: list[DigestLine] = []
+    failed_lines: list[DigestLine] = []
+    merged_lines: list[DigestLine] = []
+    waiting_lines: list[DigestLine] = []
+    next_lines: list[DigestLine] = []
 
 
 class RunBody(Model):

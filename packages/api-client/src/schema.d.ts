@@ -1779,6 +1779,8 @@ export interface components {
          * @description How the person is reached: `key` is what a browser subscribes with.
          */
         AttentionBody: {
+            /** Digests */
+            digests: components["schemas"]["DecisionBody"][][];
             /** Items */
             items: components["schemas"]["ItemDecisions"][];
             /** Key */
@@ -1793,7 +1795,10 @@ export interface components {
         };
         /**
          * AwayBody
-         * @description kind `away`, in the main thread: the person is back, and what happened meanwhile.
+         * @description kind `away`, in the main thread: the person is back, or it is an hour that they chose, and what happened meanwhile.
+         *
+         *     `why`: a line (`away`), or a digest: at the first look of a day, after hours away (`long`), at an hour that was chosen.
+         *     A digest has names for what the numbers count, the first of each, and says what comes next.
          */
         AwayBody: {
             /**
@@ -1807,10 +1812,20 @@ export interface components {
              */
             cost_usd: number;
             /**
+             * Delivered Lines
+             * @default []
+             */
+            delivered_lines: components["schemas"]["DigestLine"][];
+            /**
              * Failed
              * @default 0
              */
             failed: number;
+            /**
+             * Failed Lines
+             * @default []
+             */
+            failed_lines: components["schemas"]["DigestLine"][];
             /**
              * Finished
              * @default 0
@@ -1821,6 +1836,21 @@ export interface components {
              * Format: date-time
              */
             left_at: string;
+            /**
+             * Merged
+             * @default 0
+             */
+            merged: number;
+            /**
+             * Merged Lines
+             * @default []
+             */
+            merged_lines: components["schemas"]["DigestLine"][];
+            /**
+             * Next Lines
+             * @default []
+             */
+            next_lines: components["schemas"]["DigestLine"][];
             /**
              * Sessions
              * @default []
@@ -1841,6 +1871,17 @@ export interface components {
              * @default 0
              */
             waiting: number;
+            /**
+             * Waiting Lines
+             * @default []
+             */
+            waiting_lines: components["schemas"]["DigestLine"][];
+            /**
+             * Why
+             * @default away
+             * @enum {string}
+             */
+            why: "away" | "day" | "long" | "hour";
         };
         /**
          * BlobRef
@@ -2436,6 +2477,18 @@ export interface components {
             unread: string[];
             /** Version */
             version: string;
+        };
+        /**
+         * DigestLine
+         * @description Something that a digest names, leading into a session where it is about one.
+         */
+        DigestLine: {
+            /** At */
+            at?: string | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** Text */
+            text: string;
         };
         /**
          * Event
@@ -3521,7 +3574,7 @@ export interface components {
              * About
              * @enum {string}
              */
-            about: "push" | "test" | "clear";
+            about: "push" | "digest" | "test" | "clear";
             /**
              * At
              * Format: date-time
@@ -3836,6 +3889,11 @@ export interface components {
              * @default []
              */
             always: string[];
+            /**
+             * Digest Hours
+             * @default []
+             */
+            digest_hours: string[];
             /**
              * Muted Kinds
              * @default []
@@ -5490,7 +5548,7 @@ export interface components {
          * @description What was decided of an item.
          * @enum {string}
          */
-        Why: "push" | "remind" | "put_off" | "muted" | "told" | "looking" | "quiet" | "grace" | "gap";
+        Why: "push" | "remind" | "put_off" | "muted" | "told" | "looking" | "quiet" | "grace" | "gap" | "hour" | "digest" | "nothing";
         /**
          * Wish
          * @description A standing permission as it would be given by hand.

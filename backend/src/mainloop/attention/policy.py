@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 # Who was seen with the page before their eyes this recently looks at it now; who acted this recently is at that device.
 LOOKING: Final = timedelta(seconds=30)
 AT_HAND: Final = timedelta(minutes=5)
 # One reminder, this long after the first word.
 REMIND_AFTER: Final = timedelta(minutes=30)
+# Who was away for this long is told what happened as a digest.
+LONG_AWAY: Final = timedelta(hours=2)
+# Somebody's day begins so long after midnight.
+DAY_BEGINS: Final = timedelta(hours=4)
+# What a digest is called beside items.
+DIGEST: Final = "digest"
+SHORT_GAP: Final = timedelta(minutes=2)
 # What is in no hurry, and a reminder, is no reason for another word so soon after the last.
 LONG_GAP: Final = timedelta(minutes=15)
 # What the person asked to be told is told once.
@@ -32,6 +39,10 @@ class Why(StrEnum):
     QUIET = "quiet"
     GRACE = "grace"
     GAP = "gap"
+    # Of a digest: its hour has not come; it goes out; nothing had happened.
+    HOUR = "hour"
+    DIGEST = "digest"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -75,11 +86,14 @@ class Decided:
 
     decisions: tuple[Decision, ...]
     told: tuple[str, ...] = ()
+    # Of the digest that is due next, where the person chose hours.
+    digest: Decision | None = None
 
     @property
     def next(self) -> datetime | None:
         """When to decide again if nothing happens until then."""
-        return min((d.until for d in self.decisions if d.until is not None), default=None)
+        all_of_them = (*self.decisions, *([self.digest] if self.digest else []))
+        return min((d.until for d in all_of_them if d.until is not None), default=None)
 
 
 def decide(
@@ -88,8 +102,9 @@ def decide(
     looked_at: datetime | None,
     last_word_at: datetime | None,
     preferences: Preferences,
+    digest_at: datetime | None = None,
 ) -> Decided:
-    """What becomes of everything that waits.
+    """What becomes of everything that waits, and of the digest that is due at `digest_at`.
 
     `looked_at`: when the person last had the page before their eyes, on any device; `last_word_at`: when they were
     last told something. What goes out now are the items whose decision is PUSH or REMIND.
@@ -102,7 +117,55 @@ def decide(
         decisions = [_along(item, decision) for item, decision in zip(waiting, decisions, strict=True)]
     out = [d.item for d in decisions if d.why in (Why.PUSH, Why.REMIND)]
     opened = {item.id: item.opened_at for item in waiting}
-    return Decided(tuple(decisions), tuple(sorted(out, key=lambda ident: (opened[ident], ident))))
+    told = tuple(sorted(out, key=lambda ident: (opened[ident], ident)))
+    last = now if told else last_word_at
+    digest = _of_digest(digest_at, now, looked_at if looking else None, quiet, last, preferences) if digest_at else None
+    return Decided(tuple(decisions), told, digest)
+
+
+def _of_digest(
+    due: datetime,
+    now: datetime,
+    looks_since: datetime | None,
+    quiet: datetime | None,
+    last_word_at: datetime | None,
+    preferences: Preferences,
+) -> Decision:
+    if now < due:
+        return Decision(DIGEST, Why.HOUR, due)
+    if looks_since is not None:
+        return Decision(DIGEST, Why.LOOKING, looks_since + LOOKING)
+    # An hour that was chosen within the quiet ones was chosen on purpose; one that was slept through comes in the morning.
+    if quiet is not None and _quiet_until(due, preferences) is None:
+        return Decision(DIGEST, Why.QUIET, quiet)
+    if last_word_at is not None and last_word_at <= now < (free := last_word_at + SHORT_GAP):
+        return Decision(DIGEST, Why.GAP, free)
+    return Decision(DIGEST, Why.DIGEST)
+
+
+def next_hour(now: datetime, hours: Sequence[time], zone: tzinfo) -> datetime | None:
+    """When one of these hours of the day is met next, by the clock on the wall."""
+    today = now.astimezone(zone).date()
+    days = [today + timedelta(days=more) for more in range(3)]
+    due = [datetime.combine(day, hour, zone).astimezone(UTC) for day in days for hour in hours]
+    return min((moment for moment in due if moment > now), default=None)
+
+
+BackAfter = Literal["away", "day", "long"]
+
+
+def back_after(now: datetime, left: datetime, away_after: timedelta, zone: tzinfo) -> BackAfter | None:
+    """What it means that somebody looks who looked last at `left`: nothing; a line; a digest for the day, or for hours."""
+    if now - left < away_after:
+        return None
+    if _day(now, zone) != _day(left, zone):
+        return "day"
+    return "long" if now - left >= LONG_AWAY else "away"
+
+
+def _day(moment: datetime, zone: tzinfo) -> date:
+    """The person's day, which ends when they sleep and not at midnight."""
+    return (moment.astimezone(zone) - DAY_BEGINS).date()
 
 
 def _of(
@@ -156,7 +219,7 @@ def is_urgent(kind: str) -> bool:
 
 def gap(kind: str) -> timedelta:
     """So long after the last word nothing of this kind is a reason for another."""
-    return LONG_GAP if kind in _CAN_WAIT else timedelta(minutes=2)
+    return LONG_GAP if kind in _CAN_WAIT else SHORT_GAP
 
 
 def _quiet_until(now: datetime, preferences: Preferences) -> datetime | None:

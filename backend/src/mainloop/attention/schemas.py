@@ -33,6 +33,8 @@ class PreferencesBody(BaseModel):
     muted_kinds: list[Name] = Field(default=[], max_length=50)
     muted_sessions: list[Name] = Field(default=[], max_length=500)
     muted_projects: list[Name] = Field(default=[], max_length=500)
+    # Hours of the day at which they are told what happened since they last looked.
+    digest_hours: list[Hour] = Field(default=[], max_length=6)
 
 
 class SubscriptionKeys(BaseModel):
@@ -97,7 +99,7 @@ class NotificationBody(BaseModel):
     """Something the person was told, and what became of it on each way. Without any there was no way."""
 
     id: str
-    about: Literal["push", "test", "clear"]
+    about: Literal["push", "digest", "test", "clear"]
     title: str
     text: str
     items: list[str]
@@ -130,3 +132,5 @@ class AttentionBody(BaseModel):
     notifiers: list[NotifierBody]
     notifications: list[NotificationBody]
     items: list[ItemDecisions]
+    # What was decided of the newest digests at chosen hours, the newest first.
+    digests: list[list[DecisionBody]]

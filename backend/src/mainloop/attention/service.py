@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -10,9 +11,20 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from mainloop.access import store as access_store
-from mainloop.attention import store
+from mainloop.attention import policy, store
 from mainloop.attention.keys import new_key, public_part
-from mainloop.attention.policy import Decided, Preferences, Waiting, Way, Why, decide, is_urgent, ways_for
+from mainloop.attention.policy import (
+    DIGEST,
+    Decided,
+    Preferences,
+    Waiting,
+    Way,
+    Why,
+    decide,
+    is_urgent,
+    next_hour,
+    ways_for,
+)
 from mainloop.attention.schemas import (
     AddedNotifier,
     AddNotifier,
@@ -25,6 +37,7 @@ from mainloop.attention.schemas import (
     PreferencesBody,
     Subscribe,
 )
+from mainloop.attention.store import Due
 from mainloop.db.engine import Row
 from mainloop.durable.phases import OUTWARDS, Phases
 from mainloop.errors import BadInput, MainloopError
@@ -55,6 +68,7 @@ LONGEST_TEXT: Final = 300
 # Titles that are named where several things wait, and ids that go along.
 NAMED, GO_ALONG = 3, 20
 SHOWN: Final = 50
+DIGESTS_SHOWN: Final = 6
 
 Make = Callable[[str, Setup], Notifier]
 
@@ -80,7 +94,12 @@ class Attention:
         # Nothing is decided anew before something has happened or this moment has come.
         self._cursor = -1
         self._next: datetime | None = None
+        self._say_digest: Callable[[UnitOfWork], str] = lambda _unit: ""
         inbox.on_done(self._item_done)
+
+    def on_digest(self, say: Callable[[UnitOfWork], str]) -> None:
+        """`say`: writes down in the main thread what happened, and answers it in a line; empty where nothing did."""
+        self._say_digest = say
 
     def define_phases(self) -> None:
         """Register the sending of a notification with DBOS."""
@@ -99,19 +118,21 @@ class Attention:
         cursor = latest_cursor(connection)
         if cursor == self._cursor and (self._next is None or now() < self._next):
             return
-        rows = store.waiting(connection)
-        decided = self._decided(connection, rows, now())
+        rows, due = store.waiting(connection), store.next_digest(connection)
+        decided = self._decided(connection, rows, due, now())
         self._cursor, self._next = cursor, decided.next
-        if any(self._is_new(row, d.why) for row, d in zip(rows, decided.decisions, strict=True)):
+        if any(self._is_new(row, d.why) for row, d in _with_digest(rows, due, decided)):
             # Looked at once more afterwards: what was told may be told again one day.
             self._cursor = -1
             yield self._decide
 
     def _decide(self, unit: UnitOfWork) -> None:
         unit.alone(DECIDING)
-        rows = store.waiting(unit.connection)
-        decided = self._decided(unit.connection, rows, unit.now)
-        for row, decision in zip(rows, decided.decisions, strict=True):
+        rows, due = store.waiting(unit.connection), store.next_digest(unit.connection)
+        decided = self._decided(unit.connection, rows, due, unit.now)
+        if due is not None and decided.digest is not None and decided.digest.why is Why.DIGEST:
+            decided = replace(decided, digest=self._digest_now(unit))
+        for row, decision in _with_digest(rows, due, decided):
             if self._is_new(row, decision.why):
                 store.decided(unit, row, decision, told=row.id in decided.told)
         if decided.told:
@@ -119,7 +140,7 @@ class Attention:
             badge = sum(row.snoozed_at is None for row in rows)
             self._tell(unit, [told[ident] for ident in decided.told], badge)
 
-    def _decided(self, connection: sa.Connection, rows: Sequence[Row], at: datetime) -> Decided:
+    def _decided(self, connection: sa.Connection, rows: Sequence[Row], due: Due | None, at: datetime) -> Decided:
         wanted = PreferencesBody.model_validate(store.preferences(connection))
         looked = access_store.last_look(connection)
         return decide(
@@ -128,10 +149,13 @@ class Attention:
             looked.looked_at if looked else None,
             store.last_word_at(connection),
             Preferences(self._zone, _quiet(wanted), frozenset(wanted.always), wanted.reminders),
+            due.at if due is not None else None,
         )
 
     @staticmethod
-    def _is_new(row: Row, why: Why) -> bool:
+    def _is_new(row: Row | Due, why: Why) -> bool:
+        if why is Why.HOUR:
+            return False
         # Going out is new each time; that something is still held is not.
         return why in (Why.PUSH, Why.REMIND) or not row.decisions or row.decisions[-1][0] != why.value
 
@@ -157,6 +181,25 @@ class Attention:
         before = {told for row in rows if (told := store.notification_of(unit.connection, row.id))}
         self._send(unit, notification, ways, [row.id for row in rows])
         self._take_away(unit, before, unless=notification.tag)
+
+    def _digest_now(self, unit: UnitOfWork) -> policy.Decision:
+        """Say what happened where it is said in the page, and by the ways that are for it."""
+        words = self._say_digest(unit)
+        hours = PreferencesBody.model_validate(store.preferences(unit.connection)).digest_hours
+        store.set_next_digest(unit, next_hour(unit.now, hours, self._zone))
+        if not words:
+            return policy.Decision(DIGEST, Why.NOTHING)
+        badge = sum(row.snoozed_at is None for row in store.waiting(unit.connection))
+        digest = Notification(
+            id=uuid.uuid4().hex,
+            about="digest",
+            tag=DIGEST,
+            title="What happened",
+            text=words[:LONGEST_TEXT],
+            badge=badge,
+        )
+        self._send(unit, digest, self._ways(unit, frozenset({DIGEST})), [])
+        return policy.Decision(DIGEST, Why.DIGEST)
 
     def _ways(self, unit: UnitOfWork, kinds: frozenset[str]) -> tuple[str, ...]:
         ways = [_way(row) for row in store.notifiers(unit.connection, used=True)]
@@ -329,6 +372,7 @@ class Attention:
         if (given.quiet_from is None) != (given.quiet_until is None):
             raise BadInput(what="Quiet hours need a beginning and an end, or neither.")
         store.set_preferences(unit, given.model_dump(mode="json"))
+        store.set_next_digest(unit, next_hour(unit.now, given.digest_hours, self._zone))
         # What is held may be due by them.
         self._cursor = -1
 
@@ -354,6 +398,10 @@ class Attention:
             ],
             notifications=self.notifications(connection),
             items=[_decisions(row) for row in store.decisions(connection, SHOWN)],
+            digests=[
+                [DecisionBody(why=why, at=at, until=until) for why, at, until in row.decisions]
+                for row in store.digests(connection, DIGESTS_SHOWN)
+            ],
         )
 
     def notifications(self, connection: sa.Connection) -> list[NotificationBody]:
@@ -361,6 +409,12 @@ class Attention:
         rows = store.newest(connection, SHOWN)
         deliveries = store.deliveries(connection, [row.id for row in rows])
         return [_notification(row, [d for d in deliveries if d.notification_id == row.id]) for row in rows]
+
+
+def _with_digest(rows: Sequence[Row], due: Due | None, decided: Decided) -> list[tuple[Row | Due, policy.Decision]]:
+    """What waits, and the digest, each with what was decided of it."""
+    found: list[tuple[Row | Due, policy.Decision]] = [*zip(rows, decided.decisions, strict=True)]
+    return [*found, (due, decided.digest)] if due is not None and decided.digest is not None else found
 
 
 def _still_needed(connection: sa.Connection, notification_id: str) -> bool:

@@ -1,11 +1,11 @@
 """Decisions, ways to reach the person, and what they were told."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from mainloop.attention.policy import Decision
+from mainloop.attention.policy import DIGEST, Decision
 from mainloop.db import tables as t
 from mainloop.db.engine import Row, upsert
 from mainloop.events.unit import UnitOfWork
@@ -56,7 +56,7 @@ def waiting(connection: sa.Connection) -> list[Row]:
     return list(connection.execute(_WAITING).all())
 
 
-def decided(unit: UnitOfWork, row: Row, decision: Decision, *, told: bool) -> None:
+def decided(unit: UnitOfWork, row: "Row | Due", decision: Decision, *, told: bool) -> None:
     """Write down what was decided of an item, and whether it is told with that."""
     until = decision.until.isoformat() if decision.until else None
     before: list[list[str | None]] = row.decisions or []
@@ -80,6 +80,38 @@ def any_open(connection: sa.Connection, items: list[str]) -> bool:
         connection.execute(sa.select(t.item.c.id).where(t.item.c.id.in_(items), t.item.c.state == "open")).first()
         is not None
     )
+
+
+# -- digest ----------------------------------------------------------------------------------------------------------
+class Due(NamedTuple):
+    """The next digest at an hour that the person chose, with what was decided of it."""
+
+    id: str
+    at: datetime
+    decisions: list[list[str | None]] | None
+    told_at: datetime | None = None
+
+
+_DIGEST: Final = f"{DIGEST}-"
+
+
+def next_digest(connection: sa.Connection) -> Due | None:
+    at = connection.execute(sa.select(t.installation.c.digest_at)).scalar_one()
+    if at is None:
+        return None
+    ident = f"{_DIGEST}{at.isoformat()}"
+    mine = sa.select(t.attention.c.decisions).where(t.attention.c.item_id == ident)
+    return Due(ident, at, connection.execute(mine).scalar())
+
+
+def set_next_digest(unit: UnitOfWork, at: datetime | None) -> None:
+    unit.execute(sa.update(t.installation).values(digest_at=at))
+
+
+def digests(connection: sa.Connection, limit: int) -> list[Row]:
+    """What was decided of the newest ones."""
+    mine = sa.select(t.attention.c.item_id, t.attention.c.decisions).where(t.attention.c.item_id.startswith(_DIGEST))
+    return list(connection.execute(mine.order_by(t.attention.c.item_id.desc()).limit(limit)))
 
 
 # -- notifiers -------------------------------------------------------------------------------------------------------
@@ -147,7 +179,7 @@ def failed(unit: UnitOfWork, ident: str) -> datetime:
 # -- notifications ---------------------------------------------------------------------------------------------------
 def last_word_at(connection: sa.Connection) -> datetime | None:
     return connection.execute(
-        sa.select(sa.func.max(t.notification.c.at)).where(t.notification.c.about == "push")
+        sa.select(sa.func.max(t.notification.c.at)).where(t.notification.c.about.in_(("push", "digest")))
     ).scalar_one()
 
 

@@ -34,6 +34,11 @@ installation = sa.Table(
     # By which services of browsers know it, and what the person prefers to be told when.
     sa.Column("push_key", Words, nullable=False, server_default=""),
     sa.Column("attention", JSON, nullable=False, server_default="{}"),
+    # When the next digest is due that they chose an hour for; up to where the last one told, and what all had cost by then.
+    sa.Column("digest_at", Instant),
+    sa.Column("digested_at", Instant),
+    sa.Column("digested_micros", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("digested_unpriced", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -59,7 +59,7 @@ class Notification(_Data):
     """What the person is told. One with the tag of an earlier one takes its place; with `about` clear it takes it away."""
 
     id: str
-    about: Literal["push", "test", "clear"]
+    about: Literal["push", "digest", "test", "clear"]
     tag: str
     title: str = ""
     # One line.

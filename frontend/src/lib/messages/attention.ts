@@ -58,6 +58,13 @@ export const attention = {
     watch: 'what you asked to be told',
   } as Record<string, string>,
   reminders: 'Remind me once, half an hour later',
+  digest: 'Told what happened at',
+  digestText:
+    'What finished, merged, waits, cost and comes next, since you last looked. Where nothing happened nothing is said. Without an hour you are told when you come back.',
+  digestHour: 'An hour of the day',
+  digestAdd: 'Add this hour',
+  digestRemove: (hour: string) => `Not at ${hour} any more`,
+  digestKind: 'what happened (digest)',
   told: 'What you were told',
   toldNothing: 'Nothing yet.',
   states: { sent: 'sent', failed: 'not sent', late: 'answered before', waiting: 'on its way' },
@@ -74,5 +81,8 @@ export const attention = {
     quiet: 'held: quiet hours',
     grace: 'held: it may go away by itself',
     gap: 'held: you were told something a moment ago',
+    hour: '',
+    digest: 'told',
+    nothing: 'nothing had happened',
   } satisfies Record<string, string>,
 };
