@@ -75,15 +75,18 @@ def test_who_comes_back_reads_what_finished_what_waits_what_ran_and_what_it_cost
     [line] = lines(server)
     took = datetime.fromisoformat(line.pop("back_at")) - datetime.fromisoformat(line.pop("left_at"))
     assert timedelta(minutes=71) <= took < timedelta(minutes=80)
-    assert line.items() >= {
-        "sessions": ["session-2"],
-        "finished": 1,
-        "failed": 0,
-        "waiting": 1,
-        "standing": 2,
-        "cost_usd": 0.25,
-        "unpriced_tokens": 70,
-    }.items()
+    assert (
+        line.items()
+        >= {
+            "sessions": ["session-2"],
+            "finished": 1,
+            "failed": 0,
+            "waiting": 1,
+            "standing": 2,
+            "cost_usd": 0.25,
+            "unpriced_tokens": 70,
+        }.items()
+    )
     assert asked in {i["id"] for i in server.person.get("/api/inbox")["items"]}
 
 
