@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import attention
 import browser
 import changes
 import inbox
@@ -318,6 +319,7 @@ ROWS: Final = {
     "list": list_of_sessions,
     "waiting": many_wait,
     **inbox.ROWS,
+    **attention.ROWS,
     **browser.ROWS,
     **changes.ROWS,
     **projects.ROWS,

@@ -18,8 +18,10 @@ from mainloop.attention.policy import (
     Waiting,
     Way,
     Why,
+    back_after,
     decide,
     grace,
+    next_hour,
     ways_for,
 )
 
@@ -27,6 +29,16 @@ from .days import DAY, DAYS, SESSIONS, Asked, Person, asked
 
 MIDNIGHT = datetime(2026, 11, 2, tzinfo=UTC)
 EVERY_DAY = Preferences(ZoneInfo("UTC"))
+# When they are told what happened.
+HOURS = (time(8), time(12), time(18))
+# Of each recorded seed: words, digests at the hours they chose beside them, items that were told, and reminders.
+GOLDEN = {
+    1: (829, 60, 1097, 10),
+    2: (866, 60, 1123, 11),
+    3: (848, 60, 1077, 19),
+    4: (834, 60, 1074, 14),
+    5: (890, 60, 1138, 21),
+}
 NOON = MIDNIGHT + timedelta(hours=12)
 
 
@@ -39,10 +51,12 @@ class Days:
     """What twenty days came to."""
 
     words: int = 0
+    digests: int = 0
     at_night: int = 0
     while_looking: int = 0
     told: Counter[str] = field(default_factory=Counter[str])
     told_too_late: int = 0
+    reminded: int = 0
 
 
 def live_through(seed: int) -> Days:
@@ -66,6 +80,7 @@ def live_through(seed: int) -> Days:
     waits: dict[str, Waiting] = {}
     ended: set[str] = set()
     last: datetime | None = None
+    digest_at = next_hour(MIDNIGHT, HOURS, UTC)
     while agenda:
         minute, _, what, ident = heapq.heappop(agenda)
         if minute >= DAYS * DAY:
@@ -79,7 +94,13 @@ def live_through(seed: int) -> Days:
             for seen in waits:
                 plan(person.sees(minute), "closes", seen)
         looked = person.looked(minute)
-        decided = decide(at(minute), list(waits.values()), None if looked is None else at(looked), last, EVERY_DAY)
+        seen = None if looked is None else at(looked)
+        decided = decide(at(minute), list(waits.values()), seen, last, EVERY_DAY, digest_at)
+        if decided.digest is not None and decided.digest.why is Why.DIGEST:
+            days.digests += 1
+            days.at_night += person.where(minute) == "asleep"
+            days.while_looking += person.where(minute) == "looking"
+            last, digest_at = at(minute), next_hour(at(minute), HOURS, UTC)
         if decided.told:
             last = at(minute)
             note(days, person, minute, decided, everything)
@@ -92,8 +113,14 @@ def live_through(seed: int) -> Days:
                     told_at=last,
                     reminded=waits[told].told_at is not None,
                 )
+                days.reminded += waits[told].reminded
                 if reacts is not None:
                     plan(reacts, "closes", told)
+        if last == at(minute):
+            # Whoever looks again, a server that was killed right then too, tells nothing a second time.
+            again = decide(at(minute), list(waits.values()), seen, last, EVERY_DAY, digest_at)
+            assert not again.told
+            assert again.digest is None or again.digest.why is not Why.DIGEST
         if decided.next is not None:
             plan(max(minute + 0.01, (decided.next - MIDNIGHT) / timedelta(minutes=1)), "wakes")
     return days
@@ -116,6 +143,8 @@ def test_in_twenty_busy_days_nobody_is_told_too_often_or_at_the_wrong_moment(see
     # Once, and one reminder.
     assert max(days.told.values()) <= 2
     assert len(days.told) > DAYS * SESSIONS / 2
+    # As it was recorded: whoever changes what is decided sees here what that comes to.
+    assert (days.words, days.digests, len(days.told), days.reminded) == GOLDEN[seed]
 
 
 moments = st.integers(0, 3 * DAY).map(at)
@@ -232,3 +261,79 @@ def test_every_other_way_is_told_of_what_it_is_for_at_its_hours() -> None:
     assert ways_for(NOON, frozenset({"plan", "stall"}), ways, UTC) == ("laptop", "mail")
     # Noon here is three in the morning there.
     assert ways_for(NOON, frozenset({"plan"}), ways, ZoneInfo("Pacific/Honolulu")) == ("laptop", "night")
+
+
+@pytest.mark.spec("unread-11")
+def test_who_is_back_reads_a_line_after_a_while_and_a_digest_after_hours_or_on_another_day() -> None:
+    berlin, away = ZoneInfo("Europe/Berlin"), timedelta(minutes=15)
+
+    def back(left: datetime, hours: float) -> str | None:
+        return back_after(left + timedelta(hours=hours), left, away, berlin)
+
+    evening = datetime(2026, 11, 2, 22, 50, tzinfo=berlin)
+    assert [back(evening, hours) for hours in (0.1, 0.3, 1.5, 2, 5, 5.2, 10)] == [
+        *(None, "away", "away", "long", "long", "day", "day")
+    ]
+    # A clock that was set back says nothing.
+    assert back(evening, -3) is None
+
+
+@pytest.mark.spec("unread-12")
+def test_hours_are_those_on_the_wall_and_each_is_met_once_also_where_clocks_change() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    for day in (datetime(2026, 3, 28, 12, tzinfo=berlin), datetime(2026, 10, 24, 12, tzinfo=berlin)):
+        now, met = day, list[datetime]()
+        while len(met) < 4:
+            following = next_hour(now, [time(2, 30), time(8)], berlin)
+            assert following is not None
+            now = following
+            met.append(now.astimezone(berlin))
+        assert [moment.day - day.day for moment in met] == [1, 1, 2, 2]
+        assert [moment.hour for moment in met if moment.hour != 3] in ([2, 8, 2, 8], [8, 2, 8])
+    assert next_hour(NOON, [], berlin) is None
+
+
+@pytest.mark.spec("unread-12")
+@given(moments, anything, st.none() | moments, st.none() | moments, preferences, moments)
+def test_a_digest_is_held_for_a_reason_until_a_moment_or_goes_out_once(
+    now: datetime,
+    waiting: list[Waiting],
+    looked: datetime | None,
+    last: datetime | None,
+    preferences: Preferences,
+    due: datetime,
+) -> None:
+    with_digest = decide(now, waiting, looked, last, preferences, due)
+    # It changes nothing of what waits.
+    assert with_digest.decisions == decide(now, waiting, looked, last, preferences).decisions
+    digest = with_digest.digest
+    assert digest is not None
+    if digest.why is Why.DIGEST:
+        assert now >= due
+        assert not with_digest.told
+        assert looked is None or not looked <= now < looked + LOOKING
+    else:
+        assert digest.until is not None
+        assert digest.until > now
+
+
+@pytest.mark.spec("unread-12")
+def test_a_digest_that_slipped_into_the_night_comes_in_the_morning_and_one_chosen_for_it_then() -> None:
+    late = decide(MIDNIGHT, [], None, None, EVERY_DAY, MIDNIGHT - timedelta(hours=3)).digest
+    assert late is not None
+    assert (late.why, late.until) == (Why.QUIET, MIDNIGHT + timedelta(hours=7, minutes=30))
+    chosen = decide(MIDNIGHT, [], None, None, EVERY_DAY, MIDNIGHT).digest
+    assert chosen is not None
+    assert chosen.why is Why.DIGEST
+    # What is told now comes first, and the digest after it.
+    both = decide(NOON, [Waiting("a", "question", NOON - timedelta(minutes=5))], None, None, EVERY_DAY, NOON)
+    assert both.told == ("a",)
+    assert both.digest is not None
+    assert both.digest.why is Why.GAP
+
+
+@pytest.mark.spec("watches-2")
+def test_what_was_asked_for_is_told_once_and_nobody_is_reminded_of_it() -> None:
+    told = Waiting("a", "watch", NOON, told_at=NOON + timedelta(minutes=1))
+    decided = decide(NOON + timedelta(hours=3), [told], None, told.told_at, EVERY_DAY)
+    assert (decided.told, decided.decisions[0].why, decided.next) == ((), Why.TOLD, None)
