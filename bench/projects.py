@@ -49,7 +49,7 @@ def projects() -> list[Row]:
             shown, ended = _shown(server, person, project)
             for _ in range(WORKSPACES - TIMES - 1):
                 _start(person, project)
-            person.until("all to be done", lambda: _idle(person) >= WORKSPACES, patience=300)
+            person.until("all to be kept", lambda: _kept(person) >= WORKSPACES, patience=300)
             full = _at_rest(server)
             listed = statistics.median(_listed(person) for _ in range(10))
             person.http.close()
@@ -107,8 +107,11 @@ def _start(person: Person, project: str) -> float:
     return time.perf_counter() - began
 
 
-def _idle(person: Person) -> int:
-    return sum(session["state"] == "idle" for session in person.get("/api/sessions")["sessions"])
+def _kept(person: Person) -> int:
+    """Sessions with which nothing is left to do."""
+    idle = [s["id"] for s in person.get("/api/sessions")["sessions"] if s["state"] == "idle"]
+    turns = (person.get(f"/api/sessions/{ident}/turns")["turns"] for ident in idle)
+    return sum(bool(found) and found[0]["state"] == "kept" for found in turns)
 
 
 def _shown(server: ServerProcess, person: Person, project: str) -> tuple[float, float]:
