@@ -250,9 +250,19 @@ test(
     await section.getByRole('button', { name: 'Add', exact: true }).click();
     await expect(section.getByRole('alert')).toContainText('MAINLOOP_REACHABLE');
     await section.getByLabel('Address').fill('https://example.com/hook');
+    await section.getByLabel('Only at some hours').check();
+    await examine(page, 'way');
     await section.getByRole('button', { name: 'Add', exact: true }).click();
     await expect(section.getByText(/^whsec_/)).toBeVisible();
-    await expect(section.locator('[data-way]').filter({ hasText: 'pager' })).toBeVisible();
+    const way = section.locator('[data-way]').filter({ hasText: 'pager' });
+    await expect(way).toContainText('only from 08:00 to 18:00');
+    // What it is for is changed without its address.
+    await way.getByRole('button', { name: 'Change pager' }).click();
+    await way.getByLabel('Only at some hours').uncheck();
+    await way.getByLabel('ceilings').check();
+    await way.getByRole('button', { name: 'Save' }).click();
+    await expect(way).toContainText('only for ceilings');
+    await expect(way).not.toContainText('08:00');
     const { item } = await waiting('Blues');
     await page.reload();
     await expect(section.getByLabel('Quiet hours')).not.toBeChecked();
@@ -267,6 +277,63 @@ test(
       await expect(decided.first()).toContainText('held: ', { timeout: 1000 });
     }).toPass();
     await examine(page, 'notifications');
+    await server().api('POST', `/api/inbox/${item}/answer`, {
+      id: crypto.randomUUID(),
+      decision: 'dismiss',
+    });
+  },
+);
+
+// spec: attention-46, attention-47, attention-48
+test(
+  'each item says why one was told or not, and one tap mutes its session, where it says so',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const { session, item } = await waiting('Noise');
+    const decided = async () =>
+      (await server().api<{ decisions: unknown[] }>('GET', `/api/attention/items/${item}`))
+        .decisions.length;
+    await expect.poll(decided).toBeGreaterThan(0);
+    const page = await visit(server(), { path: `/s/${session}` });
+    const ask = page.locator(`[data-ask="${item}"]`);
+    await ask.getByRole('button', { name: 'Was I told?' }).click();
+    const told = page.locator(`[data-told="${item}"]`);
+    await expect(told.locator('[data-decisions]')).toContainText('held: ');
+    const mute = told.locator('[data-mute=session]');
+    await mute.getByRole('button', { name: 'Mute' }).click();
+    await expect(mute).toContainText('is muted');
+    await examine(page, 'told');
+    const mark = page.locator('[data-session-header]').getByRole('img', { name: /^Muted/ });
+    await expect(mark).toBeVisible();
+    await page.reload();
+    await expect(mark).toBeVisible();
+    // It is put off, muted and explained in one place, wherever the item stands.
+    await page.goto(`${server().url}/sessions`);
+    await page.getByRole('button', { name: 'Snooze: Which grey?' }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Was I told?').click();
+    await expect(dialog.locator('[data-mute=session]')).toContainText('is muted');
+    await examine(page, 'told-dialog');
+    await page.keyboard.press('Escape');
+
+    await page.goto(`${server().url}/settings`);
+    const listed = page.locator('[data-muted] li');
+    await expect(listed).toHaveCount(1);
+    await listed.getByRole('button', { name: 'Tell me again' }).click();
+    await expect(listed).toContainText('You are told of');
+    await page.goto(`${server().url}/s/${session}`);
+    await page.getByRole('tab', { name: 'Details' }).click();
+    const details = page.getByRole('region', { name: 'Details' }).locator('[data-mute=session]');
+    await expect(details).toContainText('You are told of');
+    await expect(mark).toBeHidden();
+    await page
+      .locator('[data-session-header]')
+      .getByRole('button', { name: /^What to do/ })
+      .click();
+    await page.getByRole('menuitem', { name: 'Mute' }).click();
+    await expect(details).toContainText('is muted');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect(details).toContainText('You are told of');
     await server().api('POST', `/api/inbox/${item}/answer`, {
       id: crypto.randomUUID(),
       decision: 'dismiss',

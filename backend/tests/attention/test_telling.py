@@ -323,6 +323,79 @@ def test_quiet_hours_are_both_or_neither(server: InProcessServer) -> None:
     kept = {"quiet_from": "23:00:00", "quiet_until": "06:00:00", "always": ["permission"], "reminders": False}
     server.person.put("/api/attention/preferences", kept)
     assert attention(server)["preferences"].items() >= kept.items()
+    server.person.put("/api/attention/preferences", {"reminders": True})
+    assert attention(server)["preferences"].items() >= {**kept, "reminders": True}.items()
+
+
+@pytest.mark.spec("attention-46")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_one_tap_mutes_and_leaves_the_rest_as_it_is(server: InProcessServer, push: PushService, clock: Clock) -> None:
+    phone = ready(server, push)
+    ask = working(server).ask_permission("make noise")
+
+    def mute(what: str, ident: str, muted: bool = True) -> dict[str, Any]:
+        return server.person.put("/api/attention/muted", {"what": what, "id": ident, "muted": muted})
+
+    old = [f"old-{number}" for number in range(500)]
+    server.person.put("/api/attention/preferences", {**ALWAYS, "muted_sessions": old})
+    mute("project", "p")
+    muted = mute("session", "session-1")
+    assert muted["quiet_from"] is None
+    assert (muted["muted_projects"], len(muted["muted_sessions"])) == (["p"], 500)
+    assert mute("session", "session-1") == muted == server.person.get("/api/attention/preferences")
+    clock.go_on(seconds=61)
+    server.look_after()
+    eventually(lambda: whys(server, ask)[-1:] == ["muted"])
+    mute("session", "session-1", muted=False)
+    mute("kind", "permission")
+    server.look_after()
+    eventually(lambda: whys(server, ask)[-1:] == ["muted"])
+    mute("kind", "permission", muted=False)
+    server.look_after()
+    assert phone.wait_for(1)[0]["items"] == [ask]
+    refused = server.person.http.put("/api/attention/muted", json={"what": "person", "id": "x", "muted": True})
+    assert refused.status_code == 422
+
+
+@pytest.mark.spec("attention-21")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_a_way_is_for_is_changed_without_its_address(server: InProcessServer) -> None:
+    given = {"kind": "webhook", "name": "pager", "address": "https://example.com/hook"}
+    way = server.person.post("/api/attention/notifiers", given, expect=201)["id"]
+    purpose = {"name": "nights", "kinds": ["ceiling"], "hours_from": "22:00", "hours_until": "06:00"}
+    changed = server.person.http.patch(f"/api/attention/notifiers/{way}", json=purpose).json()
+    assert (changed["name"], changed["kinds"], changed["hours"]) == ("nights", ["ceiling"], ["22:00:00", "06:00:00"])
+    assert attention(server)["notifiers"] == [changed]
+    half = server.person.http.patch(f"/api/attention/notifiers/{way}", json={**purpose, "hours_until": None})
+    assert half.json()["code"] == "bad_input"
+    assert server.person.http.patch("/api/attention/notifiers/none", json=purpose).json()["code"] == "unknown_notifier"
+
+
+@pytest.mark.spec("attention-48")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_each_item_says_why_it_was_told_and_what_became_of_it(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    ready(server, push)
+    ask = working(server).ask_permission("make install")
+
+    def of_item() -> dict[str, Any]:
+        return server.person.get(f"/api/attention/items/{ask}")
+
+    assert (of_item()["title"], of_item()["notification"]) == ("Run make install?", None)
+    eventually(lambda: [one["why"] for one in of_item()["decisions"]] == ["grace"])
+    clock.go_on(seconds=61)
+    server.look_after()
+
+    def went() -> list[dict[str, Any]]:
+        told = of_item()["notification"]
+        return [] if told is None else told["deliveries"]
+
+    eventually(lambda: [one["state"] for one in went()] == ["sent"])
+    assert [one["why"] for one in of_item()["decisions"]][:2] == ["grace", "push"]
+    answer(server, ask)
+    assert of_item()["state"] == "answered"
+    assert server.person.http.get("/api/attention/items/nothing").json()["code"] == "unknown_item"
 
 
 class Postbox:

@@ -84,6 +84,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attention/items/{item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Attention Of Item
+         * @description Why the person was told of an item, or not.
+         */
+        get: operations["get_attention_of_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention/muted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Mute
+         * @description Nobody is told of a kind, a session or a project any more, or they are again; everything else stays as it is.
+         */
+        put: operations["mute"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/attention/notifiers": {
         parameters: {
             query?: never;
@@ -121,7 +161,11 @@ export interface paths {
         delete: operations["remove_notifier"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Notifier
+         * @description What a way is for; where it leads stays as it is.
+         */
+        patch: operations["change_notifier"];
         trace?: never;
     };
     "/api/attention/notifiers/{notifier_id}/test": {
@@ -151,10 +195,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Preferences
+         * @description When the person is told, and of what not.
+         */
+        get: operations["get_preferences"];
         /**
          * Prefer
-         * @description When the person is told, and of what not.
+         * @description When the person is told, and of what not. What is not named stays as it is.
          */
         put: operations["prefer"];
         post?: never;
@@ -2102,6 +2150,20 @@ export interface components {
             text?: string | null;
         };
         /**
+         * ChangeNotifier
+         * @description What one way is for.
+         */
+        ChangeNotifier: {
+            /** Hours From */
+            hours_from?: string | null;
+            /** Hours Until */
+            hours_until?: string | null;
+            /** Kinds */
+            kinds?: string[] | null;
+            /** Name */
+            name: string;
+        };
+        /**
          * ChangeProject
          * @description What is left out stays as it is, in the settings too.
          */
@@ -3003,6 +3065,24 @@ export interface components {
             version?: number | null;
         };
         /**
+         * ItemAttention
+         * @description What was decided of an item so far, and what told of it last.
+         */
+        ItemAttention: {
+            /** Decisions */
+            decisions: components["schemas"]["DecisionBody"][];
+            /** Item */
+            item: string;
+            notification: components["schemas"]["NotificationBody"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "answered" | "closed";
+            /** Title */
+            title: string;
+        };
+        /**
          * ItemBody
          * @description kind `item`: something that waits for the person. Written again when it is answered or closes itself.
          */
@@ -3515,6 +3595,21 @@ export interface components {
              * @default 0
              */
             output_tokens: number;
+        };
+        /**
+         * Mute
+         * @description Of one kind of items, one session or one project: nobody is told of it, or they are again.
+         */
+        Mute: {
+            /** Id */
+            id: string;
+            /** Muted */
+            muted: boolean;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "kind" | "session" | "project";
         };
         /**
          * NoticeBody
@@ -5833,6 +5928,88 @@ export interface operations {
             };
         };
     };
+    get_attention_of_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemAttention"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mute"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     add_notifier: {
         parameters: {
             query?: never;
@@ -5913,6 +6090,50 @@ export interface operations {
             };
         };
     };
+    change_notifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeNotifier"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotifierBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     test_notifier: {
         parameters: {
             query?: never;
@@ -5931,6 +6152,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotificationBody"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_preferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesBody"];
                 };
             };
             /** @description What is wrong and what to do */

@@ -37,6 +37,14 @@ class PreferencesBody(BaseModel):
     digest_hours: list[Hour] = Field(default=[], max_length=6)
 
 
+class Mute(BaseModel):
+    """Of one kind of items, one session or one project: nobody is told of it, or they are again."""
+
+    what: Literal["kind", "session", "project"]
+    id: Name
+    muted: bool
+
+
 class SubscriptionKeys(BaseModel):
     p256dh: str = Field(max_length=200)
     auth: str = Field(max_length=100)
@@ -50,17 +58,22 @@ class Subscribe(BaseModel):
     mobile: bool = False
 
 
-class AddNotifier(BaseModel):
-    """A way besides browsers: `webhook` (an https address) or `apprise` (an address as Apprise has them)."""
+class ChangeNotifier(BaseModel):
+    """What one way is for."""
 
-    kind: Literal["webhook", "apprise"]
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-    address: str = Field(min_length=1, max_length=2000)
     # Of items that go there; null: all.
     kinds: list[Name] | None = Field(default=None, max_length=50)
     # The hours of the day in which it is used; both or neither.
     hours_from: Hour | None = None
     hours_until: Hour | None = None
+
+
+class AddNotifier(ChangeNotifier):
+    """A way besides browsers: `webhook` (an https address) or `apprise` (an address as Apprise has them)."""
+
+    kind: Literal["webhook", "apprise"]
+    address: str = Field(min_length=1, max_length=2000)
 
 
 class AddedNotifier(BaseModel):
@@ -120,6 +133,12 @@ class ItemDecisions(BaseModel):
     title: str
     state: Literal["open", "answered", "closed"]
     decisions: list[DecisionBody]
+
+
+class ItemAttention(ItemDecisions):
+    """What was decided of an item so far, and what told of it last."""
+
+    notification: NotificationBody | None
 
 
 class AttentionBody(BaseModel):

@@ -29,9 +29,12 @@ from mainloop.attention.schemas import (
     AddedNotifier,
     AddNotifier,
     AttentionBody,
+    ChangeNotifier,
     DecisionBody,
     DeliveryBody,
+    ItemAttention,
     ItemDecisions,
+    Mute,
     NotificationBody,
     NotifierBody,
     PreferencesBody,
@@ -40,7 +43,7 @@ from mainloop.attention.schemas import (
 from mainloop.attention.store import Due
 from mainloop.db.engine import Row
 from mainloop.durable.phases import OUTWARDS, Phases
-from mainloop.errors import BadInput, MainloopError
+from mainloop.errors import BadInput, MainloopError, UnknownItem
 from mainloop.events.log import latest_cursor
 from mainloop.events.unit import Act, Database, UnitOfWork, now
 from mainloop.inbox.service import Inbox
@@ -69,6 +72,8 @@ LONGEST_TEXT: Final = 300
 NAMED, GO_ALONG = 3, 20
 SHOWN: Final = 50
 DIGESTS_SHOWN: Final = 6
+# So many of each are muted at most.
+MUTED: Final = {"kind": 50, "session": 500, "project": 500}
 
 Make = Callable[[str, Setup], Notifier]
 
@@ -333,20 +338,18 @@ class Attention:
 
     def add(self, given: AddNotifier) -> AddedNotifier:
         """Another way to be told. Raises BadTarget, BadAddress, PrivateAddress, BadInput."""
-        if (given.hours_from is None) != (given.hours_until is None):
-            raise BadInput(what="Hours need a beginning and an end, or neither.")
+        purpose = _purpose(given)
         notifier = self._notifier(given.kind)
         target = notifier.complete({"address": given.address})
         notifier.check(target)
         ident = uuid.uuid4().hex
-        hours = (
-            [given.hours_from.isoformat(), given.hours_until.isoformat()]
-            if given.hours_from and given.hours_until
-            else None
-        )
-        values = {"kind": given.kind, "name": given.name, "target": target, "kinds": given.kinds, "hours": hours}
-        self._database.write(lambda unit: store.add_notifier(unit, ident, **values))
+        self._database.write(lambda unit: store.add_notifier(unit, ident, kind=given.kind, target=target, **purpose))
         return AddedNotifier(id=ident, secret=target.get("secret", ""))
+
+    def change(self, unit: UnitOfWork, ident: str, given: ChangeNotifier) -> None:
+        """Raises UnknownNotifier, BadInput."""
+        if not store.change_notifier(unit, ident, **_purpose(given)):
+            raise UnknownNotifier
 
     def remove(self, unit: UnitOfWork, ident: str) -> None:
         if not store.remove_notifier(unit, ident):
@@ -367,14 +370,45 @@ class Attention:
         self._send(unit, test, [ident], [])
         return test.id
 
-    def prefer(self, unit: UnitOfWork, given: PreferencesBody) -> None:
-        """Raises BadInput."""
-        if (given.quiet_from is None) != (given.quiet_until is None):
+    def prefer(self, unit: UnitOfWork, given: PreferencesBody) -> PreferencesBody:
+        """What is not named stays as it is. Raises BadInput."""
+        unit.alone(DECIDING)
+        wanted = self.preferences(unit.connection).model_copy(update=given.model_dump(exclude_unset=True))
+        if (wanted.quiet_from is None) != (wanted.quiet_until is None):
             raise BadInput(what="Quiet hours need a beginning and an end, or neither.")
-        store.set_preferences(unit, given.model_dump(mode="json"))
-        store.set_next_digest(unit, next_hour(unit.now, given.digest_hours, self._zone))
+        self._keep(unit, wanted)
+        if "digest_hours" in given.model_fields_set:
+            store.set_next_digest(unit, next_hour(unit.now, wanted.digest_hours, self._zone))
+        return wanted
+
+    def preferences(self, connection: sa.Connection) -> PreferencesBody:
+        return PreferencesBody.model_validate(store.preferences(connection))
+
+    def mute(self, unit: UnitOfWork, given: Mute) -> PreferencesBody:
+        """What else is muted stays so, whoever changes it at once; of too many the oldest is told again."""
+        unit.alone(DECIDING)
+        before = self.preferences(unit.connection)
+        name = f"muted_{given.what}s"
+        others = [one for one in getattr(before, name) if one != given.id]
+        muted = [*others, given.id][-MUTED[given.what] :] if given.muted else others
+        wanted = before.model_copy(update={name: muted})
+        self._keep(unit, wanted)
+        return wanted
+
+    def _keep(self, unit: UnitOfWork, wanted: PreferencesBody) -> None:
+        store.set_preferences(unit, wanted.model_dump(mode="json"))
         # What is held may be due by them.
         self._cursor = -1
+
+    def of_item(self, connection: sa.Connection, item_id: str) -> ItemAttention:
+        """Raises UnknownItem."""
+        row = store.decisions_of(connection, item_id)
+        if row is None:
+            raise UnknownItem(id=item_id)
+        ident = store.notification_of(connection, item_id)
+        told = store.notification(connection, ident) if ident else None
+        last = None if told is None else _notification(told, store.deliveries(connection, [told.id]))
+        return ItemAttention(**_decisions(row).model_dump(), notification=last)
 
     def body(self, connection: sa.Connection, device_id: str) -> AttentionBody:
         """All that the person is shown of it."""
@@ -415,6 +449,16 @@ def _with_digest(rows: Sequence[Row], due: Due | None, decided: Decided) -> list
     """What waits, and the digest, each with what was decided of it."""
     found: list[tuple[Row | Due, policy.Decision]] = [*zip(rows, decided.decisions, strict=True)]
     return [*found, (due, decided.digest)] if due is not None and decided.digest is not None else found
+
+
+def _purpose(given: ChangeNotifier) -> dict[str, Any]:
+    """What a way is for, as it is kept. Raises BadInput."""
+    if (given.hours_from is None) != (given.hours_until is None):
+        raise BadInput(what="Hours need a beginning and an end, or neither.")
+    hours = None
+    if given.hours_from is not None and given.hours_until is not None:
+        hours = [given.hours_from.isoformat(), given.hours_until.isoformat()]
+    return {"name": given.name, "kinds": given.kinds, "hours": hours}
 
 
 def _still_needed(connection: sa.Connection, notification_id: str) -> bool:
@@ -489,7 +533,8 @@ def _actions(connection: sa.Connection, row: Row) -> tuple[Literal["allow", "den
 
 
 def _decisions(row: Row) -> ItemDecisions:
-    decisions = [DecisionBody(why=why, at=at, until=until) for why, at, until in row.decisions]
+    kept: list[Any] = row.decisions or []
+    decisions = [DecisionBody(why=why, at=at, until=until) for why, at, until in kept]
     return ItemDecisions(item=row.id, title=row.title, state=row.state, decisions=decisions)
 
 

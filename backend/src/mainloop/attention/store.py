@@ -75,6 +75,13 @@ def decisions(connection: sa.Connection, limit: int) -> list[Row]:
     return list(connection.execute(query.order_by(t.item.c.opened_at.desc(), t.item.c.id).limit(limit)))
 
 
+def decisions_of(connection: sa.Connection, item_id: str) -> Row | None:
+    """The same of one item, which may have none yet."""
+    columns = (t.item.c.id, t.item.c.title, t.item.c.state, t.attention.c.decisions)
+    query = sa.select(*columns).outerjoin(t.attention, t.attention.c.item_id == t.item.c.id)
+    return connection.execute(query.where(t.item.c.id == item_id)).first()
+
+
 def any_open(connection: sa.Connection, items: list[str]) -> bool:
     return (
         connection.execute(sa.select(t.item.c.id).where(t.item.c.id.in_(items), t.item.c.state == "open")).first()
@@ -144,6 +151,10 @@ def subscribe(unit: UnitOfWork, ident: str, device_id: str, name: str, target: d
 
 def add_notifier(unit: UnitOfWork, ident: str, **values: Any) -> None:
     unit.execute(t.notifier.insert().values(id=ident, created_at=unit.now, **values))
+
+
+def change_notifier(unit: UnitOfWork, ident: str, **values: Any) -> bool:
+    return unit.execute(sa.update(t.notifier).where(t.notifier.c.id == ident).values(**values)).rowcount > 0
 
 
 def remove_notifier(unit: UnitOfWork, ident: str) -> bool:

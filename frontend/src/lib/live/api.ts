@@ -15,9 +15,11 @@ import type {
   Event,
   Hits,
   Item,
+  ItemAttention,
   KeptFiles,
   Mark,
   MessageBody,
+  Mute,
   Offer,
   Permission,
   Preferences,
@@ -234,8 +236,24 @@ export class Api {
     return dataOf(this.#client.GET('/api/attention'));
   }
 
-  async prefer(preferences: Preferences): Promise<void> {
-    await dataOf(this.#client.PUT('/api/attention/preferences', { body: preferences }));
+  preferences(): Promise<Preferences> {
+    return dataOf(this.#client.GET('/api/attention/preferences'));
+  }
+
+  mute(mute: Mute): Promise<Preferences> {
+    return dataOf(this.#client.PUT('/api/attention/muted', { body: mute }));
+  }
+
+  attentionOf(itemId: string): Promise<ItemAttention> {
+    const params = { path: { item_id: itemId } };
+    return dataOf(this.#client.GET('/api/attention/items/{item_id}', { params }));
+  }
+
+  /** What is not named stays as it is. */
+  async prefer(changes: Partial<Preferences>): Promise<void> {
+    // It is described once, for what is sent and for what is answered.
+    const body = changes as Preferences;
+    await dataOf(this.#client.PUT('/api/attention/preferences', { body }));
   }
 
   async subscribe(subscription: Schemas['Subscribe']): Promise<void> {
@@ -244,6 +262,12 @@ export class Api {
 
   addNotifier(way: Schemas['AddNotifier']): Promise<Schemas['AddedNotifier']> {
     return dataOf(this.#client.POST('/api/attention/notifiers', { body: way }));
+  }
+
+  async changeNotifier(id: string, way: Schemas['ChangeNotifier']): Promise<void> {
+    const params = { path: { notifier_id: id } };
+    const path = '/api/attention/notifiers/{notifier_id}';
+    await dataOf(this.#client.PATCH(path, { params, body: way }));
   }
 
   async testNotifier(id: string): Promise<string> {

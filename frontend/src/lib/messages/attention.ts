@@ -27,9 +27,28 @@ export const attention = {
   },
   wayName: 'Name',
   address: 'Address',
-  example: { apprise: 'ntfy://ntfy.example.org/topic', webhook: 'https://example.org/hook' },
-  only: 'Only for (none: for all)',
+  nameExample: 'My phone, by ntfy',
+  addressNotes: {
+    apprise:
+      'As Apprise writes it, with the password or token in it. It is kept here and never shown again. For example:',
+    webhook: 'What it is sent there is signed; the secret is shown once, when it was added.',
+  },
+  examples: {
+    apprise: [
+      'ntfy://a-long-secret-topic',
+      'mailtos://user:password@example.org?to=you@example.org',
+      'slack://token-a/token-b/token-c',
+      'tgram://bot-token/chat-id',
+    ],
+    webhook: ['https://example.org/hook'],
+  },
+  only: 'Only for (none chosen: for all)',
   onlyFor: (kinds: string) => `only for ${kinds}`,
+  hourly: 'Only at some hours',
+  atHours: (from: string, until: string) => `only from ${from} to ${until}`,
+  change: 'Change',
+  save: 'Save',
+  kept: 'Copied it? Then it may go.',
   secret: 'What this webhook is signed with. It is shown this once:',
   add: 'Add',
   cancel: 'Cancel',
@@ -69,6 +88,29 @@ export const attention = {
   toldNothing: 'Nothing yet.',
   states: { sent: 'sent', failed: 'not sent', late: 'answered before', waiting: 'on its way' },
   nowhere: 'no device to tell',
+  mute: {
+    on: 'Mute',
+    off: 'Tell me again',
+    undo: 'Undo',
+    done: (name: string) => `You are not told of ${name} any more.`,
+    undone: (name: string) => `You are told of ${name} again.`,
+    states: {
+      session: (muted: boolean, name: string) =>
+        muted ? `${name} is muted` : `You are told of ${name}`,
+      project: (muted: boolean, name: string) =>
+        muted ? `The project ${name} is muted` : `You are told of the project ${name}`,
+      kind: (muted: boolean, name: string) =>
+        muted ? `All ${name} are muted` : `You are told of ${name}`,
+    },
+    still: 'What is muted still waits in the inbox.',
+    all: 'All of it is in the settings.',
+    list: 'Muted sessions and projects',
+    none: 'None. A session is muted in its menu and its details, a project in its settings.',
+    project: 'project',
+  },
+  askedWhy: 'Was I told?',
+  notDecided: 'Nothing was decided of it yet.',
+  untilThen: (moment: string) => `, until ${moment}`,
   decided: 'What was decided',
   decidedText: 'Of each thing in the inbox, the newest first.',
   whys: {

@@ -39,6 +39,7 @@ export const en = {
     demo: 'demo',
     demoTitle: 'Written by the scripted demo agent, not by a model',
     unconfined: 'no sandbox',
+    muted: 'Muted: you are not told of what waits here',
     unconfinedTitle: 'This agent runs without a sandbox: it can reach whatever you can',
     working: (n: number) => `${n} working`,
     nothingWorks: 'nothing runs',
@@ -364,6 +365,7 @@ export const en = {
     permissionTitle: (tool: string) => `May it use ${tool}?`,
     runCommand: 'Run this command?',
     wholeInput: 'Everything it hands over',
+    told: 'Was I told?',
     bySubagent: (name: string) => `asked by its sub-agent ${name}`,
     allowOnce: 'Allow once',
     always: {

@@ -1,5 +1,6 @@
 import { getContext, setContext } from 'svelte';
 import { Access, storedKey } from '$lib/features/access/access.svelte';
+import { Muted } from '$lib/features/attention/muted.svelte';
 import { Conversations } from '$lib/features/conversation/conversation.svelte';
 import { Marks } from '$lib/features/conversation/reading.svelte';
 import { Inbox } from '$lib/features/inbox/inbox.svelte';
@@ -24,6 +25,7 @@ export class App {
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);
   readonly inbox = new Inbox(this.connection, this.toasts, this.drafts);
+  readonly muted = new Muted(this.connection);
   readonly marks = new Marks(this.connection);
   readonly projects = new Projects(this.connection);
   readonly conversations = new Conversations(this.connection, this.sessions, this.drafts);

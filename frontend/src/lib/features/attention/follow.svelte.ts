@@ -32,6 +32,9 @@ export function follow(app: App): () => void {
       return undefined;
     });
     $effect(() => {
+      if (app.connection.link.state === 'open') void app.muted.load().catch(() => undefined);
+    });
+    $effect(() => {
       const waiting = app.inbox.items.map((item) => item.id);
       // Nothing is known of the inbox before the server has said it: what was kept may be of yesterday.
       if (app.connection.state && app.connection.link.state === 'open') void show(waiting);

@@ -10,12 +10,16 @@ import Maximize2 from '@lucide/svelte/icons/maximize-2';
 import Moon from '@lucide/svelte/icons/moon';
 import Play from '@lucide/svelte/icons/play';
 import Square from '@lucide/svelte/icons/square';
+import Volume2 from '@lucide/svelte/icons/volume-2';
+import VolumeX from '@lucide/svelte/icons/volume-x';
 import type { MenuEntry } from '@mainloop/ui';
 import { goto } from '$app/navigation';
 import { resolve } from '$app/paths';
+import { toggleMute } from '$lib/features/attention/muting';
 import { takes } from '$lib/features/inbox/inbox.svelte';
 import { setOrder } from '$lib/live/order';
 import type { Item, Session, WatchedFor } from '$lib/live/types';
+import { attention } from '$lib/messages/attention';
 import { en } from '$lib/messages/en';
 import { order } from '$lib/messages/order';
 import { watches } from '$lib/messages/watches';
@@ -50,6 +54,7 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
   const dismissed = awake.filter((one) => takes(one, 'dismiss'));
   const act = (name: 'cancel' | 'close' | 'park' | 'resume') => () =>
     void app.attempt(() => app.sessions.act(session.id, name));
+  const muted = app.muted.is({ what: 'session', id: session.id });
   const all: (MenuEntry | false)[] = [
     zoom && {
       id: 'open',
@@ -91,6 +96,12 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
         act: () => void app.attempt(() => app.sessions.watch(session.id, condition, !on)),
       };
     }),
+    {
+      id: 'mute',
+      label: muted ? attention.mute.off : attention.mute.on,
+      icon: muted ? Volume2 : VolumeX,
+      act: () => void toggleMute(app, session),
+    },
     may.stop && {
       id: 'stop',
       label: words.stop,
