@@ -11,7 +11,7 @@ PAGE := frontend/build/_app/version.json
 PAGE_SOURCES := $(shell find frontend packages package-lock.json -type f \
 	-not -path '*/node_modules/*' -not -path '*/build/*' -not -path '*/.svelte-kit/*' 2>/dev/null)
 
-.PHONY: install dev demo build dist test test-long check e2e bench storm api setup-claude-creds clean
+.PHONY: install dev demo build dist test test-long check e2e pictures bench storm api setup-claude-creds clean
 .DEFAULT_GOAL := install
 
 install: .venv/.installed node_modules/.installed  ## everything this checkout needs
@@ -47,6 +47,9 @@ test-long: build  ## the slow ones: kills, restarts, load
 
 e2e: build  ## the whole product in a browser
 	@scripts/test e2e
+
+pictures: build  ## those of the guides, of the page as it is now
+	@E2E_PICTURES=1 scripts/test e2e tests/pictures.spec.ts
 
 check: install  ## style, types, import contracts, generated client
 	@.venv/bin/python scripts/check.py

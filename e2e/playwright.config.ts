@@ -9,6 +9,8 @@ const LONG = Boolean(process.env['E2E_LONG']);
 // in the long run, on the phone. @long: in the long run only.
 export default defineConfig({
   testDir: 'tests',
+  // It writes into the docs, so it is asked for by name: `make pictures`.
+  testIgnore: process.env['E2E_PICTURES'] ? [] : ['pictures.spec.ts'],
   outputDir: 'test-results',
   // How components looked, for the gallery: the same on every machine of one distribution.
   snapshotPathTemplate: '{testDir}/../looks/{arg}{ext}',

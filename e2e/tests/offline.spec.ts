@@ -147,7 +147,7 @@ test('six tabs share one stream, and whichever is closed the others go on', asyn
   expect(streams.size).toBe(1);
 });
 
-// spec: length-12
+// spec: length-12, attention-49
 test('an address without a secure connection works too: the tab one looks at has the stream', async () => {
   const { executablePath, args = [] } = config.use?.launchOptions ?? {};
   const browser = await chromium.launch({
@@ -173,6 +173,12 @@ test('an address without a secure connection works too: the tab one looks at has
     await expect(said(other, 'ok: From the other tab')).toHaveCount(1);
     await page.bringToFront();
     await expect(said(page, 'ok: From the other tab')).toHaveCount(1);
+
+    await page.goto(`${home}/settings`);
+    await expect(page.locator('[data-push=insecure]')).toBeVisible();
+    const { port } = new URL(home);
+    await expect(page.locator('[data-ways]')).toContainText(`tailscale serve --bg ${port}`);
+    await expect(page.locator('[data-ways]')).toContainText('MAINLOOP_PUBLIC_URL=https://');
   } finally {
     await browser.close();
   }

@@ -9,7 +9,7 @@ export const attention = {
     denied:
       'Blocked in this browser: allow notifications for this page in its own settings, then come back.',
     insecure:
-      'This page came over plain http, where browsers allow no notifications. Open it over https: through a private network with a certificate, a tunnel, or a proxy (the guide “From the phone” says how).',
+      'Not in this browser: the page came over plain http, and browsers allow notifications over https only.',
     homeScreen:
       'On iPhone and iPad: Share, then “Add to Home Screen”, then open mainloop from there.',
     unsupported: 'This browser knows no notifications.',
