@@ -3,10 +3,12 @@
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from measured import HERE, Row, folder, ours, ratio
 
+from mainloop.testing import day
 from mainloop.testing.crowd import busy
 from mainloop.testing.server import ServerProcess
 
@@ -14,10 +16,10 @@ from mainloop.testing.server import ServerProcess
 ENOUGH: Final = 20_000
 
 
-def _look(script: str, *arguments: str) -> dict[str, Any]:
-    """What a script of the browser found over a busy month."""
+def _look(script: str, *arguments: str, fill: Callable[[Path], None] = busy) -> dict[str, Any]:
+    """What a script of the browser found over a busy month, or another home."""
     with folder() as at:
-        busy(at)
+        fill(at)
         with ours(ServerProcess(at)) as server:
             link = json.loads(server.run("pair", "--json").stdout)["url"]
             command = ["node", str(HERE / script), link, *arguments]
@@ -42,6 +44,13 @@ def opening() -> list[Row]:
         Row("page, a session opened again → painted", f"{found['session']:.0f} ms", "", "", "100 ms"),
         Row("page, a message written on another device → on screen, p95", f"{arrival['p95']:.0f} ms", "", "", "150 ms"),
     ]
+
+
+def recorded_day() -> list[Row]:
+    """A recorded day of sixty sessions, opened by a browser that was there before."""
+    found = _look("day.mjs", fill=day.load)
+    what = f"page, a recorded day of 60 sessions opened → line and list ({found['rows']} rows) stand"
+    return [Row(what, f"{found['opened']:.0f} ms", "", "", "")]
 
 
 def long_thread() -> list[Row]:
@@ -74,4 +83,8 @@ def long_thread() -> list[Row]:
     return made
 
 
-ROWS: Final[dict[str, Callable[[], list[Row]]]] = {"page length": long_thread, "page opening": opening}
+ROWS: Final[dict[str, Callable[[], list[Row]]]] = {
+    "page length": long_thread,
+    "page opening": opening,
+    "page day": recorded_day,
+}

@@ -21,6 +21,8 @@ export interface Options {
    */
   agent?: 'scripted' | 'claude' | 'none';
   settings?: Record<string, string>;
+  /** A recorded day of sixty sessions has just ended. */
+  day?: boolean;
   /** So many events stand in the main thread already, and sixty sessions beside it: a busy month. */
   events?: number;
 }
@@ -78,13 +80,14 @@ export class Server {
 
   static async start(options: Options = {}): Promise<Server> {
     const server = new Server(await freePort(), await Model.start(), options);
-    if (options.events) await server.#fill(options.events);
+    if (options.events) await server.#fill('crowd', `${options.events}`);
+    if (options.day) await server.#fill('day');
     await server.start();
     return server;
   }
 
-  async #fill(events: number): Promise<void> {
-    const program = ['-P', '-m', 'mainloop.testing.crowd', this.home, `${events}`];
+  async #fill(from: 'crowd' | 'day', ...more: string[]): Promise<void> {
+    const program = ['-P', '-m', `mainloop.testing.${from}`, this.home, ...more];
     await run(tool('python'), program, { env: this.#environment, cwd: this.home });
   }
 

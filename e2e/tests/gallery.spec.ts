@@ -7,7 +7,7 @@ import { build } from 'vite';
 import { ROOT } from '../src/repository.ts';
 import { expect, test } from '@playwright/test';
 
-const SHEETS = ['frame', 'lines', 'content', 'work', 'asks'];
+const SHEETS = ['frame', 'lines', 'content', 'work', 'asks', 'day'];
 const TYPES: Record<string, string> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -68,6 +68,7 @@ test('every component looks as it did, in both themes, and can be used by everyb
       await expect(page.locator('td').first()).toBeVisible();
       await expect(page.locator('pre span[style*=color]').first()).toBeAttached();
     }
+    if (sheet === 'day') await expect(page.locator('[data-read] > li')).toHaveCount(60);
     if (sheet === 'frame') await page.getByRole('button', { name: 'What to do' }).click();
     if (sheet === 'asks') await page.getByRole('button', { name: 'Open it' }).click();
     await page.evaluate(() => document.fonts.ready);

@@ -1,0 +1,22 @@
+/** A recorded day of a busy main thread, as it looks when it has just ended. */
+import { examine } from '../src/examine.ts';
+import { expect, test, useServer } from '../src/test.ts';
+import { composer, isPhone, openSessions } from '../src/ui.ts';
+
+const server = useServer({ day: true });
+
+// spec: layout-7, layout-16
+test('sixty sessions of a day stand where they belong', { tag: '@both' }, async ({ visit }) => {
+  const page = await visit(server());
+  await expect(composer(page)).toBeVisible();
+  await expect(page.locator('[data-timeline=main] [data-kind=message]').last()).toBeVisible();
+  if (!isPhone(page)) await examine(page, 'day');
+  const list = await openSessions(page);
+  await expect(list.locator('[data-count=needs]')).toHaveText('2');
+  await expect(list).toContainText('Which grey for quoted replies: which of the two?');
+  await expect(list.locator('[data-count=review]')).toHaveText('3');
+  if (isPhone(page)) await examine(page, 'day-sessions');
+  // A change of it is really there: its commit came along.
+  await list.getByText('search-p95-above', { exact: false }).first().click();
+  await expect(page.locator('[data-session-header]')).toContainText('Search p95 above 800 ms');
+});
