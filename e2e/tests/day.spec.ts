@@ -1,15 +1,29 @@
 /** A recorded day of a busy main thread, as it looks when it has just ended. */
 import { examine } from '../src/examine.ts';
+import { call, script } from '../src/model.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { composer, isPhone, openSessions } from '../src/ui.ts';
 
 const server = useServer({ day: true });
 
-// spec: layout-7, layout-16
+// spec: layout-7, layout-16, sessions-31
 test('sixty sessions of a day stand where they belong', { tag: '@both' }, async ({ visit }) => {
+  const steps = ['completed', 'completed', 'in_progress', 'pending'];
+  const todos = steps.map((status, n) => ({ content: `Step ${n}`, activeForm: '', status }));
+  const title = `Goes on into the night ${crypto.randomUUID().slice(0, 8)}`;
+  await server().api('POST', '/api/sessions', {
+    id: crypto.randomUUID(),
+    title,
+    prompt: script({ tools: [call('TodoWrite', { todos })] }, { delay: 3600, text: 'Over.' }),
+  });
   const page = await visit(server());
   await expect(composer(page)).toBeVisible();
   await expect(page.locator('[data-timeline=main] [data-kind=message]').last()).toBeVisible();
+  const working = page.getByRole('region', { name: title });
+  await expect(working.getByRole('img')).toHaveAccessibleName('2 of 4 steps done');
+  const replies = { name: /^Show the conversation, \d+ repl(y|ies)$/ };
+  const answered = page.getByRole('region', { name: 'Session translate-help-pages' });
+  await expect(answered.getByRole('button', replies)).toBeVisible();
   if (!isPhone(page)) await examine(page, 'day');
   const list = await openSessions(page);
   await expect(list.locator('[data-count=needs]')).toHaveText('2');

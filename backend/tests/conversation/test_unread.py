@@ -68,7 +68,7 @@ def test_every_device_is_told_at_once_and_it_survives_a_restart(server: InProces
     with other.follow(other.state()["cursor"]) as follower:
         assert read(server, told) == told
         news = follower.until(lambda name, _: name == "read")[-1][2]
-    assert news == {"thread_id": "session-1", "read": told, "told": told}
+    assert news == {"thread_id": "session-1", "read": told, "told": told, "replies": 1}
     server.stop()
     server.start()
     assert mark(server) == (told, told)

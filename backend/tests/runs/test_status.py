@@ -64,6 +64,25 @@ def test_each_try_of_a_request_is_announced_and_none_is_an_event(server: InProce
     runner.end()
 
 
+@pytest.mark.spec("sessions-31")
+def test_how_far_an_agent_is_with_its_steps_is_known_while_its_turn_runs(server: InProcessServer) -> None:
+    def steps(*statuses: str) -> r.Todo:
+        return r.Todo.model_validate({"turn": 1, "entries": [{"text": "a step", "status": s} for s in statuses]})
+
+    runner = working(server)
+    assert status(server)["steps"] is None
+    with server.person.follow(server.person.state()["cursor"]) as follower:
+        runner.say(steps("completed", "completed", "in_progress", "pending"))
+        follower.until(lambda event, data: event == "status" and data["steps"] == {"done": 2, "doing": 1, "of": 4})
+    assert status(server)["steps"] == {"done": 2, "doing": 1, "of": 4}
+    runner.reply("Nearly.")
+    runner.reply("Done.")
+    runner.end()
+    assert status(server)["steps"] is None
+    [mark] = [m for m in server.person.state()["marks"] if m["thread_id"] == ID]
+    assert mark["replies"] == 2
+
+
 @pytest.mark.spec("waiting-10")
 def test_the_call_that_began_last_is_what_an_agent_does_and_an_older_one_is_shown_when_it_has_ended(
     server: InProcessServer,

@@ -284,10 +284,20 @@ class Activity(Model):
     of: int = 0
 
 
+class Steps(Model):
+    """How far an agent is with its own list of steps: how many are done, are being done, and there are."""
+
+    done: int
+    doing: int
+    of: int
+
+
 class Status(Model):
     """How it stands with a thread's agent: what changes too often to be an event, and is true when it is read."""
 
     activity: Activity | None = None
+    # Of the turn that runs.
+    steps: Steps | None = None
     # When the agent last said or did something.
     heard_at: datetime | None = None
     # When its runner last asked for work, while it is overdue: nobody knows what the agent does now.

@@ -3381,6 +3381,8 @@ export interface components {
         Mark: {
             /** Read */
             read: number;
+            /** Replies */
+            replies: number;
             /** Thread Id */
             thread_id: string;
             /** Told */
@@ -4312,6 +4314,8 @@ export interface components {
         ReadEvent: {
             /** Read */
             read: number;
+            /** Replies */
+            replies: number;
             /** Thread Id */
             thread_id: string;
             /** Told */
@@ -5088,6 +5092,7 @@ export interface components {
             heard_at?: string | null;
             /** Last Seen */
             last_seen?: string | null;
+            steps?: components["schemas"]["Steps"] | null;
         };
         /**
          * StatusEvent
@@ -5099,8 +5104,21 @@ export interface components {
             heard_at?: string | null;
             /** Last Seen */
             last_seen?: string | null;
+            steps?: components["schemas"]["Steps"] | null;
             /** Thread Id */
             thread_id: string;
+        };
+        /**
+         * Steps
+         * @description How far an agent is with its own list of steps: how many are done, are being done, and there are.
+         */
+        Steps: {
+            /** Doing */
+            doing: number;
+            /** Done */
+            done: number;
+            /** Of */
+            of: number;
         };
         /**
          * Subscribe

@@ -15,6 +15,7 @@ export { default as NoteBar } from './NoteBar.svelte';
 export { default as Prompt } from './Prompt.svelte';
 export { default as Share } from './Share.svelte';
 export { default as Spine } from './Spine.svelte';
+export { default as Steps } from './Steps.svelte';
 export { default as Sprite } from './Sprite.svelte';
 export { default as Tabs } from './Tabs.svelte';
 export { default as ThreadLine, type LineEnd } from './ThreadLine.svelte';

@@ -143,6 +143,8 @@ class Mark(BaseModel):
     read: int
     # The newest event that tells the person something.
     told: int
+    # How many messages its agent has written.
+    replies: int
 
 
 class SandboxState(BaseModel):

@@ -28,9 +28,9 @@ def thread_exists(connection: sa.Connection, thread_id: str) -> bool:
 
 def marks(connection: sa.Connection, *thread_ids: str) -> list[Mark]:
     """How far threads were read."""
-    columns = (t.thread.c.id, t.thread.c.last_read, t.thread.c.last_told)
+    columns = (t.thread.c.id, t.thread.c.last_read, t.thread.c.last_told, t.thread.c.replies)
     rows = connection.execute(sa.select(*columns).where(t.thread.c.id.in_(thread_ids)))
-    return [Mark(thread_id=row.id, read=row.last_read, told=row.last_told) for row in rows]
+    return [Mark(thread_id=row.id, read=row.last_read, told=row.last_told, replies=row.replies) for row in rows]
 
 
 def read(unit: UnitOfWork, thread_id: str, seq: int) -> bool:

@@ -52,6 +52,8 @@ thread = sa.Table(
     # The newest event that tells the person something, and how far they have read.
     sa.Column("last_told", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("last_read", sa.BigInteger, nullable=False, server_default="0"),
+    # How many messages its agent has written.
+    sa.Column("replies", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", Instant, nullable=False),
 )
 
@@ -154,6 +156,8 @@ agent = sa.Table(
     sa.Column("fork", JSON),
     # What it does right now, when it last said or did something, and since when its runner has not been heard of.
     sa.Column("activity", JSON),
+    # How far it is with its own list of steps, in the turn that runs.
+    sa.Column("steps", JSON),
     sa.Column("heard_at", Instant),
     sa.Column("last_seen", Instant),
 )

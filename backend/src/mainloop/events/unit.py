@@ -18,7 +18,7 @@ from mainloop.db.file import DatabaseFile
 from mainloop.errors import DatabaseAway, DatabaseDamaged, StorageFull
 from mainloop.events.bell import LOG, Bell
 from mainloop_models.base import Model
-from mainloop_models.events import BlobRef, is_news
+from mainloop_models.events import BlobRef, MessageBody, is_news
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,6 +38,7 @@ _COUNT_IN_THREAD: Final = (
     .values(
         last_seq=t.thread.c.last_seq + _MORE,
         last_told=sa.case((_TOLD > 0, t.thread.c.last_seq + _TOLD), else_=t.thread.c.last_told),
+        replies=t.thread.c.replies + sa.bindparam("replies", type_=sa.Integer),
     )
     .returning(t.thread.c.last_seq)
 )
@@ -180,13 +181,17 @@ class UnitOfWork:
     def _number_and_insert(self) -> None:
         count: dict[str, int] = defaultdict(int)
         told: dict[str, int] = {}
+        replies: dict[str, int] = defaultdict(int)
         for thread_id, kind, _, body in self._events:
             count[thread_id] += 1
             if is_news(kind, body):
                 told[thread_id] = count[thread_id]
+            if isinstance(body, MessageBody) and body.role == "assistant":
+                replies[thread_id] += 1
         next_seq: dict[str, int] = {}
         for thread_id in sorted(count):
             counted = {"thread": thread_id, "more": count[thread_id], "told": told.get(thread_id, 0)}
+            counted["replies"] = replies[thread_id]
             row = self.connection.execute(_COUNT_IN_THREAD, counted)
             next_seq[thread_id] = row.scalar_one() - count[thread_id]
         last, last_at = self.connection.execute(_COUNT_IN_ALL, {"more": len(self._events)}).one()

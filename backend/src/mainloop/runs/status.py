@@ -6,6 +6,7 @@ log is left alone. Only a runner that can't be reached, and its return, are told
 
 import threading
 import time
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +17,7 @@ from mainloop.events.unit import Database, UnitOfWork, now
 from mainloop.runs import calls, store
 from mainloop.runs.registry import Registry, Said
 from mainloop_models import runner as r
-from mainloop_models.events import Activity, Status
+from mainloop_models.events import Activity, Status, Steps
 
 # A poll is answered after 25 s at most, so a runner that asks for nothing this long is overdue.
 OVERDUE: Final = timedelta(seconds=60)
@@ -31,6 +32,7 @@ def status_of(row: Row) -> Status:
     """How it stands with the agent of this row, or of a row that has its columns."""
     return Status(
         activity=Activity.model_validate(row.activity) if row.activity else None,
+        steps=Steps.model_validate(row.steps) if row.steps else None,
         heard_at=row.heard_at,
         last_seen=row.last_seen,
     )
@@ -65,7 +67,12 @@ class Standing:
             case r.ToolCalled() | r.ToolEnded() | r.Said() | r.Reasoned() | r.Retrying():
                 self._goes_on(unit, said.thread, report.at)
             case r.TurnStarted() | r.TurnEnded():
+                self._is_at(unit, said.thread, None)
                 self._does(unit, said.thread, None)
+            case r.Todo(entries=entries):
+                count = Counter(entry.status for entry in entries)
+                steps = Steps(done=count["completed"], doing=count["in_progress"], of=len(entries))
+                self._is_at(unit, said.thread, steps if entries else None)
             case _:
                 pass
 
@@ -119,6 +126,12 @@ class Standing:
         written = activity.model_dump(mode="json") if activity else None
         if row.activity != written:
             store.update(unit, row.thread_id, activity=written)
+            self._tell(unit, row.thread_id)
+
+    def _is_at(self, unit: UnitOfWork, row: Row, steps: Steps | None) -> None:
+        written = steps.model_dump(mode="json") if steps else None
+        if row.steps != written:
+            store.update(unit, row.thread_id, steps=written)
             self._tell(unit, row.thread_id)
 
     # -- whether it is heard and seen --------------------------------------------------------------------------

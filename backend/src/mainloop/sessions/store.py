@@ -331,6 +331,7 @@ _whole = (
         t.agent.c.fork,
         t.agent.c.demo,
         t.agent.c.activity,
+        t.agent.c.steps,
         t.agent.c.heard_at,
         t.agent.c.last_seen,
         t.agent.c.context,

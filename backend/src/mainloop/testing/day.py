@@ -18,6 +18,7 @@ import sys
 import tempfile
 import uuid
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -481,9 +482,16 @@ def load(home: Path, until: datetime | None = None, *, file: Path = RECORDED, da
     later = _cleaned(
         {"events": day["events"], "rows": day["rows"]}, {"/home/sam/.mainloop": str(home)}, lambda at: at + ahead
     )
+    replies = Counter(
+        event["thread_id"]
+        for event in day["events"]
+        if event["kind"] == "message" and event["body"]["role"] == "assistant"
+    )
     engine = open_database(database_url or f"sqlite:///{home / 'mainloop.db'}", home)
     with engine.begin() as connection:
         connection.execute(sa.delete(t.installation))
+        for row in later["rows"]["thread"]:
+            row["replies"] = replies[row["id"]]
         for table in t.metadata.sorted_tables:
             if rows := later["rows"].get(table.name):
                 connection.execute(table.insert(), [_typed(table, row) for row in rows])

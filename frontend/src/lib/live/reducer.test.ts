@@ -89,20 +89,20 @@ describe('cursors', () => {
 describe('what is unread', () => {
   // spec: unread-1, unread-3
   test('is what tells something behind the mark of the server, whichever comes first', () => {
-    const world = started({ marks: [{ thread_id: 's', read: 2, told: 2 }] });
+    const world = started({ marks: [{ thread_id: 's', read: 2, told: 2, replies: 0 }] });
     const mark = () => world.marks.get('s');
     takeEvent(world, event('message', said('q', 'mine'), 3, 's'));
     expect(mark()).toMatchObject({ read: 2, told: 2 });
     takeEvent(world, event('message', said('r', 'reply', { role: 'assistant' }), 4, 's'));
     expect(mark()).toMatchObject({ read: 2, told: 4 });
     // Announced before the next event was: what came since stays unread.
-    takeMark(world, { thread_id: 's', read: 3, told: 3 });
+    takeMark(world, { thread_id: 's', read: 3, told: 3, replies: 0 });
     expect(mark()).toMatchObject({ read: 3, told: 4 });
-    takeMark(world, { thread_id: 's', read: 4, told: 4 });
+    takeMark(world, { thread_id: 's', read: 4, told: 4, replies: 0 });
     takeEvent(world, event('session', { id: 's', state: 'idle', status: {} }, 5, 's'));
     expect(mark()).toMatchObject({ read: 4, told: 4 });
     // Made unread on another device.
-    takeMark(world, { thread_id: 's', read: 1, told: 4 });
+    takeMark(world, { thread_id: 's', read: 1, told: 4, replies: 0 });
     expect(mark()).toMatchObject({ read: 1, told: 4 });
   });
 });
@@ -422,6 +422,19 @@ describe('what is being written', () => {
     takeDelta(world, delta(8, ' more'));
     expect(world.open.get('m')?.text).toBe('Half a 🦀 more');
   });
+});
+
+test('what an agent writes is counted, once, and a mark of another tab takes nothing away', () => {
+  const world = started();
+  const replies = () => world.marks.get('s')?.replies;
+  takeEvent(world, event('message', said('a', 'one', { role: 'assistant' }), 1, 's'));
+  const two = event('message', said('b', 'two', { role: 'assistant' }), 2, 's');
+  takeEvent(world, two);
+  takeEvent(world, two);
+  takeEvent(world, event('result', { turn: 1, text: 'two', source: 'text' }, 3, 's'));
+  expect(replies()).toBe(2);
+  takeMark(world, { thread_id: 's', read: 1, told: 1, replies: 1 });
+  expect(replies()).toBe(2);
 });
 
 describe('the rest of the world', () => {

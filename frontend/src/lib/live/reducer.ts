@@ -295,7 +295,9 @@ export function takeEvent(world: World, event: Event): Changes {
   settle(world, event, changes);
   if (isNews(event)) {
     const { thread_id } = event;
-    world.marks.set(thread_id, { thread_id, read: readOf(world, thread_id), told: event.seq });
+    const { read = 0, replies = 0 } = world.marks.get(thread_id) ?? {};
+    const more = event.kind === 'message' && event.body.role === 'assistant' ? 1 : 0;
+    world.marks.set(thread_id, { thread_id, read, told: event.seq, replies: replies + more });
     changes.add('marks');
   }
   takeEffect(world, event, changes);
@@ -314,15 +316,15 @@ export function isNews(event: Event): boolean {
   }
 }
 
-function readOf(world: World, threadId: string): number {
-  return world.marks.get(threadId)?.read ?? 0;
-}
-
 /** How far a thread was read, as the server says. */
 export function takeMark(world: World, mark: Mark): Changes {
   const held = world.marks.get(mark.thread_id);
   // An event may have overtaken it.
-  world.marks.set(mark.thread_id, { ...mark, told: Math.max(mark.told, held?.told ?? 0) });
+  world.marks.set(mark.thread_id, {
+    ...mark,
+    told: Math.max(mark.told, held?.told ?? 0),
+    replies: Math.max(mark.replies, held?.replies ?? 0),
+  });
   return new Set<Topic>(['marks']);
 }
 

@@ -210,6 +210,9 @@ export const en = {
     asked: (ago: string) => (ago === 'now' ? 'asked just now' : `asked ${ago} ago`),
     replies: 'Show the conversation',
     repliesCount: (n: number) => counted(n, 'reply', 'replies'),
+    repliesOpen: (n: number) =>
+      n > 0 ? `Show the conversation, ${counted(n, 'reply', 'replies')}` : 'Show the conversation',
+    steps: (done: number, of: number) => `${done} of ${of} steps done`,
     fold: 'Fold',
     showEarlier: (n: number) => `Show ${n} earlier`,
     showEarlierSome: 'Show earlier',

@@ -22,6 +22,11 @@ export class Marks {
     return this.#all[threadId];
   }
 
+  /** How many messages its agent has written. */
+  repliesOf(threadId: string): number {
+    return this.#all[threadId]?.replies ?? 0;
+  }
+
   isUnread(threadId: string): boolean {
     const mark = this.#all[threadId];
     return threadId !== MAIN && mark !== undefined && mark.told > mark.read;
