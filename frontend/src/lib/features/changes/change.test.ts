@@ -22,6 +22,9 @@ class Server {
   /** By what is asked for; nothing: there is none. */
   looks: Record<string, { version: string; files: ChangedFile[] }> = {};
   linesFail = false;
+  /** Milliseconds that a look takes. */
+  takes = 0;
+  looked = 0;
   asked: string[] = [];
 
   answer = (address: string): Promise<Response> => {
@@ -33,6 +36,15 @@ class Server {
       return said({ files: files.map((id) => ({ id, hunks: [], more: 0 })) });
     }
     if (pathname.includes('/contents/')) return Promise.resolve(new Response('one\ntwo\n'));
+    this.looked += 1;
+    if (this.takes > 0)
+      return new Promise((done) => setTimeout(done, this.takes)).then(() =>
+        this.look(searchParams),
+      );
+    return this.look(searchParams);
+  };
+
+  look = (searchParams: URLSearchParams): Promise<Response> => {
     const look = this.looks[searchParams.get('of') ?? ''];
     if (!look) return refused(404, 'There is no such commit.');
     if (look.version === searchParams.get('known')) return said({ ...look, files: null });
@@ -107,4 +119,23 @@ describe('a change', () => {
     expect(change.wholeOf(before)).toBeNull();
     expect(change.linesOf(file('b', 9))?.id).toBe('b');
   });
+});
+
+it('looks again soon after the first look, which reads everything, and seldom where each look takes long', async () => {
+  vi.useFakeTimers();
+  server.looks = { all: { version: 'a-b', files: [file('x', 1)] } };
+  server.takes = 4000;
+  change.poke();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(change.files).toHaveLength(1);
+  change.poke();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(server.looked).toBe(2);
+  await vi.advanceTimersByTimeAsync(4000);
+  change.poke();
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(server.looked).toBe(2);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(server.looked).toBe(3);
+  vi.useRealTimers();
 });
