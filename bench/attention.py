@@ -53,7 +53,7 @@ def sent() -> list[Row]:
                 person.post(f"/api/attention/notifiers/{way}/test")
                 arrives(phone, number + 1)
                 words.append((time.monotonic() - began) * 1000)
-            step: dict[str, Any] = {"tools": [{"name": "Bash", "input": {"command": "date"}}]}
+            step: dict[str, Any] = {"tools": [{"name": "Bash", "input": {"command": "date >> had; echo asked"}}]}
             person.post("/api/sessions", {"id": str(uuid.uuid4()), "prompt": script(step, {"text": "done"})})
             item = person.until_item(lambda item: item["kind"] == "permission")
             due = datetime.fromisoformat(item["opened_at"]) + grace("permission")
