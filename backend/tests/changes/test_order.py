@@ -167,6 +167,7 @@ def test_of_what_will_not_be_merged_the_person_is_asked_once_and_begins_it_or_no
     # Resumed, it has its order still.
     person.post(f"/api/sessions/{other}/resume")
     wait_for(world, other, f"waits for you: {handle} was cancelled")
+    asked(world, other)
 
 
 @pytest.mark.spec("changes-40")
@@ -223,6 +224,9 @@ def test_the_order_is_changed_and_cleared_until_it_begins(world: World) -> None:
     world.server.person.post(f"/api/sessions/{first.id}/cancel")
     asked(world, ident)
     handle = other.session["handle"]
+    # What is lost is asked for in the new order as well.
+    orders(world, ident, first.id, other.id)
+    asked(world, ident)
     assert orders(world, ident, other.id)["reason"] == f"waits for {handle}'s change to be merged"
     assert [i for i in world.server.person.get("/api/inbox")["items"] if i["session_id"] == ident] == []
     now = orders(world, ident)
@@ -276,7 +280,7 @@ def test_a_server_killed_at_any_write_between_lets_it_begin_once(
                     break
                 except Killed:
                     deaths += 1
-        assert deaths == 1
+        assert deaths == 2
     assert begins_at(world, ident) == result
     world.begun(ident)
     assert world.server.starts(ident) == [1]

@@ -15,11 +15,8 @@ from mainloop_models.events import SessionState as S
 class Lost:
     """It will not come by itself. `what`: why, as the end of a sentence that begins with its handle."""
 
-    session_id: str
     handle: str
     what: str
-    # Where it goes on and is lost again, that is another time.
-    when: str
 
     @property
     def words(self) -> str:
@@ -58,7 +55,7 @@ def fate_of(connection: sa.Connection, session: Row, one: After, unmerged: Mappi
 
 
 def _lost(other: Row, what: str) -> Lost:
-    return Lost(other.id, other.handle, what, str(other.ended_at))
+    return Lost(other.handle, what)
 
 
 def waiting_words(connection: sa.Connection, after: Sequence[After]) -> str:

@@ -26,6 +26,8 @@ PREPARE: Final = "prepare_session"
 SAVE: Final = "save_session"
 KEEP: Final = "keep_workspace"
 ORDER: Final = "see_to_order"
+# Who begins to wait looks while nobody is in the middle of ending: else neither would see the other.
+ENDING: Final = 0x6D6C656E
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -79,6 +81,7 @@ class Moves:
 
     def let_others_look(self, unit: UnitOfWork, session_id: str) -> None:
         """What others wait for may have come, or may not come any more."""
+        unit.among(ENDING)
         for waiting in store.held_for(unit.connection, session_id):
             self.look_at_order(unit, waiting)
 

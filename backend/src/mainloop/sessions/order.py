@@ -4,7 +4,7 @@ Whatever may have ended somebody's waiting asks for one phase, which looks at ev
 for too often, and repeated; that a session begins is written in the same transaction as why.
 """
 
-import hashlib
+import uuid
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,7 +21,7 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.after import Lost, fate_of, listed, waiting_words
-from mainloop.sessions.moves import ORDER, Moves
+from mainloop.sessions.moves import ENDING, ORDER, Moves
 from mainloop.sessions.service import Sessions
 from mainloop_models.asks import Decision
 from mainloop_models.events import After, ItemBody, NoticeItem, SessionBody
@@ -97,6 +97,8 @@ class Order:
     # -- what comes of it ----------------------------------------------------------------------------------------
     def see_to(self, session_id: str) -> None:
         """Let a session begin that waits for nobody any more; ask the person where it would wait for ever."""
+        # Whoever ends just now either saw this one wait, or is through with it behind this line.
+        self._database.write(lambda unit: unit.alone(ENDING))
         session = self._database.read(lambda c: store.find(c, session_id))
         if session is None or session.held_at is None:
             return
@@ -145,21 +147,20 @@ class Order:
             runs_store.lock(unit, session_id)
             session = store.find(unit.connection, session_id)
             if session is not None and session.held_at is not None:
-                lost = Lost(session_id, "mainloop", f"could not see how they stand ({error})", str(unit.now))
+                lost = Lost("mainloop", f"could not see how they stand ({error})")
                 self._ask(unit, session, [lost])
 
         self._database.write(ask)
 
     # -- the person ----------------------------------------------------------------------------------------------
     def _ask(self, unit: UnitOfWork, session: Row, lost: Sequence[Lost]) -> None:
-        """Once for each time that somebody is lost; where nobody is any more, there is nothing to decide."""
+        """Once as long as somebody is lost; where nobody is any more, there is nothing to decide."""
         if not lost:
             return self._close_item(unit, session.id, "What it waits for goes on.")
-        which = "/".join(sorted(f"{one.session_id}@{one.when}" for one in lost))
         known = self._open_items(unit.connection, session.id)
         words = listed([one.words for one in lost])
         item = ItemBody(
-            id=known[0] if known else f"{_ITEM}{hashlib.sha256(f'{session.id} {which}'.encode()).hexdigest()[:32]}",
+            id=known[0] if known else f"{_ITEM}{uuid.uuid4()}",
             kind="order",
             thread_id=session.id,
             session_id=session.id,
