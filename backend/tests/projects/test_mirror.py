@@ -31,6 +31,7 @@ from mainloop.sandboxes.none import NoSandbox
 from mainloop.testing.repositories import Repository
 from mainloop.workspaces.base import Looked
 from mainloop.workspaces.local.looking import look_at
+from mainloop_models.events import Changed
 
 
 @pytest.fixture
@@ -70,6 +71,19 @@ def test_a_fetch_tells_how_far_it_is(mirror: Mirror, project: Repository) -> Non
     assert all(re.fullmatch(r"[A-Z][a-z ]+, \d+ %(, [\d.]+ \w+)?", words) for words in told), told
     with pytest.raises(Unreachable, match="nowhere"):
         mirror.fetch_upstream(f"{project.path.as_uri()}/nowhere", told.append)
+
+
+def test_what_would_take_too_long_to_count_is_known_by_its_paths(
+    mirror: Mirror, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.fetch_upstream(str(project.path))
+    before = project.commit_at("main")
+    project.commit("more", {"new.py": "1\n"})
+    mirror.fetch_upstream(str(project.path))
+    paths, counted = mirror.changed(before, project.commit_at("main"))
+    assert (paths, counted) == (["new.py"], Changed(files=1, added=1, removed=0))
+    monkeypatch.setattr("mainloop.projects.mirror._COUNTING_SECONDS", -1)
+    assert mirror.changed(before, project.commit_at("main")) == (["new.py"], None)
 
 
 class _BadLine:

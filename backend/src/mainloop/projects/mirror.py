@@ -24,7 +24,7 @@ from pathlib import Path
 
 from mainloop.db.opening import KEPT_SUFFIX, OWN_MIRROR
 from mainloop.errors import MainloopError
-from mainloop.git import GitFailed, git, git_bytes
+from mainloop.git import GitFailed, GitTimedOut, git, git_bytes
 from mainloop.projects.kept import Snapshot
 from mainloop.sandboxes.base import inside
 from mainloop.workspaces.base import Looked
@@ -123,6 +123,7 @@ _FEW = 100
 # So many files of their own in one of 256 folders are put together.
 _MANY_LOOSE = 8
 # What is larger is not compared line by line.
+_COUNTING_SECONDS = 20
 _COUNTING = ("core.bigFileThreshold=1m", "core.attributesFile=/dev/null")
 _MINE = ("user.name=mainloop", "user.email=mainloop@localhost")
 
@@ -414,17 +415,24 @@ class Mirror:
         self._tidy()
         return looked.tree, head
 
-    def changed(self, old: str, new: str) -> tuple[list[str], Changed]:
+    def changed(self, old: str, new: str) -> tuple[list[str], Changed | None]:
         """The paths that differ between two commits or trees, with what no text can hold replaced, and how much that is.
 
-        Raises GitFailed.
+        None: so much that its lines are not counted. Raises GitFailed.
         """
-        how = ("-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv")
-        said = git("diff-tree", *how, old, new, "--", repository=self.with_kept, config=_COUNTING)
-        rows = [row.split("\t", 2) for row in said.split("\0") if row]
+        said = self._differs(old, new, "--name-only")
+        paths = [os.fsencode(path).decode(errors="replace") for path in said]
+        try:
+            rows = [row.split("\t", 2) for row in self._differs(old, new, "--numstat", seconds=_COUNTING_SECONDS)]
+        except GitTimedOut:
+            return paths, None
         added, removed = (sum(int(row[side]) for row in rows if row[side] != "-") for side in (0, 1))
-        paths = [os.fsencode(row[2]).decode(errors="replace") for row in rows]
         return paths, Changed(files=len(paths), added=added, removed=removed)
+
+    def _differs(self, old: str, new: str, what: str, seconds: float = 120) -> list[str]:
+        how = ("-r", "-z", what, "--no-renames", "--no-ext-diff", "--no-textconv")
+        said = git("diff-tree", *how, old, new, "--", repository=self.with_kept, config=_COUNTING, timeout=seconds)
+        return [row for row in said.split("\0") if row]
 
     def turns(self, session_id: str) -> dict[int, str]:
         """The turns of a session that left something new, with their commits."""

@@ -99,10 +99,10 @@ class KeptTurns:
             paths, changed = mirror.changed(session.base, looked.tree)
             self._database.write(lambda unit: self._has_changed(unit, session_id, paths, changed))
 
-    def _has_changed(self, unit: UnitOfWork, session_id: str, paths: list[str], changed: Changed) -> None:
+    def _has_changed(self, unit: UnitOfWork, session_id: str, paths: list[str], changed: Changed | None) -> None:
         """Counted where the files are looked at anyway, so that lists can say how much it is and nobody has to look again."""
         self._overlaps.has_changed(unit, session_id, paths)
-        told = changed.model_dump() if paths else None
+        told = changed.model_dump() if changed is not None and paths else None
         session = store.find(unit.connection, session_id)
         if session is not None and session.changed != told:
             store.update(unit, session_id, changed=told)
