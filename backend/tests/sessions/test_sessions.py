@@ -186,6 +186,15 @@ def test_what_was_not_done_and_what_one_has_to_know_is_told_wherever_the_result_
     assert shown.endswith("…" + parts)
     server.person.say("well?")
     assert (long + parts) in main.take().context[0]
+    # However much the one is, the other is not missed.
+    server.person.say("And the rest?", session)
+    runner.begin()
+    runner.request("report", text=long, not_done=long, know="The stairs are steep.")
+    runner.end(text="bye")
+    shown = server.person.get(f"/api/sessions/{session}")["result"]["text"]
+    assert len(shown) <= 600
+    assert "**Not done:** It was" in shown
+    assert shown.endswith("…\n\n**To know:** The stairs are steep.")
 
 
 def test_a_result_wakes_the_main_agent_where_it_asked_for_that(server: InProcessServer) -> None:

@@ -108,8 +108,10 @@ def preview(text: str) -> str:
     at = [place for name in (NOT_DONE, KNOW) if (place := text.find(f"\n\n{name} ")) > 0]
     if not at:
         return text[:PREVIEW]
+    at.sort()
+    parts = [text[begin:end] for begin, end in zip(at, [*at[1:], len(text)], strict=True)]
     half = PREVIEW // 2
-    return _cut(text[: min(at)], half) + _cut(text[min(at) :], half)
+    return "".join([_cut(text[: at[0]], half), *(_cut(part, half // len(parts)) for part in parts)])
 
 
 def _cut(text: str, most: int) -> str:
