@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
+from mainloop_agent.agents.claude import clear
 from mainloop_agent.output import NEWEST, find, follow
 
 
@@ -21,6 +23,27 @@ def test_no_link_leads_out_and_nothing_but_a_file_is_opened(tmp_path: Path) -> N
     found = find(home, "d.output")
     assert found is not None
     os.close(found)
+
+
+def test_folders_in_folders_without_an_end_keep_nobody_from_looking_or_beginning(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    # Longer than any path, so each is made in the one before.
+    here = os.open(home, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    assert find(home, "a.output") is None
+    (home / "tasks").mkdir()
+    (home / "tasks" / "a.output").write_text("mine")
+    found = find(home, "a.output")
+    assert found is not None
+    os.close(found)
+    clear(home)
+    subprocess.run(["rm", "-rf", str(home)], check=True)
 
 
 async def test_of_much_at_once_the_newest_is_told_and_how_much_was_left_out(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 # How often it is looked at (seconds), and how much is told of what was written in between (bytes).
 EVERY: Final = 0.25
 NEWEST: Final = 8_000
+# So many folders deep it is looked for; whoever runs there may have made thousands.
+DEEP: Final = 8
 
 # A piece, and how much before it is left out.
 Tell = Callable[[str, int], None]
@@ -41,8 +43,10 @@ async def follow(file: int, tell: Tell) -> None:
 
 
 def find(folder: Path, name: str) -> int | None:
-    """Opens the file of that name below a folder; no link leads out of it, and nothing but a file is opened."""
-    for _, _, files, here in os.fwalk(folder, follow_symlinks=False):
+    """Opens the file of that name not too deep in a folder; no link leads out of it, and nothing but a file is opened."""
+    for path, folders, files, here in os.fwalk(folder, follow_symlinks=False):
+        if path.count(os.sep) - str(folder).count(os.sep) >= DEEP:
+            folders.clear()
         if name in files:
             try:
                 # NONBLOCK: a pipe would wait for somebody who writes.

@@ -743,8 +743,11 @@ class _InUseError(Exception):
 
 
 def clear(folder: Path) -> None:
-    """Takes a folder away with all that is in it; a link of that name goes, and what it leads to stays."""
-    with suppress(OSError):
+    """Takes a folder away with all that is in it; a link of that name goes, and what it leads to stays.
+
+    So does what is nested too deep.
+    """
+    with suppress(OSError, RecursionError):
         folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
 
 
