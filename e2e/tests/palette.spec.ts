@@ -197,8 +197,10 @@ test('E closes what is done, and goes on to what needs the person', async ({ vis
 });
 
 // spec: page-7, page-11
-test('keys are changed by pressing others, and hold after a reload', async ({ visit }) => {
+test('keys are changed by pressing others, and hold on every device', async ({ visit }) => {
   const page = await visit(server(), { path: '/settings' });
+  const phone = await visit(server(), { path: '/settings', device: await server().pair('Phone') });
+  await phone.getByRole('button', { name: 'Change keys' }).click();
   await page.getByRole('button', { name: 'Change keys' }).click();
   const snooze = page.getByRole('button', { name: /^snooze: / });
   await snooze.click();
@@ -212,6 +214,8 @@ test('keys are changed by pressing others, and hold after a reload', async ({ vi
   await page.keyboard.press('g');
   await page.keyboard.press('l');
   await expect(page.getByRole('button', { name: 'go to sessions: G L. Change' })).toBeVisible();
+  await expect(phone.getByRole('button', { name: 'go to sessions: G L. Change' })).toBeVisible();
+  await expect(phone.getByRole('button', { name: 'snooze: Q. Change' })).toBeVisible();
   await examine(page, 'settings-keys');
 
   await page.goto(server().url);
@@ -228,6 +232,7 @@ test('keys are changed by pressing others, and hold after a reload', async ({ vi
   await page.getByRole('button', { name: 'All as they were' }).click();
   await page.getByRole('button', { name: 'Change keys' }).click();
   await expect(page.getByRole('button', { name: 'snooze: H. Change' })).toBeVisible();
+  await expect(phone.getByRole('button', { name: 'snooze: H. Change' })).toBeVisible();
 });
 
 // spec: page-12

@@ -496,6 +496,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Keys
+         * @description Which keys of the page do what from now on, on every device: all that differ from how the page comes.
+         */
+        put: operations["put_keys"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pair": {
         parameters: {
             query?: never;
@@ -3339,6 +3359,16 @@ export interface components {
             why: string;
         };
         /**
+         * KeysEvent
+         * @description The person's keys from now on, as `event: keys` of the stream.
+         */
+        KeysEvent: {
+            /** Keys */
+            keys: {
+                [key: string]: string;
+            };
+        };
+        /**
          * Limit
          * @description How much the running turn may use in this run before it waits for more. None: as much as it takes.
          */
@@ -3350,7 +3380,7 @@ export interface components {
         };
         /**
          * LiveEvent
-         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent.
+         * @description What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent, `event: keys` a KeysEvent.
          *
          *     `bodies` is never sent: it lists what an Event's body is, kind by kind.
          */
@@ -3358,6 +3388,7 @@ export interface components {
             bodies?: components["schemas"]["EventBodies"] | null;
             delta?: components["schemas"]["DeltaEvent"] | null;
             event?: components["schemas"]["Event"] | null;
+            keys?: components["schemas"]["KeysEvent"] | null;
             read?: components["schemas"]["ReadEvent"] | null;
             status?: components["schemas"]["StatusEvent"] | null;
         };
@@ -3936,6 +3967,10 @@ export interface components {
         };
         /** Person */
         Person: {
+            /** Keys */
+            keys?: {
+                [key: string]: string;
+            } | null;
             /** Name */
             name: string;
         };
@@ -4205,6 +4240,16 @@ export interface components {
             because: string;
             /** Command */
             command: string;
+        };
+        /**
+         * PutKeys
+         * @description All keys that differ from how the page comes.
+         */
+        PutKeys: {
+            /** Keys */
+            keys: {
+                [key: string]: string;
+            };
         };
         /**
          * Question
@@ -6858,6 +6903,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["KeptList"];
                 };
+            };
+            /** @description What is wrong and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutKeys"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What is wrong and what to do */
             "4XX": {

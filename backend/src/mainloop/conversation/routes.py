@@ -23,6 +23,7 @@ from mainloop.conversation.schemas import (
     Mark,
     Message,
     Page,
+    PutKeys,
     Read,
     SandboxState,
     Say,
@@ -219,6 +220,12 @@ def read_thread(
 def get_read(thread_id: str, database: CurrentDatabase, me: CurrentDevice) -> Mark:
     """How far the person has read."""
     return database.read(lambda c: store.marks(c, known_thread(c, thread_id))[0])
+
+
+@router.put("/keys", name="put_keys", status_code=204)
+def put_keys(given: PutKeys, database: CurrentDatabase, conversation: CurrentConversation, me: CurrentDevice) -> None:
+    """Which keys of the page do what from now on, on every device: all that differ from how the page comes."""
+    database.write(lambda unit: conversation.set_keys(unit, given.keys))
 
 
 @router.put("/presence", name="look", status_code=204)

@@ -1,7 +1,7 @@
 """What the browser sends and sees of conversations, and the first screen's state."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -75,8 +75,21 @@ class ChooseAgent(BaseModel):
     agent: Literal["demo", "own"]
 
 
+_Short = Annotated[str, Field(min_length=1, max_length=40)]
+# By what they do, as the page writes them; only those that the person has changed.
+Keys = Annotated[dict[_Short, _Short], Field(max_length=100)]
+
+
 class Person(BaseModel):
     name: str
+    # None: they have never changed any.
+    keys: Keys | None = None
+
+
+class PutKeys(BaseModel):
+    """All keys that differ from how the page comes."""
+
+    keys: Keys
 
 
 class MainThread(BaseModel):
@@ -204,6 +217,10 @@ class ReadEvent(Mark):
     """How far a thread is read from now on, as `event: read` of the stream."""
 
 
+class KeysEvent(PutKeys):
+    """The person's keys from now on, as `event: keys` of the stream."""
+
+
 class EventBodies(BaseModel):
     """The shape of an event's `body` for each `kind`."""
 
@@ -223,7 +240,7 @@ class EventBodies(BaseModel):
 
 
 class LiveEvent(BaseModel):
-    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent.
+    """What `GET /api/events` sends: `event: event` carries an Event, `event: delta` a DeltaEvent, `event: status` a StatusEvent, `event: read` a ReadEvent, `event: keys` a KeysEvent.
 
     `bodies` is never sent: it lists what an Event's body is, kind by kind.
     """
@@ -232,4 +249,5 @@ class LiveEvent(BaseModel):
     delta: DeltaEvent | None = None
     status: StatusEvent | None = None
     read: ReadEvent | None = None
+    keys: KeysEvent | None = None
     bodies: EventBodies | None = None

@@ -158,6 +158,11 @@ class Conversation:
             unit.after_commit(lambda: self._runs.statuses.announce("read", thread_id, told))
         return mark
 
+    def set_keys(self, unit: UnitOfWork, keys: dict[str, str]) -> None:
+        """The person's keys of the page, on every device."""
+        store.set_keys(unit, keys)
+        unit.after_commit(lambda: self._runs.statuses.announce("keys", MAIN, {"keys": keys}))
+
     def _wake(self, unit: UnitOfWork, thread_id: str) -> None:
         """The person wrote: whatever stood in the way of the thread's agent is out of it."""
         if thread_id == MAIN:
@@ -200,7 +205,7 @@ class Conversation:
             return State(
                 cursor=str(log.latest_cursor(c)),
                 version=version,
-                person=Person(name=self._settings.person),
+                person=Person(name=self._settings.person, keys=store.keys(c)),
                 device=DeviceName(id=device.id, name=device.name),
                 main=MainThread(
                     id=MAIN, turn=main.turn, working=main.working, seq=store.last_seq(c, MAIN), status=status_of(main)

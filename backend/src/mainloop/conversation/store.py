@@ -26,6 +26,15 @@ def thread_exists(connection: sa.Connection, thread_id: str) -> bool:
     return connection.execute(sa.select(t.thread.c.id).where(t.thread.c.id == thread_id)).first() is not None
 
 
+def keys(connection: sa.Connection) -> dict[str, str] | None:
+    """Which keys of the page the person has changed; None: they never have."""
+    return connection.execute(sa.select(t.installation.c["keys"])).scalar_one()
+
+
+def set_keys(unit: UnitOfWork, keys: dict[str, str]) -> None:
+    unit.execute(sa.update(t.installation).values(keys=keys))
+
+
 def marks(connection: sa.Connection, *thread_ids: str) -> list[Mark]:
     """How far threads were read."""
     columns = (t.thread.c.id, t.thread.c.last_read, t.thread.c.last_told, t.thread.c.replies)

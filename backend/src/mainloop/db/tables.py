@@ -39,6 +39,8 @@ installation = sa.Table(
     sa.Column("digested_at", Instant),
     sa.Column("digested_micros", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("digested_unpriced", sa.BigInteger, nullable=False, server_default="0"),
+    # Which keys of the page the person has changed; none as long as they have not.
+    sa.Column("keys", JSON),
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -19,6 +19,7 @@ import type {
   KeptFiles,
   Mark,
   MessageBody,
+  Keys,
   Mute,
   Offer,
   Permission,
@@ -234,6 +235,10 @@ export class Api {
 
   attention(): Promise<Attention> {
     return dataOf(this.#client.GET('/api/attention'));
+  }
+
+  async keepKeys(keys: Keys): Promise<void> {
+    await this.#client.PUT('/api/keys', { body: { keys } });
   }
 
   preferences(): Promise<Preferences> {

@@ -35,6 +35,7 @@ import {
   takeEvent,
   takeItem,
   takeKept,
+  takeKeys,
   takeMark,
   takeOpenMessages,
   takePage,
@@ -593,6 +594,9 @@ export class Live {
         break;
       case 'read':
         this.#changed(takeMark(this.world, frame.mark));
+        break;
+      case 'keys':
+        this.#changed(takeKeys(this.world, frame.keys));
         break;
       case 'reset':
         void this.#reload();

@@ -8,6 +8,7 @@ import type {
   Delta,
   Event,
   Item,
+  Keys,
   Mark,
   MessageBody,
   OpenMessage,
@@ -27,6 +28,7 @@ export type Topic =
   | 'projects'
   | 'main'
   | 'marks'
+  | 'keys'
   | `log:${string}`
   | `open:${string}`
   | `queue:${string}`;
@@ -158,7 +160,15 @@ export function logOf(world: World, threadId: string): Log {
 }
 
 export function takeState(world: World, state: State): Changes {
-  const changes: Changes = new Set(['state', 'sessions', 'items', 'projects', 'main', 'marks']);
+  const changes: Changes = new Set([
+    'state',
+    'sessions',
+    'items',
+    'projects',
+    'main',
+    'marks',
+    'keys',
+  ]);
   world.state = state;
   world.cursor = state.cursor;
   world.main = state.main;
@@ -326,6 +336,13 @@ export function takeMark(world: World, mark: Mark): Changes {
     replies: Math.max(mark.replies, held?.replies ?? 0),
   });
   return new Set<Topic>(['marks']);
+}
+
+/** Which keys the person has changed, on whatever device. */
+export function takeKeys(world: World, keys: Keys): Changes {
+  if (!world.state) return noChanges();
+  world.state = { ...world.state, person: { ...world.state.person, keys } };
+  return new Set<Topic>(['keys']);
 }
 
 /** What an event means beyond its place in the log. */

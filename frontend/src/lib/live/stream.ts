@@ -5,13 +5,14 @@
  */
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff';
-import type { Delta, Event, Mark, StatusNews } from './types';
+import type { Delta, Event, Keys, Mark, StatusNews } from './types';
 
 export type Frame =
   | { type: 'event'; event: Event }
   | { type: 'delta'; delta: Delta }
   | { type: 'status'; status: StatusNews }
   | { type: 'read'; mark: Mark }
+  | { type: 'keys'; keys: Keys }
   | { type: 'reset' };
 
 export type StreamStatus =
@@ -155,6 +156,8 @@ function parseFrame(name: string | undefined, data: string): Frame | null {
       return { type: 'status', status: JSON.parse(data) as StatusNews };
     case 'read':
       return { type: 'read', mark: JSON.parse(data) as Mark };
+    case 'keys':
+      return { type: 'keys', keys: (JSON.parse(data) as { keys: Keys }).keys };
     case 'reset':
       return { type: 'reset' };
     default:

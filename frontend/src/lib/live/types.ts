@@ -32,6 +32,7 @@ export type Item = Schemas['Item'];
 export type Permission = Schemas['Permission'];
 export type Hit = Schemas['Hit'];
 export type Hits = Schemas['Hits'];
+export type Keys = Schemas['PutKeys']['keys'];
 export type Mark = Schemas['Mark'];
 export type Preview = Schemas['Preview'];
 export type GivenPermission = Schemas['GivePermission'];

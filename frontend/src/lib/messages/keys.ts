@@ -3,7 +3,7 @@ import type { Action } from '$lib/shared/keymap.svelte';
 /** The words of keys. */
 export const keys = {
   title: 'Keys',
-  text: 'Kept in this browser. Numbers, Enter in a field and Escape stay what they are.',
+  text: 'The same on all your devices. Numbers, Enter in a field and Escape stay what they are.',
   change: 'Change keys',
   hide: 'Done',
   reset: 'All as they were',

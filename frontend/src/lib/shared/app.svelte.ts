@@ -20,7 +20,9 @@ export class App {
   readonly drafts = new Drafts(localStorage);
   readonly toasts = new Toasts();
   readonly theme = new Theme();
-  readonly keymap = new Keymap(localStorage);
+  readonly keymap = new Keymap(localStorage, (keys) =>
+    this.connection.live.call(() => this.connection.api.keepKeys(keys)),
+  );
   readonly connection = new Connection(storedKey);
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);
@@ -30,6 +32,14 @@ export class App {
   readonly projects = new Projects(this.connection);
   readonly conversations = new Conversations(this.connection, this.sessions, this.drafts);
   #started = false;
+
+  constructor() {
+    this.connection.onchange((changes) => {
+      const { state } = this.connection.live.world;
+      if (changes.has('keys') && state) this.keymap.hear(state.person.keys ?? null);
+    });
+  }
+
   #stop: (() => void)[] = [];
 
   /** Follow the server, once this browser is signed in. */

@@ -1,5 +1,7 @@
-/** Which keys do what, as the person has them in this browser. */
+/** Which keys do what, as the person has them. The server keeps them; this browser, what it heard last. */
 const STORED = 'mainloop.keys';
+/** Set while the server has not heard of what is kept here. */
+const UNSENT = 'mainloop.keys.unsent';
 
 /**
  * Strokes are written one after the other, with a space between: `g c`. A stroke is the key as it is typed, so that
@@ -35,6 +37,8 @@ export const DEFAULTS = {
 } as const;
 
 export type Action = keyof typeof DEFAULTS;
+
+type Own = Partial<Record<Action, string>>;
 
 export const ACTIONS = Object.keys(DEFAULTS) as Action[];
 /** Heard by a permission that has the focus, before anybody else, and in either case of a letter: to refuse comes first. */
@@ -93,10 +97,25 @@ function mistakable(one: Action, keys: string, other: Action, others: string): b
 }
 
 export class Keymap {
-  #own = $state.raw<Partial<Record<Action, string>>>({});
+  #own = $state.raw<Own>({});
+  #unsent = false;
+  #sending = false;
 
-  constructor(private readonly storage: Storage | undefined) {
+  constructor(
+    private readonly storage: Storage | undefined,
+    private readonly send: (keys: Record<string, string>) => Promise<void> = async () => undefined,
+  ) {
     this.#own = this.#read();
+    this.#unsent = storage?.getItem(UNSENT) !== null && storage !== undefined;
+  }
+
+  /** How the server has them now; null where the person has never changed any: then it gets those of this browser. */
+  hear(keys: Record<string, string> | null): void {
+    if (this.#unsent || (keys === null && this.changed)) void this.#tell();
+    else {
+      this.#own = sensible(keys ?? {});
+      this.#store();
+    }
   }
 
   of(action: Action): string {
@@ -151,7 +170,7 @@ export class Keymap {
 
   set(action: Action, strokes: string): void {
     const entries = Object.entries(this.#own).filter(([other]) => other !== action);
-    const others: Partial<Record<Action, string>> = Object.fromEntries(entries);
+    const others: Own = Object.fromEntries(entries);
     this.#keep(strokes === DEFAULTS[action] ? others : { ...others, [action]: strokes });
   }
 
@@ -159,31 +178,60 @@ export class Keymap {
     this.#keep({});
   }
 
-  #keep(own: Partial<Record<Action, string>>): void {
+  #keep(own: Own): void {
     this.#own = own;
+    this.#unsent = true;
+    this.#store();
+    void this.#tell();
+  }
+
+  /** Until the server has what is here; without a line, with the next one. */
+  async #tell(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
     try {
-      if (this.changed) this.storage?.setItem(STORED, JSON.stringify(own));
+      let own: Own | null = null;
+      while (own !== this.#own) {
+        own = this.#own;
+        await this.send(own as Record<string, string>);
+      }
+      this.#unsent = false;
+      this.#store();
+    } catch {
+      // It is said again when the server is.
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #store(): void {
+    try {
+      if (this.changed) this.storage?.setItem(STORED, JSON.stringify(this.#own));
       else this.storage?.removeItem(STORED);
+      if (this.#unsent) this.storage?.setItem(UNSENT, '1');
+      else this.storage?.removeItem(UNSENT);
     } catch {
       // The storage is full: they hold until the page is closed.
     }
   }
 
-  #read(): Partial<Record<Action, string>> {
+  #read(): Own {
     try {
-      const kept: unknown = JSON.parse(this.storage?.getItem(STORED) ?? '{}');
-      const entries = Object.entries(kept as Record<string, unknown>);
-      return Object.fromEntries(
-        entries.filter(
-          ([action, keys]) =>
-            action in DEFAULTS &&
-            typeof keys === 'string' &&
-            keys &&
-            Keymap.takes(action as Action, keys),
-        ),
-      );
+      return sensible(JSON.parse(this.storage?.getItem(STORED) ?? '{}') as Record<string, unknown>);
     } catch {
       return {};
     }
   }
+}
+
+/** Of what was kept what can be meant: another version may have had other actions. */
+function sensible(kept: Record<string, unknown>): Own {
+  const entries = Object.entries(kept).filter(
+    ([action, keys]) =>
+      action in DEFAULTS &&
+      typeof keys === 'string' &&
+      keys &&
+      Keymap.takes(action as Action, keys),
+  );
+  return Object.fromEntries(entries);
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DEFAULTS, Keymap, printed, strokeOf } from './keymap.svelte';
 
 function storage(): Storage {
@@ -103,6 +103,41 @@ test('changed keys are kept, tell who had them, and can all be given back', () =
   keymap.reset();
   expect(new Keymap(kept).find('h')).toBe('snooze');
   expect(kept.getItem('mainloop.keys')).toBeNull();
+});
+
+test('what is changed here is said to the server, and what is changed elsewhere holds here', async () => {
+  const kept = storage();
+  const said: Record<string, string>[] = [];
+  const keymap = new Keymap(kept, async (keys) => void said.push(keys));
+  keymap.set('snooze', 's');
+  await vi.waitFor(() => expect(kept.getItem('mainloop.keys.unsent')).toBeNull());
+  expect(said).toEqual([{ snooze: 's' }]);
+  keymap.hear({ undo: 'u', launch: 'l', allow: 'Enter' });
+  expect([keymap.of('snooze'), keymap.of('undo'), keymap.of('allow')]).toEqual(['h', 'u', 'y']);
+  expect(new Keymap(kept).of('undo')).toBe('u');
+  keymap.hear({});
+  expect(keymap.changed).toBe(false);
+  expect(said).toHaveLength(1);
+});
+
+test('what only this browser has becomes what every device has', async () => {
+  const kept = storage();
+  kept.setItem('mainloop.keys', '{"snooze": "s"}');
+  const said: Record<string, string>[] = [];
+  new Keymap(kept, async (keys) => void said.push(keys)).hear(null);
+  await vi.waitFor(() => expect(said).toEqual([{ snooze: 's' }]));
+});
+
+test('what was changed without a line is said when there is one, and nothing takes it back meanwhile', async () => {
+  const kept = storage();
+  const offline = new Keymap(kept, () => Promise.reject(new Error('no line')));
+  offline.set('snooze', 's');
+  await Promise.resolve();
+  const said: Record<string, string>[] = [];
+  const later = new Keymap(kept, async (keys) => void said.push(keys));
+  later.hear({ undo: 'u' });
+  expect(later.of('snooze')).toBe('s');
+  await vi.waitFor(() => expect(said).toEqual([{ snooze: 's' }]));
 });
 
 test('what is kept and makes no sense is left out', () => {
