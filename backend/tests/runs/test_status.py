@@ -83,6 +83,19 @@ def test_how_far_an_agent_is_with_its_steps_is_known_while_its_turn_runs(server:
     assert mark["replies"] == 2
 
 
+@pytest.mark.spec("sessions-31")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_of_a_turn_that_was_stopped_no_steps_are_left(server: InProcessServer) -> None:
+    runner = working(server)
+    entries = [{"text": "a step", "status": "in_progress"}]
+    runner.say(r.Todo.model_validate({"turn": 1, "entries": entries}))
+    assert status(server)["steps"]
+    runner.die()
+    server.person.post(f"/api/sessions/{ID}/cancel")
+    server.person.until_event("its end", lambda e: e["kind"] == "turn_ended", ID)
+    assert status(server)["steps"] is None
+
+
 @pytest.mark.spec("waiting-10")
 def test_the_call_that_began_last_is_what_an_agent_does_and_an_older_one_is_shown_when_it_has_ended(
     server: InProcessServer,

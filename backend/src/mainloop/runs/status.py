@@ -111,7 +111,8 @@ class Standing:
         self._does(unit, store.agent(unit.connection, thread_id), activity)
 
     def at_rest(self, unit: UnitOfWork, thread_id: str) -> None:
-        """It does nothing that could be named."""
+        """It does nothing that could be named, and is at none of its steps."""
+        self._is_at(unit, store.agent(unit.connection, thread_id), None)
         self._does(unit, store.agent(unit.connection, thread_id), None)
 
     def _goes_on(self, unit: UnitOfWork, row: Row, at: datetime) -> None:
