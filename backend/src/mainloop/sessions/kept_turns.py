@@ -101,6 +101,7 @@ class KeptTurns:
 
     def _has_changed(self, unit: UnitOfWork, session_id: str, paths: list[str], changed: Changed | None) -> None:
         """Counted where the files are looked at anyway, so that lists can say how much it is and nobody has to look again."""
+        runs_store.lock(unit, session_id)  # what is said of the session is how it stands
         self._overlaps.has_changed(unit, session_id, paths)
         told = changed.model_dump() if changed is not None and paths else None
         session = store.find(unit.connection, session_id)
