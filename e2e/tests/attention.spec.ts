@@ -182,6 +182,16 @@ test('a permission is answered on its notification: once, in words where it was 
   const ask = page.locator(`[data-ask="${first}"]`);
   await expect(ask.locator('[data-permission]')).toBeFocused();
   expect(await answered(first)).toBe('');
+  // Where one writes meanwhile the focus stays, whatever else begins to wait.
+  const writing = page.getByRole('textbox', { name: 'Message to buttons' });
+  await writing.focus();
+  const other = await waiting('Elsewhere');
+  await expect(page.locator(`[data-session-row="${other.session}"]`)).toContainText('Which grey?');
+  await expect(writing).toBeFocused();
+  await server().api('POST', `/api/inbox/${other.item}/answer`, {
+    id: crypto.randomUUID(),
+    decision: 'dismiss',
+  });
 
   // Without a page it is answered all the same, by this device.
   await page.goto('about:blank');

@@ -24,12 +24,13 @@ export function follow(app: App): () => void {
   void renew(app);
   void lend(storedKey());
   const stop = $effect.root(() => {
+    // An address may name an ask; one that is over stands in the log.
+    const named = $derived(decodeURIComponent(/^#ask=(.+)$/.exec(page.url.hash)?.[1] ?? ''));
+    // Whatever else comes and goes in the inbox must not take the focus there again.
+    const waits = $derived(app.inbox.isOpen(named));
     $effect(() => {
-      // An address may name an ask; one that is over stands in the log.
-      const item = /^#ask=(.+)$/.exec(page.url.hash)?.[1];
-      if (item && app.inbox.isOpen(decodeURIComponent(item)))
-        return untrack(() => whenThere(decodeURIComponent(item)));
-      return undefined;
+      const item = named;
+      return waits ? untrack(() => whenThere(item)) : undefined;
     });
     $effect(() => {
       if (app.connection.link.state === 'open') void app.muted.load().catch(() => undefined);
