@@ -247,6 +247,11 @@ test(
     await expect(section.getByLabel('From')).toBeHidden();
     const muted = section.getByRole('group', { name: 'Never told' });
     await muted.getByLabel('stalls').or(muted.getByLabel('agents out of reach')).check();
+    // What can't be kept does not look as if it were.
+    await page.route('**/api/attention/muted', (route) => route.abort());
+    await muted.getByLabel('sessions that can’t begin').click();
+    await expect(muted.getByLabel('sessions that can’t begin')).not.toBeChecked();
+    await page.unroute('**/api/attention/muted');
     // At an hour of one's own, what happened.
     const hours = section.locator('[data-digest-hours]');
     await hours.getByLabel('An hour of the day').fill('18:00');

@@ -75,6 +75,7 @@ export const attention = {
     sign_in: 'sign-ins',
     way: 'ways that were switched off',
     watch: 'what you asked to be told',
+    order: 'sessions that can’t begin',
   } as Record<string, string>,
   reminders: 'Remind me once, half an hour later',
   digest: 'Told what happened at',
