@@ -368,6 +368,7 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   await page.goto(`${server().url}/settings`);
   const section = page.locator('[data-schedules]');
   await section.getByRole('button', { name: 'Add one' }).click();
+  await expect(section.getByLabel('What to do')).toBeFocused();
   await section.getByLabel('What to do').fill('Say what waits for me.');
   await section.getByLabel('When').selectOption('workdays');
   await section.getByLabel('At', { exact: true }).fill('08:30');
@@ -385,6 +386,7 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   const changed = section.locator('li').filter({ hasText: 'Say what was merged.' });
   await expect(changed).toContainText('15 9 1 * *');
   await expect(line).toBeHidden();
+  await expect(section.getByRole('button', { name: 'Add one' })).toBeFocused();
   await changed.getByRole('button', { name: /^Cancel/ }).click();
   await expect(section).toContainText('Nothing is scheduled.');
 
@@ -394,6 +396,7 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   const menu = page.locator('[data-session-header]').getByRole('button', { name: /^What to do/ });
   await menu.click();
   await page.getByRole('menuitem', { name: 'Tell me when it is done' }).click();
+  await expect(page.getByText('You are told of reds when it is done.')).toBeVisible();
   await menu.click();
   await expect(page.getByRole('menuitem', { name: 'Don’t tell me when it is done' })).toBeVisible();
   await page.keyboard.press('Escape');
@@ -401,11 +404,23 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   const watched = page.locator('[data-watches] li');
   await expect(watched).toContainText('reds when it is done');
   await examine(page, 'watches');
-  await watched.getByRole('button', { name: 'Stop telling me of reds' }).click();
+  await watched.getByRole('button', { name: 'Don’t tell me of reds when it is done' }).click();
   await expect(watched).toBeHidden();
   await server().api('PUT', `/api/sessions/${session}/watches/done`, {});
   const answer = { id: crypto.randomUUID(), decision: 'dismiss' };
   await server().api('POST', `/api/inbox/${item}/answer`, answer);
   // Told of it, the page says so where what needs one stands, until the session was read.
   await expect(page.getByText(/reds (is done|has stopped)/).first()).toBeVisible();
+
+  // It stands beside what came of the session, not in its place.
+  const gate = `told-${crypto.randomUUID()}`;
+  const told = crypto.randomUUID();
+  const prompt = script({ gate, text: 'Violets are blue.\n\nRoses are another matter.' });
+  await server().api('POST', '/api/sessions', { id: told, title: 'Violets', prompt });
+  await server().api('PUT', `/api/sessions/${told}/watches/done`, {});
+  await page.goto(server().url);
+  await server().model.open(gate);
+  const violets = page.locator(`[data-session="${told}"]`);
+  await expect(violets.getByRole('button', { name: 'Dismiss' })).toBeVisible();
+  await expect(violets.getByText('Roses are another matter.', { exact: true })).toBeVisible();
 });

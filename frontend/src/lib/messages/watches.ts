@@ -13,7 +13,10 @@ export const watches = {
   } satisfies Record<WatchedFor, string>,
   above: (amount: number) => `more than ${dollars(amount)}`,
   again: 'each time',
-  stopOf: (name: string) => `Stop telling me of ${name}`,
+  told: (name: string, when: string) => `You are told of ${name} ${when}.`,
+  untold: (name: string, when: string) => `You are not told of ${name} ${when} any more.`,
+  stopIt: 'Don’t tell me',
+  stopOf: (name: string, when: string) => `Don’t tell me of ${name} ${when}`,
   tell: {
     done: 'Tell me when it is done',
     green: 'Tell me when its tests pass',

@@ -45,6 +45,13 @@ function watchable(session: Session): WatchedFor[] {
   );
 }
 
+/** Said where it was pressed: nothing else shows that one is told. */
+async function watch(app: App, session: Session, condition: WatchedFor, on: boolean) {
+  if (!(await app.attempt(() => app.sessions.watch(session.id, condition, on)))) return;
+  const text = (on ? watches.told : watches.untold)(session.handle, watches.when[condition]);
+  app.toasts.show({ text });
+}
+
 /** What can be done to a session now. `item`: the one ask of it that is meant; else all of them. */
 export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item): MenuEntry[] {
   const may = actsOf(session);
@@ -93,7 +100,7 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
         id: `watch-${condition}`,
         label: on ? watches.stop[condition] : watches.tell[condition],
         icon: on ? BellOff : Bell,
-        act: () => void app.attempt(() => app.sessions.watch(session.id, condition, !on)),
+        act: () => void watch(app, session, condition, !on),
       };
     }),
     {
