@@ -34,12 +34,20 @@ test(
     await page.goto(`${server().url}/s/${roof}`);
     const bar = page.locator(`[data-held="${roof}"]`);
     await expect(bar).toContainText('waits for foundation and walls to be closed.');
-    await bar.getByRole('button', { name: 'Change' }).click();
+    await bar.getByRole('button', { name: 'Change' }).focus();
+    await page.keyboard.press('Enter');
+    await expect(page.locator(':focus')).toHaveText(isPhone(page) ? 'Details' : 'Change');
     const order = page.locator('[data-order]');
     await expect(order.getByRole('listitem')).toHaveText([/^foundation\s+waited for/, /^walls/]);
     await order.getByRole('button', { name: 'Don’t wait for foundation' }).click();
     await expect(order.getByRole('listitem')).toHaveText([/^walls/]);
+    // By keys: the list is gone through before one is added, and the focus stays here.
+    await expect(order.getByRole('combobox')).toBeFocused();
+    await page.keyboard.press('ArrowDown');
+    await expect(order.getByRole('combobox')).not.toHaveValue('');
+    await expect(order.getByRole('listitem')).toHaveText([/^walls/]);
     await order.getByRole('combobox').selectOption({ label: 'foundation: Foundation' });
+    await order.getByRole('button', { name: 'Add', exact: true }).click();
     await expect(order.getByRole('listitem')).toHaveText([/^walls/, /^foundation/]);
     await examine(page, 'order-details');
     await order.getByRole('button', { name: 'Begin now' }).click();

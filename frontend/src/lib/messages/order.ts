@@ -9,4 +9,5 @@ export const order = {
   without: (handle: string) => `Don’t wait for ${handle}`,
   add: 'Another session to begin after',
   choose: 'After another session…',
+  addIt: 'Add',
 };
