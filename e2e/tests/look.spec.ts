@@ -56,7 +56,7 @@ test('details say which runner lives and how long turns took', async ({ visit })
   await server().api('POST', `/api/threads/${id}/messages`, message);
   await expect(details.locator('[data-processes]')).toContainText(/sleep 4242 · [\d.]+ MB · since/);
   await examine(page, 'details');
-  const soFar = page.getByRole('region', { name: 'Output so far' });
+  const soFar = page.getByRole('group', { name: 'Output so far' });
   if (isPhone(page)) await page.getByRole('tab', { name: 'Chat' }).click();
   await expect(soFar).toHaveText('one\ntwo <b>three</b>');
   await page.getByRole('tab', { name: /^Log/ }).click();
