@@ -3,6 +3,7 @@ import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { ask, bash } from '../src/steps.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
+import { isPhone } from '../src/ui.ts';
 
 const server = useServer();
 
@@ -322,6 +323,8 @@ test(
     await expect(mark).toBeVisible();
     await page.reload();
     await expect(mark).toBeVisible();
+    // Beside it, in the list, it is read out, too.
+    if (!isPhone(page)) await expect(page.getByRole('link', { name: /, muted$/ })).toBeVisible();
     // It is put off, muted and explained in one place, wherever the item stands.
     await page.goto(`${server().url}/sessions`);
     await page.getByRole('button', { name: 'Snooze: Which grey?' }).first().click();

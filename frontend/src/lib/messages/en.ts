@@ -212,6 +212,7 @@ export const en = {
     repliesCount: (n: number) => counted(n, 'reply', 'replies'),
     repliesOpen: (n: number) =>
       n > 0 ? `Show the conversation, ${counted(n, 'reply', 'replies')}` : 'Show the conversation',
+    muted: 'muted',
     steps: (done: number, of: number) => `${done} of ${of} steps done`,
     fold: 'Fold',
     showEarlier: (n: number) => `Show ${n} earlier`,

@@ -1,4 +1,4 @@
-import type { Mute, Preferences } from '$lib/live/types';
+import type { Mute, Preferences, Session } from '$lib/live/types';
 import type { Connection } from '$lib/shared/connection.svelte';
 
 export type Mutable = Pick<Mute, 'what' | 'id'>;
@@ -15,6 +15,13 @@ export class Muted {
   /** False also before it is known. */
   is({ what, id }: Mutable): boolean {
     return this.#preferences?.[`muted_${what}s`]?.includes(id) ?? false;
+  }
+
+  /** Whether nobody is told of a session, by itself or with its project. */
+  holds({ id, project_id: project }: Pick<Session, 'id' | 'project_id'>): boolean {
+    return (
+      this.is({ what: 'session', id }) || (!!project && this.is({ what: 'project', id: project }))
+    );
   }
 
   async load(): Promise<void> {
