@@ -117,7 +117,7 @@ def test_every_command_of_the_program_that_is_named_exists(document: Path) -> No
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_every_script_that_is_named_exists(document: Path) -> None:
-    for path in re.findall(r"\b((?:scripts|bench|backend/tests)/[\w/]+(?:\.\w+)?)", document.read_text()):
+    for path in re.findall(r"\b((?:scripts|bench|backend/tests)/[\w/]+(?:\.\w+)*)", document.read_text()):
         assert (ROOT / path).exists() or path == "bench/results/latest.md", f"{name(document)}: {path}"
 
 
