@@ -278,10 +278,8 @@ def test_two_that_change_the_same_files_are_told_of_once_and_work_on_branches_of
     able.me.say(script_of(run("echo three >> readme"), {"text": "Did."}), made["id"])
     able.me.until_turn_ended(1, made["id"])
     turns(able, made["id"])
-    assert notices(able, "overlap") == [
-        "It changes readme, and so does auth.",
-        "It changes readme, and so does auth.",
-    ]
+    both = able.me.until("both notices", lambda: len(n := notices(able, "overlap")) == 2 and n)
+    assert both == ["It changes readme, and so does auth."] * 2
     able.me.until_session(made["id"], "idle", "in_review")
     able.me.post(f"/api/sessions/{made['id']}/close")
     for one, other in ((first, second), (second, first)):

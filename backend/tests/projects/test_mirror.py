@@ -73,17 +73,17 @@ def test_a_fetch_tells_how_far_it_is(mirror: Mirror, project: Repository) -> Non
         mirror.fetch_upstream(f"{project.path.as_uri()}/nowhere", told.append)
 
 
-def test_what_would_take_too_long_to_count_is_known_by_its_paths(
+def test_what_would_take_too_long_to_count_is_not_counted_and_its_paths_are_known(
     mirror: Mirror, project: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror.fetch_upstream(str(project.path))
     before = project.commit_at("main")
-    project.commit("more", {"new.py": "1\n"})
+    after = project.commit("more", {"new.py": "1\n"})
     mirror.fetch_upstream(str(project.path))
-    paths, counted = mirror.changed(before, project.commit_at("main"))
-    assert (paths, counted) == (["new.py"], Changed(files=1, added=1, removed=0))
+    assert mirror.changed(before, after) == Changed(files=1, added=1, removed=0)
     monkeypatch.setattr("mainloop.projects.mirror._COUNTING_SECONDS", -1)
-    assert mirror.changed(before, project.commit_at("main")) == (["new.py"], None)
+    assert mirror.changed(before, after) is None
+    assert mirror.changed_since_common(after, f"{after}^{{tree}}", before) == {"new.py"}
 
 
 class _BadLine:

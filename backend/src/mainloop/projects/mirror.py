@@ -415,19 +415,30 @@ class Mirror:
         self._tidy()
         return looked.tree, head
 
-    def changed(self, old: str, new: str) -> tuple[list[str], Changed | None]:
-        """The paths that differ between two commits or trees, with what no text can hold replaced, and how much that is.
-
-        None: so much that its lines are not counted. Raises GitFailed.
-        """
-        said = self._differs(old, new, "--name-only")
-        paths = [os.fsencode(path).decode(errors="replace") for path in said]
+    def changed(self, old: str, new: str) -> Changed | None:
+        """How much differs between two commits or trees. None: so much that it is not counted. Raises GitFailed."""
         try:
             rows = [row.split("\t", 2) for row in self._differs(old, new, "--numstat", seconds=_COUNTING_SECONDS)]
         except GitTimedOut:
-            return paths, None
+            return None
         added, removed = (sum(int(row[side]) for row in rows if row[side] != "-") for side in (0, 1))
-        return paths, Changed(files=len(paths), added=added, removed=removed)
+        return Changed(files=len(rows), added=added, removed=removed)
+
+    def changed_since_common(self, commit: str, tree: str, other: str) -> set[str]:
+        """The paths in which the files `tree` above `commit` differ from all that `commit` has in common with `other`.
+
+        What both brought in from elsewhere is common to them, so it is no change of either; what no text can hold is
+        replaced. Raises GitFailed.
+        """
+        try:
+            common = git("merge-base", "--all", commit, other, repository=self.with_kept).split()
+        except GitFailed as error:
+            if error.code != 1:  # they have nothing in common
+                raise
+            common = []
+        said = [self._differs(base, tree, "--name-only") for base in common]
+        found = set(said[0]).intersection(*said[1:]) if said else set[str]()
+        return {os.fsencode(path).decode(errors="replace") for path in found}
 
     def _differs(self, old: str, new: str, what: str, seconds: float = 120) -> list[str]:
         how = ("-r", "-z", what, "--no-renames", "--no-ext-diff", "--no-textconv")

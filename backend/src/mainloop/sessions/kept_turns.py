@@ -52,7 +52,7 @@ class KeptTurns:
         self, runs: Runs, projects: Projects, workspaces: Workspaces, sessions: Sessions, moves: Moves
     ) -> None:
         self._moves = moves
-        self._overlaps = Overlaps(moves)
+        self.overlaps = Overlaps(runs.database, projects, moves)
         self._runs = runs
         self._database = runs.database
         self._projects = projects
@@ -96,14 +96,15 @@ class KeptTurns:
             found = {"state": "kept", "head": at, "tree": tree, "late": newest > turn}
             self._database.write(lambda unit, t=turn, f=found: store.update_kept_turn(unit, session_id, t, **f))
         if session.project_id and session.base:
-            paths, changed = mirror.changed(session.base, looked.tree)
-            self._database.write(lambda unit: self._has_changed(unit, session_id, paths, changed))
+            changed = mirror.changed(session.base, looked.tree)
+            self._database.write(lambda unit: self._has_changed(unit, session_id, changed))
+            if head is not None:
+                self.overlaps.turn_kept(session, head, looked.tree)
 
-    def _has_changed(self, unit: UnitOfWork, session_id: str, paths: list[str], changed: Changed | None) -> None:
+    def _has_changed(self, unit: UnitOfWork, session_id: str, changed: Changed | None) -> None:
         """Counted where the files are looked at anyway, so that lists can say how much it is and nobody has to look again."""
         runs_store.lock(unit, session_id)  # what is said of the session is how it stands
-        self._overlaps.has_changed(unit, session_id, paths)
-        told = changed.model_dump() if changed is not None and paths else None
+        told = changed.model_dump() if changed is not None and changed.files else None
         session = store.find(unit.connection, session_id)
         if session is not None and session.changed != told:
             store.update(unit, session_id, changed=told)

@@ -254,6 +254,12 @@ def kept_turn(connection: sa.Connection, session_id: str, turn: int) -> Row | No
     return connection.execute(sa.select(t.kept_turn).where(*mine)).first()
 
 
+def newest_kept_turn(connection: sa.Connection, session_id: str) -> Row | None:
+    """The newest turn whose files were kept."""
+    mine = (t.kept_turn.c.session_id == session_id, t.kept_turn.c.state == "kept")
+    return connection.execute(sa.select(t.kept_turn).where(*mine).order_by(t.kept_turn.c.turn.desc()).limit(1)).first()
+
+
 def turn_before(connection: sa.Connection, session_id: str, turn: int) -> Row | None:
     """The newest kept turn before it; of a session that branched off another, the one it began with."""
     c = t.kept_turn.c

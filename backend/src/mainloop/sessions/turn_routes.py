@@ -8,7 +8,6 @@ from mainloop.access.service import CurrentDevice
 from mainloop.http.context import CurrentDatabase
 from mainloop.sessions import store
 from mainloop.sessions.kept_turns import KeptTurns
-from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.schemas import BranchOff, OverlapList, Session, TurnList
 from mainloop.sessions.service import as_session
 
@@ -24,9 +23,9 @@ CurrentTurns = Annotated[KeptTurns, Depends(_turns)]
 
 
 @overlaps_router.get("", name="list_overlaps")
-def list_overlaps(session_id: str, database: CurrentDatabase, me: CurrentDevice) -> OverlapList:
+def list_overlaps(session_id: str, turns: CurrentTurns, me: CurrentDevice) -> OverlapList:
     """The other open sessions of its project that change the same files, as of their last turns."""
-    return OverlapList(overlaps=database.read(lambda c: Overlaps.of(c, session_id)))
+    return OverlapList(overlaps=turns.overlaps.of(session_id))
 
 
 @router.get("", name="list_turns")
