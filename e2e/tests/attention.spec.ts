@@ -360,7 +360,7 @@ test(
 );
 
 // Over plain http, where browsers make no ids, and in another zone than the server's.
-// spec: schedules-7, watches-7
+// spec: schedules-7, watches-7, attention-33
 test('what is to be done at a time, and what one is told of, is listed in the settings, changed and taken back', async ({
   visit,
 }) => {
@@ -414,6 +414,34 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   await server().api('POST', `/api/inbox/${item}/answer`, answer);
   // Told of it, the page says so where what needs one stands, until the session was read.
   await expect(page.getByText(/reds (is done|has stopped)/).first()).toBeVisible();
+
+  // Three failures that one only dismissed are a habit, of which one is asked once.
+  for (const title of ['One', 'Two', 'Three']) {
+    const id = crypto.randomUUID();
+    const prompt = script({ error: { status: 400, message: 'It broke.' } });
+    await server().api('POST', '/api/sessions', { id, title, prompt });
+    await expect.poll(() => itemOf(id)).toBeTruthy();
+    const given = { id: crypto.randomUUID(), decision: 'dismiss' };
+    await server().api('POST', `/api/inbox/${await itemOf(id)}/answer`, given);
+  }
+  await page.reload();
+  const offer = page.locator('[data-offer=failure]');
+  await expect(offer).toContainText('the last three failures');
+  await offer.scrollIntoViewIfNeeded();
+  await examine(page, 'offer');
+  // Muted by it, it is so in the list of what is muted, where it is taken back.
+  const failures = page.getByRole('group', { name: 'Never told' }).getByLabel('failures');
+  await offer.getByRole('button', { name: 'Don’t tell me' }).click();
+  await expect(offer).toBeHidden();
+  await expect(failures).toBeChecked();
+  await failures.click();
+  const kept = page.waitForResponse('**/api/attention/preferences');
+  await offer.getByRole('button', { name: 'Keep telling me' }).click();
+  await expect(offer).toBeHidden();
+  await kept;
+  await page.reload();
+  await expect(page.locator('[data-digest-hours]')).toBeVisible();
+  await expect(offer).toBeHidden();
 
   // It stands beside what came of the session, not in its place.
   const gate = `told-${crypto.randomUUID()}`;

@@ -21,6 +21,7 @@ from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import Browser, PushService
 from mainloop.testing.server import Person
 from mainloop.testing.waiting import eventually
+from mainloop_models.events import AgentError
 
 ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
 
@@ -622,3 +623,37 @@ def test_a_look_that_stumbles_keeps_no_other_from_looking(server: InProcessServe
     server.parts.janitor.every_beat(looks)
     server.look_after()
     assert looked[:2] == ["looked", "done"]
+
+
+@pytest.mark.spec("attention-33")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_who_dismissed_three_in_a_row_may_mute_the_kind_and_is_asked_once(server: InProcessServer) -> None:
+    def offers() -> list[str]:
+        return attention(server)["offers"]
+
+    def breaks(number: int, decision: str = "dismiss") -> None:
+        working(server, f"session-{number}").end("failed", error=AgentError(code="other", message="It broke."))
+        (item,) = server.person.get("/api/inbox")["items"]
+        assert item["kind"] == "failure"
+        answer(server, item["id"], decision)
+
+    for number in range(2):
+        breaks(number)
+    assert offers() == []
+    breaks(2)
+    assert offers() == ["failure"]
+    # Asked and said no to, it is not asked again; muted, it is settled.
+    server.person.put("/api/attention/preferences", {**ALWAYS, "kept_kinds": ["failure"]})
+    assert offers() == []
+    server.person.put("/api/attention/preferences", {**ALWAYS, "muted_kinds": ["failure"], "kept_kinds": []})
+    assert offers() == []
+    # One that was tried again shows that they want to know.
+    server.person.put("/api/attention/preferences", {**ALWAYS, "muted_kinds": []})
+    assert offers() == ["failure"]
+    breaks(3, "retry")
+    assert offers() == []
+    # What asks is never muted by a suggestion.
+    asking = working(server, "session-9")
+    for number in range(3):
+        answer(server, asking.ask_question(f"Which {number}?"), "dismiss")
+    assert offers() == []

@@ -1857,6 +1857,8 @@ export interface components {
             notifications: components["schemas"]["NotificationBody"][];
             /** Notifiers */
             notifiers: components["schemas"]["NotifierBody"][];
+            /** Offers */
+            offers: string[];
             preferences: components["schemas"]["PreferencesBody"];
             /** Time Zone */
             time_zone: string;
@@ -4026,6 +4028,11 @@ export interface components {
              * @default []
              */
             digest_hours: string[];
+            /**
+             * Kept Kinds
+             * @default []
+             */
+            kept_kinds: string[];
             /**
              * Muted Kinds
              * @default []

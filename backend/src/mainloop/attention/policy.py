@@ -212,6 +212,18 @@ def grace(kind: str) -> timedelta:
     return timedelta(minutes=4) if kind in _CAN_WAIT else timedelta(minutes=1)
 
 
+# What stops nobody's question: of these alone it is offered to say nothing any more. Whoever is asked something, or has to
+# sign in or to raise a ceiling, would else never hear why nothing goes on.
+MAY_BE_MUTED: Final = ("failure", "stall")
+# So many of a kind that were answered in the same way are a habit.
+HABIT: Final = 3
+
+
+def is_habit(answers: Sequence[str]) -> bool:
+    """Whether the newest answers to a kind say that the person wants nothing of it."""
+    return len(answers) >= HABIT and all(answer == "dismiss" for answer in answers[:HABIT])
+
+
 def is_urgent(kind: str) -> bool:
     """Whether a phone that sleeps is woken for it."""
     return kind not in _CAN_WAIT

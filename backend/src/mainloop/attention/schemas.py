@@ -33,6 +33,8 @@ class PreferencesBody(BaseModel):
     muted_kinds: list[Name] = Field(default=[], max_length=50)
     muted_sessions: list[Name] = Field(default=[], max_length=500)
     muted_projects: list[Name] = Field(default=[], max_length=500)
+    # Kinds that they were offered to mute and want to be told of.
+    kept_kinds: list[Name] = Field(default=[], max_length=50)
     # Hours of the day at which they are told what happened since they last looked.
     digest_hours: list[Hour] = Field(default=[], max_length=6)
 
@@ -153,3 +155,5 @@ class AttentionBody(BaseModel):
     items: list[ItemDecisions]
     # What was decided of the newest digests at chosen hours, the newest first.
     digests: list[list[DecisionBody]]
+    # Kinds of items that the person always dismisses, and may want to mute.
+    offers: list[str]

@@ -436,7 +436,18 @@ class Attention:
                 [DecisionBody(why=why, at=at, until=until) for why, at, until in row.decisions]
                 for row in store.digests(connection, DIGESTS_SHOWN)
             ],
+            offers=self._offers(connection),
         )
+
+    @staticmethod
+    def _offers(connection: sa.Connection) -> list[str]:
+        wanted = PreferencesBody.model_validate(store.preferences(connection))
+        settled = {*wanted.muted_kinds, *wanted.kept_kinds}
+        return [
+            kind
+            for kind in policy.MAY_BE_MUTED
+            if kind not in settled and policy.is_habit(store.last_answers(connection, kind, policy.HABIT))
+        ]
 
     def notifications(self, connection: sa.Connection) -> list[NotificationBody]:
         """What the person was told last, and what became of it."""

@@ -82,6 +82,14 @@ def decisions_of(connection: sa.Connection, item_id: str) -> Row | None:
     return connection.execute(query.where(t.item.c.id == item_id)).first()
 
 
+def last_answers(connection: sa.Connection, kind: str, limit: int) -> list[str]:
+    """What the person decided of the newest items of a kind, the newest first."""
+    query = sa.select(t.item.c.answer["decision"].as_string()).where(
+        t.item.c.kind == kind, t.item.c.state == "answered"
+    )
+    return list(connection.execute(query.order_by(t.item.c.closed_at.desc(), t.item.c.id).limit(limit)).scalars())
+
+
 def any_open(connection: sa.Connection, items: list[str]) -> bool:
     return (
         connection.execute(sa.select(t.item.c.id).where(t.item.c.id.in_(items), t.item.c.state == "open")).first()

@@ -84,6 +84,11 @@ export const attention = {
   digestHour: 'An hour of the day',
   digestAdd: 'Add this hour',
   digestRemove: (hour: string) => `Not at ${hour} any more`,
+  offer: (kinds: string) =>
+    `You have dismissed the last three ${kinds}. You need not be told of them: they would be in the inbox only.`,
+  offerYes: 'Don’t tell me',
+  offerNo: 'Keep telling me',
+  digestDecided: 'What happened, at an hour of yours',
   digestKind: 'what happened (digest)',
   told: 'What you were told',
   toldNothing: 'Nothing yet.',
