@@ -3,8 +3,10 @@
 import os
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,22 @@ class Agent:
             self.runner.request("report", text=says, outcome=outcome)
         self.runner.end(text=says)
         return self.head
+
+    @contextmanager
+    def uncollected(self) -> Generator[None]:
+        """What its turns leave has not come into the mirror yet, until this is over."""
+        workspaces, over = self.server.workspaces, threading.Event()
+
+        def save(*given: Any) -> None:
+            assert over.wait(60)
+            type(workspaces).save(workspaces, *given)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(workspaces, "save", save)
+            try:
+                yield
+            finally:
+                over.set()
 
     def said(self) -> str:
         """What it is told next."""

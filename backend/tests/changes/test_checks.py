@@ -90,6 +90,22 @@ def test_who_goes_back_to_a_commit_that_was_red_is_told_of_that_one(world: World
 
 
 @pytest.mark.spec("changes-31")
+def test_who_has_mended_it_is_not_told_again_while_that_is_on_its_way(world: World) -> None:
+    sets_test(world, "grep good app.py")
+    agent = world.start()
+    agent.works({"app.py": "bad\n"})
+    assert "did not end well" in agent.said()
+    with agent.uncollected():
+        good = agent.works({"app.py": "good\n"})
+        # Something else had it looked at: a branch that moved, the beginning of its tests.
+        agent.server.parts.life.see_to(agent.id)
+        assert agent.runner.work().messages == []
+    change = agent.until("its tests", lambda c: c["commit"] == good and c["checks"][0]["state"] == "passed")
+    assert change["waits"] == "It waits for your approval."
+    assert agent.runner.work().messages == []
+
+
+@pytest.mark.spec("changes-31")
 def test_the_person_may_merge_what_is_red_by_saying_so(world: World) -> None:
     world.sets(repairs=0)
     sets_test(world, "false")

@@ -97,6 +97,24 @@ def test_an_approval_is_of_one_commit_and_what_is_sent_back_goes_to_the_agent_on
     assert len({e["body"]["id"] for e in agent.server.person.events(agent.id) if e["kind"] == "message"}) == 2, said
 
 
+@pytest.mark.spec("changes-20")
+def test_what_was_approved_is_not_merged_without_the_commits_that_are_on_their_way(world: World) -> None:
+    agent = world.start()
+    first = agent.works({"app.py": "1\n"})
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.say("More.", agent.id)
+    agent.runner.begin()
+    assert agent.approves(first)["approved"]
+    Repository(agent.folder).commit("More", {"app.py": "2\n"})
+    with agent.uncollected():
+        agent.runner.end(text="It is done.")
+        agent.server.parts.life.see_to(agent.id)
+        assert agent.change["state"] == "open"
+    change = agent.until("the newer commit", lambda c: c["commit"] == agent.head)
+    assert (change["state"], change["approved"]) == ("open", False)
+    assert agent.session["state"] == "in_review"
+
+
 @pytest.mark.spec("changes-21")
 def test_an_approved_change_is_merged_by_itself_and_told_where_its_session_was_started(world: World) -> None:
     agent = world.start(title="Count to one")

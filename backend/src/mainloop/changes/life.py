@@ -331,8 +331,12 @@ class Life:
         if tests in ("none", "passed"):
             store.update(unit, case.id, repairs=0)
         ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
-        if ready and case.at_rest and self._is_whole(unit, case):
+        if ready and self._has_come(unit, case) and self._is_whole(unit, case):
             self.begin_merge(unit, case, body, case.settings.merge.how, None)
+
+    def _has_come(self, unit: UnitOfWork, case: Case) -> bool:
+        """Whether its turn is over, and what it left is here: else newer commits are on their way, and the next look with them."""
+        return case.at_rest and not sessions_store.turns_to_keep(unit.connection, case.id)
 
     def _is_whole(self, unit: UnitOfWork, case: Case) -> bool:
         """Whether its last turn ended well, or the person has said since that it is enough."""
@@ -395,7 +399,7 @@ class Life:
     def _repair(self, unit: UnitOfWork, case: Case, what: str, body: Change, words: str) -> None:
         """Its agent is told, as often as the person wants; then the person is."""
         done = f"{_tried(what, body)}-{runs_store.agent(unit.connection, case.id).turn}"
-        if not case.at_rest or case.row.done == done:
+        if not self._has_come(unit, case) or case.row.done == done:
             return
         store.update(unit, case.id, done=done)
         if case.row.repairs >= case.settings.merge.repairs:
