@@ -21,7 +21,9 @@ from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import Browser, PushService
 from mainloop.testing.server import Person
 from mainloop.testing.waiting import eventually
+from mainloop_models.asks import PermissionAsk
 from mainloop_models.events import AgentError
+from mainloop_models.runner import AskOpened
 
 ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
 
@@ -184,6 +186,39 @@ def test_several_at_once_are_one_word_and_muted_or_put_off_ones_none(
     assert (word["title"], word["path"], word["badge"]) == ("3 things need you", "/sessions", 4)
     assert set(word["items"]) == set(asks[:3])
     eventually(lambda: (whys(server, muted)[-1:], whys(server, asks[3])[-1:]) == (["muted"], ["put_off"]))
+
+
+@pytest.mark.spec("attention-12")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_five_hundred_at_once_are_one_word_also_where_the_clock_jumps(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone, runner = ready(server, push), working(server)
+    asks = [
+        AskOpened(
+            id=f"ask-session-1-call-{n}",
+            call_id=f"call-{n}",
+            turn=1,
+            title=f"Run make {n}?",
+            ask=PermissionAsk(tool="Bash", input={"command": f"make {n}"}, command=f"make {n}"),
+        )
+        for n in range(500)
+    ]
+    runner.say(*asks)
+    clock.go_on(seconds=61)
+    server.look_after()
+    (word,) = phone.wait_for(1)
+    assert (word["title"], word["badge"]) == ("500 things need you", 500)
+    for hours in (-1, 1):
+        clock.go_on(hours=hours)
+        server.look_after()
+        assert len(attention(server)["notifications"]) == 1
+    clock.go_on(minutes=31)
+    server.look_after()
+    assert phone.wait_for(2)[1]["badge"] == 500
+    clock.go_on(hours=5)
+    server.look_after()
+    assert len(attention(server)["notifications"]) == 2
 
 
 @pytest.mark.spec("attention-13")
