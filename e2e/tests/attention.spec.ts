@@ -402,12 +402,24 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   await expect(page.getByText('You are told of reds when it is done.')).toBeVisible();
   await menu.click();
   await expect(page.getByRole('menuitem', { name: 'Don’t tell me when it is done' })).toBeVisible();
-  await page.keyboard.press('Escape');
+  await page.getByRole('menuitem', { name: 'Tell me above $1.00' }).click();
+  const costs = 'reds when it costs more than $1.00';
+  await expect(page.getByText(`You are told of ${costs}.`)).toBeVisible();
+  // What it asks reaches one anyway, but for a session that is muted.
+  const asks = page.getByRole('menuitem', { name: 'Tell me when it asks' });
+  await menu.click();
+  await expect(asks).toBeHidden();
+  await page.getByRole('menuitem', { name: 'Mute' }).click();
+  await menu.click();
+  await expect(asks).toBeVisible();
+  await page.getByRole('menuitem', { name: 'Tell me again' }).click();
   await page.goto(`${server().url}/settings`);
   const watched = page.locator('[data-watches] li');
-  await expect(watched).toContainText('reds when it is done');
+  await expect(watched.filter({ hasText: 'reds when it is done' })).toBeVisible();
+  await expect(watched.filter({ hasText: costs })).toBeVisible();
   await examine(page, 'watches');
-  await watched.getByRole('button', { name: 'Don’t tell me of reds when it is done' }).click();
+  await page.getByRole('button', { name: 'Don’t tell me of reds when it is done' }).click();
+  await page.getByRole('button', { name: 'Don’t tell me of reds when it costs' }).click();
   await expect(watched).toBeHidden();
   await server().api('PUT', `/api/sessions/${session}/watches/done`, {});
   const answer = { id: crypto.randomUUID(), decision: 'dismiss' };

@@ -218,12 +218,18 @@ export class Api {
   }
 
   /** `on`: be told when it is so; else not after all. */
-  watch(session_id: string, condition: WatchedFor, on: boolean): Promise<Session> {
+  /** `above`: dollars, of `cost` only. */
+  watch(
+    session_id: string,
+    condition: WatchedFor,
+    on: boolean,
+    above: number | null,
+  ): Promise<Session> {
     const at = '/api/sessions/{session_id}/watches/{condition}';
     const params = { path: { session_id, condition } };
     return dataOf(
       on
-        ? this.#client.PUT(at, { params, body: { again: false } })
+        ? this.#client.PUT(at, { params, body: { again: false, above } })
         : this.#client.DELETE(at, { params }),
     );
   }

@@ -9,7 +9,7 @@ export const watches = {
     green: 'when its tests pass',
     merged: 'when it is merged',
     asks: 'when it asks something',
-    cost: 'when it has cost',
+    cost: 'when it costs',
   } satisfies Record<WatchedFor, string>,
   above: (amount: number) => `more than ${dollars(amount)}`,
   again: 'each time',
@@ -24,6 +24,7 @@ export const watches = {
     asks: 'Tell me when it asks',
     cost: 'Tell me what it costs',
   } satisfies Record<WatchedFor, string>,
+  tellAbove: (amount: number) => `Tell me above ${dollars(amount)}`,
   stop: {
     done: 'Don’t tell me when it is done',
     green: 'Don’t tell me of its tests',

@@ -24,7 +24,7 @@ import { en } from '$lib/messages/en';
 import { order } from '$lib/messages/order';
 import { watches } from '$lib/messages/watches';
 import type { App } from '$lib/shared/app.svelte';
-import { actsOf } from './state';
+import { actsOf, boundAbove } from './state';
 
 const words = en.sessions;
 
@@ -32,23 +32,34 @@ const isWatched = (session: Session, condition: WatchedFor) =>
   !!session.watches?.some((watch) => watch.condition === condition);
 
 /** What one may want to be told of it by a tap: what is still to come, and what one waits for already. */
-function watchable(session: Session): WatchedFor[] {
+function watchable(session: Session, muted: boolean): WatchedFor[] {
   const { state, change } = session;
+  const goesOn = ['starting', 'working', 'waiting'].includes(state);
   const green = change?.checks?.[0]?.state === 'passed';
   const to_come: Partial<Record<WatchedFor, boolean>> = {
-    done: ['starting', 'working', 'waiting'].includes(state),
+    done: goesOn,
     green: change?.state === 'open' && !green,
     merged: change?.state === 'open',
+    // Else what it asks reaches one anyway.
+    asks: goesOn && muted,
+    cost: goesOn,
   };
   return (Object.keys(watches.tell) as WatchedFor[]).filter(
     (condition) => to_come[condition] || isWatched(session, condition),
   );
 }
 
+const tellOf = (session: Session, condition: WatchedFor): string =>
+  condition === 'cost'
+    ? watches.tellAbove(boundAbove(session.cost_usd ?? 0))
+    : watches.tell[condition];
+
 /** Said where it was pressed: nothing else shows that one is told. */
 async function watch(app: App, session: Session, condition: WatchedFor, on: boolean) {
-  if (!(await app.attempt(() => app.sessions.watch(session.id, condition, on)))) return;
-  const text = (on ? watches.told : watches.untold)(session.handle, watches.when[condition]);
+  const above = condition === 'cost' && on ? boundAbove(session.cost_usd ?? 0) : null;
+  if (!(await app.attempt(() => app.sessions.watch(session.id, condition, on, above)))) return;
+  const when = [watches.when[condition], ...(above ? [watches.above(above)] : [])].join(' ');
+  const text = (on ? watches.told : watches.untold)(session.handle, when);
   app.toasts.show({ text });
 }
 
@@ -94,11 +105,11 @@ export function entriesOf(app: App, session: Session, zoom: boolean, item?: Item
         icon: CircleDot,
         act: () => void app.attempt(() => app.conversations.of(session.id).unreadFrom()),
       },
-    ...watchable(session).map((condition): MenuEntry => {
+    ...watchable(session, muted).map((condition): MenuEntry => {
       const on = isWatched(session, condition);
       return {
         id: `watch-${condition}`,
-        label: on ? watches.stop[condition] : watches.tell[condition],
+        label: on ? watches.stop[condition] : tellOf(session, condition),
         icon: on ? BellOff : Bell,
         act: () => void watch(app, session, condition, !on),
       };

@@ -108,9 +108,9 @@ export class Sessions {
   }
 
   /** Be told when it is so, or not after all. */
-  async watch(id: string, condition: WatchedFor, on: boolean): Promise<void> {
+  async watch(id: string, condition: WatchedFor, on: boolean, above: number | null): Promise<void> {
     const { api, live } = this.#connection;
-    live.takeSession(await live.call(() => api.watch(id, condition, on)));
+    live.takeSession(await live.call(() => api.watch(id, condition, on, above)));
   }
 
   async act(id: string, act: SessionAct): Promise<void> {

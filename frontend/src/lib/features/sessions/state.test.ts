@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Item, Session, Status } from '$lib/live/types';
-import { doingOf, faceOf, isAtWork, tookOf } from './state';
+import { boundAbove, doingOf, faceOf, isAtWork, tookOf } from './state';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const before = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
@@ -114,4 +114,10 @@ describe('a session in time', () => {
     }
     expect(tookOf(session('done', {}, { ended_at: before(80) }), NOW)).toBe('10 min');
   });
+});
+
+test('one is told above the next round sum', () => {
+  expect([0, 0.4, 1, 1.99, 5, 9.99, 10, 49, 230].map(boundAbove)).toEqual([
+    1, 1, 2, 2, 10, 10, 20, 50, 500,
+  ]);
 });

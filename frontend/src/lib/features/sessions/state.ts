@@ -184,6 +184,12 @@ export function isAtWork(session: Session): boolean {
   return session.state === 'working' || (session.state === 'starting' && !waits);
 }
 
+/** The next round sum above what it has cost (dollars): 1, 2, 5, 10, 20 and so on. */
+export function boundAbove(usd: number): number {
+  const ten = 10 ** Math.floor(Math.log10(Math.max(usd, 1)));
+  return [1, 2, 5].map((sum) => sum * ten).find((sum) => sum > usd) ?? 10 * ten;
+}
+
 /** What may be done to a session, described once. */
 export interface SessionActs {
   stop: boolean;
