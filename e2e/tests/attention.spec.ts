@@ -236,7 +236,7 @@ test('a permission is answered on its notification: once, in words where it was 
 // spec: attention-20, attention-22, attention-23
 test(
   'the settings say how one is told, what was decided, and keep what one prefers',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     await page.context().grantPermissions(['notifications'], { origin: server().url });
@@ -303,7 +303,7 @@ test(
 // spec: attention-46, attention-47, attention-48
 test(
   'each item says why one was told or not, and one tap mutes its session, where it says so',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const { session, item } = await waiting('Noise');
     const decided = async () =>

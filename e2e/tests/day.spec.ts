@@ -7,7 +7,7 @@ import { composer, isPhone, openSessions } from '../src/ui.ts';
 const server = useServer({ day: true });
 
 // spec: layout-7, layout-16, sessions-31
-test('sixty sessions of a day stand where they belong', { tag: '@both' }, async ({ visit }) => {
+test('sixty sessions of a day stand where they belong', { tag: '@wide' }, async ({ visit }) => {
   const steps = ['completed', 'completed', 'in_progress', 'pending'];
   const todos = steps.map((status, n) => ({ content: `Step ${n}`, activeForm: '', status }));
   const title = `Goes on into the night ${crypto.randomUUID().slice(0, 8)}`;

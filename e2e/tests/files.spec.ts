@@ -113,7 +113,7 @@ const send = (page: Page, to = 'mainloop') =>
 // spec: writing-1, writing-2, writing-6, writing-8
 test(
   'a pasted picture and a dropped text reach the model, and stand in the conversation',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const asked = `What is wrong here? ${crypto.randomUUID()}`;

@@ -111,7 +111,7 @@ test(
 test(
   'without credentials the page says what is missing and lets the demo agent answer',
   {
-    tag: '@both',
+    tag: '@wide',
   },
   async ({ visit }) => {
     const bare = await Server.start({ agent: 'none' });

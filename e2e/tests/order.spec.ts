@@ -8,7 +8,7 @@ const server = useServer();
 // spec: changes-38, changes-40, changes-42
 test(
   'a session waits for others, in an order that the person changes, and begins',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const start = async (title: string, ...after: string[]) => {
       const id = crypto.randomUUID();

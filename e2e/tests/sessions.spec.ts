@@ -128,7 +128,7 @@ test(
 // spec: sessions-1
 test(
   'a session is started by hand with an agent and a model of its own',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server(), { path: '/sessions' });
     await page.getByRole('button', { name: 'New session' }).first().click();
@@ -178,7 +178,7 @@ test('a session is parked, closed and reopened, and remembers what was said', as
 // spec: layout-13
 test(
   'two permissions of two sessions are answered from the list, one by one',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     for (const name of ['first', 'second']) {
       await start(`The ${name}`, script(bash(`date > ${name}.txt`), { text: `${name} ran` }));

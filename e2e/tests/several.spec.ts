@@ -127,7 +127,7 @@ test('a key pressed twice answers one ask', async ({ visit }) => {
 // spec: inbox-3
 test(
   'of hundreds that wait all are counted, and each is there when one comes to it',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const items = Array.from({ length: 150 }, (_, n) => ({

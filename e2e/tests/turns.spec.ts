@@ -11,7 +11,7 @@ const server = useServer({ settings: { MAINLOOP_COMMANDS: 'allow' } });
 // spec: turns-12, turns-13
 test(
   'at the end of a turn one sees what it changed, and goes back to there in a new session',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const kept = async (count: number) =>

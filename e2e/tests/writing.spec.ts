@@ -228,7 +228,7 @@ test(
 // spec: length-6
 test(
   'code is coloured by one worker, once it is whole, and is copied and wrapped as it is',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit, browserName }) => {
     const code = 'import x from "y"; // <b>note</b>\nconst answer = 42;';
     const page = await visit(server());
