@@ -2529,6 +2529,11 @@ export interface components {
              */
             added: number;
             /**
+             * Coming
+             * @default false
+             */
+            coming: boolean;
+            /**
              * Commits
              * @default []
              */

@@ -99,6 +99,8 @@ class Diff(BaseModel):
     removed: int = 0
     # The session's commits as of its last turn, newest first.
     commits: list[ChangeCommit] = []
+    # What its last turn left is still being collected: more commits may come.
+    coming: bool = False
     # Sentences: what could not be read, and so is not in it.
     unread: list[str] = []
 

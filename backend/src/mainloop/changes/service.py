@@ -77,10 +77,12 @@ class Changes:
                 repository, looked, new = self._newest(session, mirror)
                 old = session.base or EMPTY_TREE
             version = f"{old}-{new}"
-            if version == known:
-                return Diff(of=of, version=version, live=looked is not None, files=None)
-            _, files = self._changed(repository, version)
+            # Asked before its commits are read: what comes in between is told as coming.
+            coming = bool(self._database.read(lambda c: store.turns_to_keep(c, session_id)))
             commits = self._commits(session, mirror)
+            if version == known:
+                return Diff(of=of, version=version, live=looked is not None, files=None, commits=commits, coming=coming)
+            _, files = self._changed(repository, version)
         except (GitFailed, WorkspaceUnread) as error:
             if session.base and not _has(mirror, session.base):
                 raise BaseGone(base=session.base[:12]) from error
@@ -97,6 +99,7 @@ class Changes:
             added=sum(file.added or 0 for file in files),
             removed=sum(file.removed or 0 for file in files),
             commits=commits,
+            coming=coming,
             unread=list(looked.unread) if looked else [],
         )
 

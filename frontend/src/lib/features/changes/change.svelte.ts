@@ -130,7 +130,11 @@ export class Change {
         this.#chosenAt = this.at;
         this.#diff = found;
         this.#forgetOlder();
+      } else if (of === this.#of && this.#diff && !same(this.#diff.commits, found.commits)) {
+        // The same files; what lay there was committed since.
+        this.#diff = { ...this.#diff, commits: found.commits };
       }
+      if (of === this.#of && found.coming) this.#again = true;
       if (of === this.#of) this.#failure = '';
     } catch (error) {
       if (of !== this.#of) {
@@ -346,3 +350,7 @@ function readLooks(): { split: boolean; wrap: boolean } {
 }
 
 export const looks = new Looks();
+
+function same(one: Diff['commits'], other: Diff['commits']): boolean {
+  return one.length === other.length && one[0]?.id === other[0]?.id;
+}

@@ -47,7 +47,8 @@ class Server {
   look = (searchParams: URLSearchParams): Promise<Response> => {
     const look = this.looks[searchParams.get('of') ?? ''];
     if (!look) return refused(404, 'There is no such commit.');
-    if (look.version === searchParams.get('known')) return said({ ...look, files: null });
+    if (look.version === searchParams.get('known'))
+      return said({ commits: [], ...look, files: null });
     return said({ of: searchParams.get('of'), commits: [], ...look });
   };
 }
