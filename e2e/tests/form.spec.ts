@@ -71,7 +71,8 @@ test('a form that is asked for while the page has yet to fetch it says what it i
     if (!open && !shell.includes(name)) await new Promise<void>((go) => held.push(go));
     await route.continue();
   });
-  await page.goto(server().url);
+  // Its load waits for what is held.
+  await page.goto(server().url, { waitUntil: 'commit' });
   const form = page
     .locator('[data-ask]')
     .filter({ hasText: 'Where shall the staging server run?' });
