@@ -53,37 +53,6 @@ async function resultOf(id: string): Promise<string> {
   return result?.text ?? '';
 }
 
-// spec: inbox-28
-test('a form that is asked for while the page has yet to fetch it says what it is about, and comes', async ({
-  visit,
-}) => {
-  await start('Slow form');
-  const page = await visit(server(), {
-    path: '/api/health',
-    options: { serviceWorkers: 'block' },
-  });
-  const shell = await (await fetch(server().url)).text();
-  // What the first screen does not need is on its way until it is let through.
-  const held: (() => void)[] = [];
-  let open = false;
-  await page.route('**/_app/immutable/**', async (route) => {
-    const name = route.request().url().split('/').at(-1) ?? '';
-    if (!open && !shell.includes(name)) await new Promise<void>((go) => held.push(go));
-    await route.continue();
-  });
-  // Its load waits for what is held.
-  await page.goto(server().url, { waitUntil: 'commit' });
-  const form = page
-    .locator('[data-ask]')
-    .filter({ hasText: 'Where shall the staging server run?' });
-  await expect(form.first()).toBeVisible();
-  await expect.poll(() => held.length).toBeGreaterThan(0);
-  await expect(form.getByLabel('Host name')).toHaveCount(0);
-  open = true;
-  for (const go of held) go();
-  await expect(form.first().getByLabel('Host name')).toBeVisible();
-});
-
 // spec: inbox-28, inbox-29
 test(
   'a form is filled in from the list, checked before it goes, and kept over a reload',
