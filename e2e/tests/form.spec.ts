@@ -53,6 +53,39 @@ async function resultOf(id: string): Promise<string> {
   return result?.text ?? '';
 }
 
+// spec: inbox-28
+test('a form whose code is still on its way says what it is about, and comes', async ({
+  visit,
+}) => {
+  await start('Slow form');
+  const page = await visit(server(), {
+    path: '/api/health',
+    options: { serviceWorkers: 'block' },
+  });
+  let held = 0;
+  let letGo = () => {};
+  const way = new Promise<void>((done) => (letGo = done));
+  await page.route('**/_app/immutable/**/*.js', async (route) => {
+    const response = await route.fetch();
+    const body = await response.text();
+    if (body.includes('data-form')) {
+      held += 1;
+      await way;
+    }
+    await route.fulfill({ response, body });
+  });
+  // The page is loaded only once all of it has come.
+  await page.goto(server().url, { waitUntil: 'commit' });
+  const form = page.locator('[data-ask]').filter({ hasText: FORM.message }).first();
+  await expect(form).toBeVisible();
+  await expect.poll(() => held).toBeGreaterThan(0);
+  await expect(form.getByLabel('Host name')).toHaveCount(0);
+  letGo();
+  await expect(form.getByLabel('Host name')).toBeVisible();
+  // What is fetched ahead may be on its way still.
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});
+
 // spec: inbox-28, inbox-29
 test(
   'a form is filled in from the list, checked before it goes, and kept over a reload',

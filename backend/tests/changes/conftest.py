@@ -60,6 +60,10 @@ class Agent:
             finally:
                 over.set()
 
+    def diff(self, known: str = "") -> Any:
+        """What it has changed; without the files where `known` is the version."""
+        return self.server.person.get(f"/api/sessions/{self.id}/diff", known=known)
+
     def said(self) -> str:
         """What it is told next."""
         return self.runner.take().text

@@ -115,6 +115,18 @@ def test_what_was_approved_is_not_merged_without_the_commits_that_are_on_their_w
     assert agent.session["state"] == "in_review"
 
 
+@pytest.mark.spec("changes-3")
+def test_a_look_before_a_turns_commits_have_come_says_so_and_they_are_told_of_the_same_files(world: World) -> None:
+    agent = world.start()
+    with agent.uncollected():
+        agent.works({"app.py": "1\n"})
+        early = agent.diff()
+        assert ([file["path"] for file in early["files"]], early["commits"], early["coming"]) == (["app.py"], [], True)
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    late = agent.diff(known=early["version"])
+    assert (late["files"], [one["id"] for one in late["commits"]], late["coming"]) == (None, [agent.head], False)
+
+
 @pytest.mark.spec("changes-21")
 def test_an_approved_change_is_merged_by_itself_and_told_where_its_session_was_started(world: World) -> None:
     agent = world.start(title="Count to one")

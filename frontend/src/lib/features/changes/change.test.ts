@@ -18,9 +18,16 @@ const file = (id: string, version: number) =>
   }) as ChangedFile;
 
 /** A server with one session, whose change is what a test says. */
+interface Look {
+  version: string;
+  files: ChangedFile[];
+  commits?: { id: string }[];
+  coming?: boolean;
+}
+
 class Server {
   /** By what is asked for; nothing: there is none. */
-  looks: Record<string, { version: string; files: ChangedFile[] }> = {};
+  looks: Record<string, Look> = {};
   linesFail = false;
   /** Milliseconds that a look takes. */
   takes = 0;
@@ -119,6 +126,21 @@ describe('a change', () => {
     expect(change.linesOf(before)).toBeUndefined();
     expect(change.wholeOf(before)).toBeNull();
     expect(change.linesOf(file('b', 9))?.id).toBe('b');
+  });
+
+  it('shows commits that come of the same files, and looks again as long as some may come', async () => {
+    vi.useFakeTimers();
+    const same = { version: 'v1', files: [file('a', 1)] };
+    server.looks['all'] = { ...same, coming: true };
+    await change.refresh();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.looked).toBe(2);
+    server.looks['all'] = { ...same, commits: [{ id: 'c' }] };
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(change.diff?.commits).toEqual([{ id: 'c' }]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.looked).toBe(3);
+    vi.useRealTimers();
   });
 });
 

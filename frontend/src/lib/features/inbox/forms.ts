@@ -1,9 +1,9 @@
 /**
  * The forms of asks. Those of every day come with the page: an ask that got its form after the first paint would push
- * away what stands above it. The rare ones are fetched when the first of a kind waits.
+ * away what stands above it. The rare ones are fetched when the first of a kind waits; without a line, with the next one.
  */
 import type { Component } from 'svelte';
-import { once } from '$lib/shared/once';
+import { insist, once } from '$lib/shared/once';
 import type { Item } from '$lib/live/types';
 import type { Give } from './give';
 import PermissionAsk from './PermissionAsk.svelte';
@@ -21,8 +21,8 @@ export const forms: Record<string, Form | undefined> = {
 };
 
 export const rareForms: Record<string, Later<Form> | undefined> = {
-  form: once(() => import('./FormAsk.svelte')),
+  form: once(() => insist(() => import('./FormAsk.svelte'))),
 };
 
 /** What is no ask, and what a newer server asks. */
-export const notice = once(() => import('./NoticeAsk.svelte'));
+export const notice = once(() => insist(() => import('./NoticeAsk.svelte')));
