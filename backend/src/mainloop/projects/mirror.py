@@ -1,8 +1,9 @@
 """A project's mirror: the bare repository of ours that its sessions borrow from and are kept in.
 
 Its refs: `refs/upstream/<branch>` as the project has them, `refs/sessions/<id>/…` as the sessions left them (`base`,
-`head`, `heads/<branch>`), `refs/fetching/…` while a first fetch goes on, `refs/gone/<commit>` for branches that are gone
-from the project, or stood in the way of a new one. A commit that was here once stays reachable: nothing is pruned, overwritten values live on in reflogs that never expire.
+`head`, `heads/<branch>`), `refs/fetching/…` while a first fetch goes on (see `fetching.py`), `refs/gone/<commit>` for
+branches that are gone from the project, or stood in the way of a new one. A commit that was here once stays reachable:
+nothing is pruned, overwritten values live on in reflogs that never expire.
 
 Every session of the project can read all of it. What was kept of a workspace (`refs/sessions/<id>/kept/<number>`, see
 `kept.py`), or lay there when a turn had ended (`refs/sessions/<id>/turns/<turn>`), may be secret, so it lies in a
@@ -16,15 +17,15 @@ import re
 import shlex
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mainloop.db.opening import KEPT_SUFFIX, OWN_MIRROR
 from mainloop.errors import MainloopError
 from mainloop.git import GitFailed, GitTimedOut, git, git_bytes
+from mainloop.projects.fetching import FETCH, SECONDS, Fetching
 from mainloop.projects.kept import Snapshot
 from mainloop.sandboxes.base import inside
 from mainloop.workspaces.base import Looked
@@ -104,17 +105,6 @@ _SETTINGS = {
 # On disk before git says so: what a session made is kept here and nowhere else.
 _DURABLE = ("core.fsync=committed,reference",)
 
-_FETCH = (
-    "fetch",
-    "--quiet",
-    "--no-prune",
-    "--no-tags",
-    "--no-recurse-submodules",
-    "--no-write-fetch-head",
-    "--no-auto-maintenance",
-    "--refmap=",
-)
-
 # A branch of this name would be taken for the checkout itself.
 _NO_HEAD_BRANCH = "^refs/heads/HEAD"
 
@@ -127,16 +117,7 @@ _COUNTING_SECONDS = 20
 _COUNTING = ("core.bigFileThreshold=1m", "core.attributesFile=/dev/null")
 _MINE = ("user.name=mainloop", "user.email=mainloop@localhost")
 
-_UPSTREAM_SECONDS = 3600
-# Of a first fetch that was cut off: so many commits deeper at first, twice as many as long as that takes so long, and so
-# many steps in a row may fail.
-_STEP = 100
-_STEP_SECONDS = 20
-_FAILURES = 3
-_FETCHING = "refs/fetching/"
 _SESSION_SECONDS = 600
-
-_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z ]+): +(\d+)% \(\d+/\d+\)(?:, ([\d.]+ \w+))?")
 
 _SCHEMES = ("https://", "http://", "ssh://", "git://", "file://")
 # host:path or user@host:path, as ssh takes it.
@@ -178,89 +159,14 @@ class Mirror:
                 refspecs = ["+refs/heads/*:refs/upstream/*", _NO_HEAD_BRANCH]
                 if theirs.head is not None:
                     refspecs.append("+HEAD:refs/upstream/HEAD")
+                fetching = Fetching(self._path, address, tell)
                 if here or _folder(source):
-                    self._fetch(address, *refspecs, tell=tell)
+                    fetching.all(refspecs)
                 else:
-                    newest = "HEAD" if theirs.head else f"refs/heads/{_default_branch(theirs)}"
-                    self._fetch_first(address, refspecs, newest, tell)
+                    fetching.first(refspecs, "HEAD" if theirs.head else f"refs/heads/{_default_branch(theirs)}")
             except GitFailed as error:
                 raise _reading_failed(source, error) from error
         return Upstream(_default_branch(theirs), tuple(sorted(theirs.heads)))
-
-    def _fetch_first(
-        self, address: str, refspecs: Sequence[str], newest: str, tell: Callable[[str], None] | None
-    ) -> None:
-        """The first fetch from an address: as a whole, which is quickest and least work for whoever serves it.
-
-        git keeps nothing of a fetch that was cut off. One that was goes on in steps, each of which stays. Raises GitFailed.
-        """
-        for left in (self._path / "objects/pack").glob("tmp_*"):
-            left.unlink()
-        was_cut_off = self._path / "mainloop-cut-off"
-        if not was_cut_off.exists():
-            was_cut_off.touch()
-            with suppress(GitFailed):
-                self._fetch(address, *refspecs, tell=tell)
-                was_cut_off.unlink()
-                return
-        self._fetch_steps(address, newest, tell)
-        # All that is left: much where the address knows no steps, else other branches and what is newer.
-        rest = ["--unshallow"] if self._shallow else []
-        self._fetch(address, *refspecs, options=rest, tell=tell)
-        for ref in self._refs(_FETCHING):
-            git("update-ref", "-d", f"{_FETCHING}{ref}", repository=self._path)
-        was_cut_off.unlink()
-
-    def _fetch_steps(self, address: str, newest: str, tell: Callable[[str], None] | None) -> None:
-        """The newest commits of one branch, then those before them, as far as that goes."""
-        step, count, failures = _STEP, 0, 0
-        while failures < _FAILURES:
-            before = self._shallow
-            if count and not before:
-                return
-            count += 1
-            options = [f"--deepen={step}" if before else "--depth=1"]
-            began = time.monotonic()
-            try:
-                self._fetch(address, f"+{newest}:{_FETCHING}newest", options=options, tell=tell, step=count)
-            except GitFailed:
-                failures, step = failures + 1, max(1, step // 4)
-                continue
-            failures = 0
-            if self._shallow == before:
-                return
-            if before:
-                step = step * 2 if time.monotonic() - began < _STEP_SECONDS else max(1, step // 2)
-
-    @property
-    def _shallow(self) -> str:
-        """Where the history that is here is cut; empty where it is whole."""
-        try:
-            return (self._path / "shallow").read_text()
-        except FileNotFoundError:
-            return ""
-
-    def _fetch(
-        self,
-        address: str,
-        *refspecs: str,
-        options: Sequence[str] = (),
-        tell: Callable[[str], None] | None = None,
-        step: int = 0,
-    ) -> None:
-        git(
-            *_FETCH,
-            *(["--progress"] if tell else []),
-            "--update-shallow",
-            *options,
-            "--",
-            address,
-            *refspecs,
-            repository=self._path,
-            as_person=True,
-            timeout=_UPSTREAM_SECONDS,
-            tell=_in_words(tell, f"Step {step}, " if step else "") if tell else None,
-        )
 
     def branches(self) -> dict[str, str]:
         """The branches of the project as last fetched, with the commits they stand at."""
@@ -336,7 +242,7 @@ class Mirror:
                 if theirs.head is not None:
                     refspecs.append(f"+HEAD:{mine}head")
                 git(
-                    *_FETCH,
+                    *FETCH,
                     reader,
                     "--stdin",
                     "--",
@@ -368,14 +274,14 @@ class Mirror:
                 return
             self._make_beside()
             git(
-                *_FETCH,
+                *FETCH,
                 f"--upload-pack={shlex.join(inside(wrap, ['git-upload-pack']))}",
                 "--",
                 str(source),
                 f"refs/heads/kept:{kept_ref(session_id, number)}",
                 repository=self._beside,
                 config=_DURABLE,
-                timeout=_UPSTREAM_SECONDS,
+                timeout=SECONDS,
             )
 
     def has(self, session_id: str, number: int) -> bool:
@@ -469,13 +375,13 @@ class Mirror:
                 behind=looked.behind,
                 stdin=wanted.encode(),
                 into=pack,
-                timeout=_UPSTREAM_SECONDS,
+                timeout=SECONDS,
             )
             pack.seek(8)
             few = int.from_bytes(pack.read(4), "big") <= _FEW
             pack.seek(0)
             take = ("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")
-            git_bytes(*take, repository=self._beside, config=_DURABLE, out_of=pack, timeout=_UPSTREAM_SECONDS)
+            git_bytes(*take, repository=self._beside, config=_DURABLE, out_of=pack, timeout=SECONDS)
 
     def _tidy(self) -> None:
         """Years of turns are some large files, not a hundred thousand small ones. Nothing goes."""
@@ -484,7 +390,7 @@ class Mirror:
             return
         with self._locked("tidy"):
             for command in (("repack", "-q", "-l"), ("prune-packed", "-q"), ("pack-refs", "--all")):
-                git(*command, repository=self._beside, config=_DURABLE, timeout=_UPSTREAM_SECONDS)
+                git(*command, repository=self._beside, config=_DURABLE, timeout=SECONDS)
 
     def _tree(self, commit: str) -> str:
         return git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", repository=self.with_kept).strip()
@@ -601,21 +507,6 @@ def checked_source(source: str) -> str:
     if _SCP_LIKE.match(source):
         return source
     raise NotARepository(source=source)
-
-
-def _in_words(tell: Callable[[str], None], before: str = "") -> Callable[[str], None]:
-    """Hands on what git says of its progress, at most once a second: "Receiving objects, 43 %, 210.20 MiB"."""
-    told_at = 0.0
-
-    def hear(line: str) -> None:
-        nonlocal told_at
-        found = _PROGRESS.match(line)
-        if found and time.monotonic() >= told_at + 1:
-            told_at = time.monotonic()
-            what, percent, size = found.groups()
-            tell(f"{before}{what}, {percent} %" + (f", {size}" if size else ""))
-
-    return hear
 
 
 def session_ref(session_id: str, branch: str) -> str:
