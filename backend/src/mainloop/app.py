@@ -61,11 +61,11 @@ from mainloop.projects.routes import router as projects_routes
 from mainloop.projects.service import Projects
 from mainloop.runs import attachments
 from mainloop.runs import phases as run_phases
+from mainloop.runs.look import LookAtRuns
 from mainloop.runs.registry import Registry
 from mainloop.runs.routes import router as runner_routes
 from mainloop.runs.service import HOST, Runs
 from mainloop.runs.shortcut import Shortcut
-from mainloop.runs.watch import Watch
 from mainloop.schedules.routes import router as schedule_routes
 from mainloop.schedules.service import ScheduleBook
 from mainloop.sessions import phases as session_phases
@@ -161,7 +161,7 @@ class Parts:
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces, self.kept_turns)
         self.janitor = Janitor(self.database, self.phases, HOST)
-        self.janitor.every_beat(Watch(self.runs, launcher, self.phases, self.janitor.awake))
+        self.janitor.every_beat(LookAtRuns(self.runs, launcher, self.phases, self.janitor.awake))
         self.janitor.every_hour(attachments.forget_unsent)
         self.janitor.every_hour(self.attention.tidy)
         self.janitor.after_events(moves.look_for_slots)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mainloop.db import tables as t
 from mainloop.durable import awake, janitor
 from mainloop.events.unit import now
-from mainloop.runs import watch
+from mainloop.runs import look
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop_models import runner as r
@@ -117,19 +117,19 @@ def test_the_call_that_began_last_is_what_an_agent_does_and_an_older_one_is_show
 
 
 def silent_for(server: InProcessServer, minutes: float, thread: str = ID) -> None:
-    """As if the runner had asked for nothing since then, and the watch looked."""
+    """As if the runner had asked for nothing since then, and the janitor looked."""
     moment = now() - timedelta(minutes=minutes)
     server.parts.database.write(
         lambda unit: unit.execute(sa.update(t.run).where(t.run.c.thread_id == thread).values(seen_at=moment)) and None
     )
-    for _ in range(watch.SELDOM):
+    for _ in range(look.SELDOM):
         server.look_after()
 
 
 @pytest.fixture
 def wide_awake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watch trusts its own eyes from the start."""
-    monkeypatch.setattr(watch, "AWAKE", timedelta(0))
+    """The janitor trusts its own eyes from the start."""
+    monkeypatch.setattr(look, "AWAKE", timedelta(0))
 
 
 @pytest.mark.spec("waiting-11")
@@ -146,7 +146,7 @@ def test_a_runner_that_is_not_heard_of_is_last_seen_then_an_item_that_closes_its
         told = [e["body"]["status"]["last_seen"] for e in server.person.events(ID) if e["kind"] == "session"]
         assert (told[-2], told[-1]) == (None, status(server)["last_seen"])
     silent_for(server, 11, thread)
-    for _ in range(2 * watch.SELDOM):
+    for _ in range(2 * look.SELDOM):
         server.look_after()
     (item,) = server.person.state()["items"]
     assert (item["kind"], item["thread_id"], item["notice"]["decisions"]) == ("stall", thread, ["retry", "dismiss"])
@@ -169,7 +169,7 @@ def test_a_silence_that_was_dismissed_is_not_told_again(server: InProcessServer)
     (item,) = server.person.state()["items"]
     seen = server.parts.database.read(lambda c: c.execute(sa.select(t.run.c.seen_at)).scalar_one())
     server.person.answer(item["id"], "dismiss")
-    for _ in range(watch.SELDOM):
+    for _ in range(look.SELDOM):
         server.look_after()
     assert server.parts.database.read(lambda c: c.execute(sa.select(t.run.c.seen_at)).scalar_one()) == seen
     assert server.person.state()["items"] == []
@@ -191,13 +191,13 @@ def looks(server: InProcessServer, clock: float, seconds: int) -> float:
 def test_nobody_is_judged_by_the_time_that_the_machine_slept(
     new_server: NewServer, sleep: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "SELDOM", 1)
+    monkeypatch.setattr(look, "SELDOM", 1)
     # The only looks are the test's.
     monkeypatch.setattr(janitor, "BEAT", 3600)
     server = new_server()
     runner = working(server)
     clock = looks(server, time.monotonic(), 60)
-    assert server.parts.janitor.awake.seconds > watch.AWAKE.total_seconds()
+    assert server.parts.janitor.awake.seconds > look.AWAKE.total_seconds()
     night = timedelta(hours=8)
     if sleep == "the machine slept":
         monkeypatch.setattr(awake, "now", lambda: now() + night)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from mainloop.db import tables as t
-from mainloop.runs import watch
+from mainloop.runs.look import SELDOM
 from mainloop.settings import available_memory
 from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer, NewServer
@@ -213,7 +213,7 @@ def test_answered_written_to_woken_and_new_ones_never_exceed_the_ceiling(new_ser
 
 # -- processes of those that do nothing --------------------------------------------------------------------------
 def look(server: InProcessServer) -> None:
-    for _ in range(watch.SELDOM):
+    for _ in range(SELDOM):
         server.look_after()
 
 

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import event
 
 from mainloop.runs import store as runs_store
-from mainloop.runs import watch
+from mainloop.runs.look import SELDOM
 from mainloop.testing.inprocess import InProcessServer, NewServer
 
-ROUNDS = 2 * watch.SELDOM
+ROUNDS = 2 * SELDOM
 
 
 @pytest.fixture

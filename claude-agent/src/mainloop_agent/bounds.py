@@ -31,8 +31,8 @@ _CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Watch:
-    """A look at what runs below this process, in turns and between them."""
+class Keeper:
+    """Keeps what runs below this process inside its bounds, in turns and between them."""
 
     def __init__(self, bounds: Bounds, workspace: Path) -> None:
         self._bounds = bounds

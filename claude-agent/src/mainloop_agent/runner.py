@@ -30,7 +30,7 @@ from mainloop_agent.agents.base import (
     Setup,
     TurnEnd,
 )
-from mainloop_agent.bounds import Watch, end_all
+from mainloop_agent.bounds import Keeper, end_all
 from mainloop_agent.calls import Calls, in_words
 from mainloop_agent.policy import Rules, ToolCall
 from mainloop_agent.reporter import Reporter, deliver_spool
@@ -186,7 +186,7 @@ class Runner:
         self._informed = asyncio.Event()
         self._turn: _Turn | None = None
         # What the agent and all it has started take of the machine, and why it was ended for that between two turns.
-        self._bounds = Watch(welcome.bounds, Path(run.workspace))
+        self._bounds = Keeper(welcome.bounds, Path(run.workspace))
         self._overrun: AgentError | None = None
         self._last_turn = welcome.last_turn
         # What an agent without a record is told first.

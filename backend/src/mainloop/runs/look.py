@@ -23,7 +23,7 @@ SELDOM: Final = 5
 AWAKE: Final = timedelta(seconds=30)
 
 
-class Watch:
+class LookAtRuns:
     """The janitor's look at this host's runs, about once a second."""
 
     def __init__(self, runs: Runs, starter: Starter, phases: Phases, awake: Awake) -> None:
