@@ -57,7 +57,7 @@ async function resultOf(id: string): Promise<string> {
 test('a form whose code is still on its way says what it is about, and comes', async ({
   visit,
 }) => {
-  await start('Slow form');
+  const id = await start('Slow form');
   const page = await visit(server(), {
     path: '/api/health',
     options: { serviceWorkers: 'block' },
@@ -84,6 +84,9 @@ test('a form whose code is still on its way says what it is about, and comes', a
   await expect(form.getByLabel('Host name')).toBeVisible();
   // What is fetched ahead may be on its way still.
   await page.unrouteAll({ behavior: 'ignoreErrors' });
+  // No other test shall take it for its own.
+  await server().api('POST', `/api/sessions/${id}/cancel`, {});
+  await expect(form.getByRole('button', { name: 'Send answer' })).toHaveCount(0);
 });
 
 // spec: inbox-28, inbox-29

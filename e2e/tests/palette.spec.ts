@@ -168,13 +168,26 @@ test('J and K go from item to item, Enter unfolds one and fills the screen with 
   await expect(block).toBeVisible();
   const focused = () =>
     page.evaluate(() => document.activeElement?.getAttribute('data-session') ?? '');
-  await page.keyboard.press('j');
+  // To the end, wherever one begins; from there upwards.
+  await expect
+    .poll(async () => {
+      await page.keyboard.press('j');
+      return page.evaluate(() => {
+        const all = document.querySelectorAll('[data-timeline] [data-session]');
+        return [...all].at(-1) === document.activeElement;
+      });
+    })
+    .toBe(true);
   await expect
     .poll(async () => {
       if ((await focused()) !== finished) await page.keyboard.press('k');
       return focused();
     })
     .toBe(finished);
+  await page.keyboard.press('k');
+  expect(await focused()).not.toBe(finished);
+  await page.keyboard.press('j');
+  expect(await focused()).toBe(finished);
   await page.keyboard.press('Enter');
   await expect(block.locator('[data-inline]')).toContainText('It runs on 17.');
   await expect.poll(focused).toBe(finished);

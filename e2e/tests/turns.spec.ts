@@ -42,8 +42,8 @@ test(
       mode: 'queue',
     });
     await expect
-      .poll(async () => (await server().api<{ state: string }>('GET', `/api/sessions/${id}`)).state)
-      .toBe('working');
+      .poll(() => server().api<object>('GET', `/api/sessions/${id}`))
+      .toMatchObject({ state: 'working', turn: 3 });
     renameSync(workspace, `${workspace}-away`);
     await server().model.open(`ends-${id}`);
     await expect

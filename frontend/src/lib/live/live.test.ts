@@ -18,6 +18,7 @@ class FakeServer {
   hangs = false;
   sent: unknown[] = [];
   stateGate: Promise<void> = Promise.resolve();
+  streamGate: Promise<void> = Promise.resolve();
 
   say(text: string): object {
     const seq = this.log.length + 1;
@@ -54,14 +55,15 @@ class FakeServer {
         open_messages: [],
       } as unknown as State;
     },
-    stream: (_: string, signal: AbortSignal) => {
-      if (this.refusal) return Promise.reject(this.refusal);
+    stream: async (_: string, signal: AbortSignal) => {
+      await this.streamGate;
+      if (this.refusal) throw this.refusal;
       const body = new ReadableStream<Uint8Array>({ start: (line) => (this.line = line) });
       signal.addEventListener('abort', () => {
         this.line?.error(new DOMException('aborted', 'AbortError'));
         this.line = null;
       });
-      return Promise.resolve(new Response(body));
+      return new Response(body);
     },
     events: async (_: string, { after = 0 }: { after?: number }) => ({
       events: this.log.slice(after),
@@ -263,6 +265,25 @@ test('a device that was signed out keeps what was typed', async () => {
 });
 
 // spec: length-10
+test('what was read before the line was open is kept, and nothing more has to come for that', async () => {
+  const server = new FakeServer();
+  server.say('one');
+  let open = (): void => undefined;
+  server.streamGate = new Promise((resolve) => (open = resolve));
+  const { live } = await follow(server);
+  expect(texts(live)).toEqual(['one']);
+  open();
+  const cache = await Cache.open();
+  await vi.waitFor(
+    async () => {
+      const kept = await cache.read();
+      expect(kept?.logs.map(({ entries }) => entries.length)).toEqual([1]);
+    },
+    { timeout: 10_000 },
+  );
+  await cache.clear();
+});
+
 test('once a device is signed out in one tab, no tab keeps what it has read', async () => {
   const server = new FakeServer();
   const { live } = await follow(server);

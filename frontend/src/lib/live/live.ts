@@ -649,7 +649,10 @@ export class Live {
     this.#link = link;
     this.#options.onlink(link);
     if (this.#leadership.leading || link.state === 'signed_out') this.#say({ type: 'link', link });
-    if (link.state === 'open') void this.outbox.flush();
+    if (link.state !== 'open') return;
+    void this.outbox.flush();
+    // What was read before the line was there.
+    this.#keepSoon();
   }
 
   #lostLine(): void {
@@ -659,9 +662,14 @@ export class Live {
   #changed(changes: Changes): void {
     if (changes.size === 0) return;
     this.#options.onchange(changes);
-    if (this.#link.state !== 'open') return;
+    // What was kept is not kept once more.
+    if (!this.#current) return;
     for (const topic of changes) if (topic.startsWith('log:')) this.#unkept.add(topic.slice(4));
-    this.#keeping ??= setTimeout(() => this.#keep(), KEEP_MS);
+    this.#keepSoon();
+  }
+
+  #keepSoon(): void {
+    if (this.#link.state === 'open') this.#keeping ??= setTimeout(() => this.#keep(), KEEP_MS);
   }
 
   #keep(): void {
