@@ -28,6 +28,33 @@ async function smallTargets(page: Page): Promise<string[]> {
   });
 }
 
+/** Nothing to scroll sideways, and nothing to press that stands beyond an edge. */
+export async function fits(page: Page, name: string): Promise<void> {
+  const wide = await page.evaluate(() => {
+    const scrollers = [document.documentElement, ...document.querySelectorAll('main, main *')];
+    const over = scrollers.filter((element) => {
+      const { overflowX } = getComputedStyle(element);
+      const scrolls =
+        element === document.documentElement || overflowX === 'auto' || overflowX === 'scroll';
+      const meant = element.matches('pre, table, [role=tablist]');
+      return scrolls && !meant && element.scrollWidth > element.clientWidth + 1;
+    });
+    const cut = [...document.querySelectorAll('main button, main a[href]')].filter((element) => {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      const seen = element.checkVisibility() && bottom > 0 && top < innerHeight;
+      const moves = element.closest('pre, table, [role=tablist], [data-lines]');
+      return seen && !moves && right > left && (left < -1 || right > innerWidth + 1);
+    });
+    return [
+      ...over.map(
+        ({ tagName, className, scrollWidth }) => `${tagName} ${className} ${scrollWidth}`,
+      ),
+      ...cut.map(({ outerHTML }) => outerHTML.slice(0, 120)),
+    ];
+  });
+  expect.soft(wide, `${name} goes beyond its edges`).toEqual([]);
+}
+
 /** No accessibility violation, nothing to scroll sideways, targets one can hit; a picture in e2e/screens. */
 export async function examine(page: Page, name: string): Promise<void> {
   const size = isPhone(page) ? 'phone' : 'desktop';
@@ -49,17 +76,6 @@ export async function examine(page: Page, name: string): Promise<void> {
     );
     expect.soft(words, `${name}, ${theme}`).toEqual([]);
   }
-  const wide = await page.evaluate(() => {
-    const scrollers = [document.documentElement, ...document.querySelectorAll('main, main *')];
-    const over = scrollers.filter((element) => {
-      const { overflowX } = getComputedStyle(element);
-      const scrolls =
-        element === document.documentElement || overflowX === 'auto' || overflowX === 'scroll';
-      const meant = element.matches('pre, table, [role=tablist]');
-      return scrolls && !meant && element.scrollWidth > element.clientWidth + 1;
-    });
-    return over.map((element) => `${element.tagName} ${element.className} ${element.scrollWidth}`);
-  });
-  expect.soft(wide, `${name} scrolls sideways`).toEqual([]);
+  await fits(page, name);
   if (isPhone(page)) expect.soft(await smallTargets(page), `small targets on ${name}`).toEqual([]);
 }

@@ -1,5 +1,5 @@
 /** A recorded day of a busy main thread, as it looks when it has just ended. */
-import { examine } from '../src/examine.ts';
+import { examine, fits } from '../src/examine.ts';
 import { call, script } from '../src/model.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { composer, isPhone, openSessions } from '../src/ui.ts';
@@ -33,4 +33,35 @@ test('sixty sessions of a day stand where they belong', { tag: '@wide' }, async 
   // A change of it is really there: its commit came along.
   await list.getByText('search-p95-above', { exact: false }).first().click();
   await expect(page.locator('[data-session-header]')).toContainText('Search p95 above 800 ms');
+});
+
+// spec: layout-5
+test('a day fits a tablet, where the sidebar leaves half of it, and a narrow window', async ({
+  visit,
+}) => {
+  const { sessions } = await server().api<{ sessions: { id: string; state: string }[] }>(
+    'GET',
+    '/api/sessions',
+  );
+  const session = `/s/${sessions.find(({ state }) => state === 'in_review')?.id}`;
+  const page = await visit(server());
+  for (const [width, height] of [
+    [820, 1180],
+    [390, 844],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    for (const path of ['/', '/sessions', '/cost', '/projects', '/settings', session]) {
+      await page.goto(server().url + path);
+      await expect(page.locator('main').first()).toBeVisible();
+      if (path === session) {
+        await page.getByRole('tab', { name: /^Changes/ }).click();
+        await expect(page.getByRole('button', { name: 'Send back' })).toBeVisible();
+      }
+      if (path === '/settings')
+        await expect(page.getByRole('button', { name: 'Add one' })).toBeVisible();
+      if (path === '/cost') await expect(page.getByRole('table').first()).toBeVisible();
+      await fits(page, `${path} at ${width}`);
+      await expect(page.getByRole('main').getByRole('alert')).toHaveCount(0);
+    }
+  }
 });

@@ -302,6 +302,8 @@ export const en = {
       stuck: 'stuck',
       waiting: 'waiting',
       idle: 'answered',
+      unanswered: 'no answer',
+      ready: 'ready',
       in_review: 'ready for review',
       failed: 'failed',
       cancelled: 'stopped',

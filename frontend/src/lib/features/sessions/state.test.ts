@@ -98,6 +98,15 @@ describe('a session in time', () => {
     expect(isAtWork(session('starting', {}, { reason: 'preparing' }))).toBe(true);
   });
 
+  test('only who has answered in its last turn is called so', () => {
+    const result = { turn: 2, text: 'Done.', outcome: 'done', at: before(1) } as const;
+    const words = (turn: number, more = {}) => faceOf(session('idle', {}, { turn, ...more })).text;
+    expect(words(2, { result })).toBe('answered');
+    expect(words(3, { result })).toBe('no answer');
+    expect(words(1, { result: null })).toBe('no answer');
+    expect(words(0, { result: null })).toBe('ready');
+  });
+
   // spec: changes-38, changes-40
   test('who waits for other sessions says so, holds no place, and asks where one is lost', () => {
     const reason = "waits for otter's change to be merged";

@@ -144,9 +144,14 @@ export function faceOf(
         ? faceOfItem(item)
         : { tone: 'attn', text: session.reason || words.waiting, icon: 'stuck', end: 'wait' };
     case 'idle':
-      return item
-        ? faceOfItem(item)
-        : { tone: 'quiet', text: words.idle, icon: 'check', end: 'merged' };
+      if (item) return faceOfItem(item);
+      // It branched off another one, and nobody has said anything to it.
+      if (session.turn === 0)
+        return { tone: 'quiet', text: words.ready, icon: 'clock', end: 'stub' };
+      // Its last turn was interrupted, or ended without a word.
+      if (session.result?.turn !== session.turn)
+        return { tone: 'quiet', text: words.unanswered, icon: 'stopped', end: 'stop' };
+      return { tone: 'quiet', text: words.idle, icon: 'check', end: 'merged' };
     case 'in_review':
       return item
         ? faceOfItem(item)
