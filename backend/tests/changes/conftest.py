@@ -87,8 +87,8 @@ class Agent:
         """Its change, as soon as it fits."""
 
         def look() -> Any:
-            change = self.session["change"]
-            return change if change is not None and fits(change) else None
+            answer = self.server.person.http.get(f"/api/sessions/{self.id}/change")
+            return change if answer.is_success and fits(change := answer.json()) else None
 
         return self.server.person.until(what, look)
 

@@ -24,7 +24,8 @@ def test_a_turn_that_ended_well_proposes_what_it_committed_and_the_next_one_upda
     assert change["base_commit"] == world.source.commit_at("main")
     assert (change["conflicts"], change["approved"], change["problem"]) == ([], False, "")
     assert change["waits"] == "It waits for your approval."
-    assert agent.server.person.until_session(agent.id, "in_review")["change"] == change == agent.change
+    assert agent.server.person.until_session(agent.id, "in_review")["change"] == {**change, "text": ""}
+    assert agent.change == change
 
     agent.server.person.say("One more.", agent.id)
     assert agent.server.person.until_session(agent.id, "working", "starting")["change"]["state"] == "open"
@@ -437,3 +438,25 @@ def test_who_wants_to_know_is_told_that_the_tests_pass_and_that_it_is_merged(wor
     agent.until("it is merged", lambda change: change["state"] == "merged")
     agent.server.person.until("it is told", lambda: any("is merged into" in title for title in told()))
     assert agent.session["watches"] == []
+
+
+@pytest.mark.spec("changes-19")
+def test_a_look_that_finds_nothing_new_writes_nothing(world: World) -> None:
+    agent, parts = world.start(), world.server.parts
+    agent.works({"app.py": "1\n"}, says="It is done.\n\nAt length.")
+    agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.until_session(agent.id, "in_review")
+    agent.server.person.until("rest", lambda: agent.id not in parts.database.read(parts.phases.subjects_to_do))
+    before, events = agent.change, agent.server.person.events(agent.id)
+    for _ in range(2):
+        parts.life.see_to(agent.id)
+    parts.projects.refresh(world.project)
+    assert agent.server.person.events(agent.id) == events
+    assert agent.change == before
+    # What many events would carry is read where one wants it.
+    assert (before["text"], agent.session["change"]["text"]) == ("It is done.\n\nAt length.", "")
+    # What has moved is said.
+    world.source.commit("theirs", {"theirs.py": ""})
+    parts.projects.refresh(world.project)
+    moved = agent.until("the new base", lambda c: c["base_commit"] == world.source.commit_at("main"))
+    assert moved["updated_at"] > before["updated_at"]

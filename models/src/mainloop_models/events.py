@@ -464,7 +464,7 @@ class SessionBody(Model):
     kept: KeptWork | None = None
     # How much it has changed by the end of its last turn, committed or not.
     changed: Changed | None = None
-    # Once it had something to bring into its project.
+    # Once it had something to bring into its project; without its `text` and the `excerpt` of its checks.
     change: Change | None = None
     # What the person wants to be told of it.
     watches: list[Watch] = []

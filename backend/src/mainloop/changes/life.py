@@ -51,7 +51,7 @@ from mainloop.sessions.moves import Moves
 from mainloop.sessions.service import Sessions
 from mainloop.sessions.states import OVER
 from mainloop_models.asks import Decision
-from mainloop_models.events import Change, ChangeCheck, ItemBody, NoticeItem
+from mainloop_models.events import Change, ChangeCheck, ItemBody, NoticeItem, SessionBody
 from mainloop_models.events import SessionState as S
 
 log = logging.getLogger(__name__)
@@ -275,6 +275,7 @@ class Life:
         row = store.find(unit.connection, session_id)
         session = sessions_store.find(unit.connection, session_id)
         assert session is not None
+        before = self._moves.body(unit.connection, session_id)
         settings = self.settings_of(unit.connection, session.project_id)
         is_new = row is None or (nth is not None and nth != row.nth)
         if not is_new and row is not None and (row.state not in store.OPEN or row.body["number"] != request.number):
@@ -293,7 +294,7 @@ class Life:
         body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
         if is_new:
             store.begin(unit, session_id, session.project_id, nth or 1, body)
-        else:
+        elif merged_here or not _same(body, known):
             store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
         if pressed:
             self.pressed(unit, session_id)
@@ -308,14 +309,17 @@ class Life:
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
         else:
             self._go_on(unit, case, body)
-        self._moves.say(unit, session_id)
+        # A look that finds nothing new tells nobody.
+        if not _same(self._moves.body(unit.connection, session_id), before):
+            self._moves.say(unit, session_id)
 
     def _go_on(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         if body.state not in store.OPEN:
             self._moves.let_others_look(unit, case.id)
         if body.state == "merged":
             return self._merged(unit, case, body)
-        if S(case.session.state) in _AT_REST:
+        rests = S.IN_REVIEW if body.state in store.OPEN else S.IDLE
+        if case.at_rest and S(case.session.state) is not rests:
             self._moves.rest(unit, case.id)
         if body.state != "open":
             return self.settled(unit, case.id, f"The change is {body.state}.")
@@ -328,7 +332,7 @@ class Life:
             return self._repair(unit, case, f"red-{check.id}", body, words)
         if not body.problem:
             self.settled(unit, case.id, "It is settled.")
-        if tests in ("none", "passed"):
+        if tests in ("none", "passed") and case.row.repairs:
             store.update(unit, case.id, repairs=0)
         ready = policy.may_merge(body, case.settings) and case.row.done != _tried("merge", body)
         if ready and self._has_come(unit, case) and self._is_whole(unit, case):
@@ -516,6 +520,11 @@ class Life:
 def _result(session: Row) -> dict[str, Any]:
     """What its last turn delivered."""
     return session.result or {}
+
+
+def _same(one: Change | SessionBody, other: Change | SessionBody | None) -> bool:
+    """Whether nothing is different but when that was written down."""
+    return other is not None and one.model_copy(update={"updated_at": other.updated_at}) == other
 
 
 def _tried(what: str, body: Change) -> str:

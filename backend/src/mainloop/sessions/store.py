@@ -415,9 +415,16 @@ def _body(row: Row) -> SessionBody:
         confined=row.confined,
         kept=KeptWork(**{name: getattr(row, f"kept_{name}") for name in _kept}) if row.kept_number else None,
         changed=Changed.model_validate(row.changed) if row.changed else None,
-        change=Change.model_validate(row.change) if row.change else None,
+        change=_carried(row.change) if row.change else None,
         watches=[Watch.model_validate(one) for one in row.watches],
         created_at=row.created_at,
         updated_at=row.updated_at,
         ended_at=row.ended_at,
     )
+
+
+def _carried(change: Any) -> Change:
+    """A change as its session carries it: without the texts that are read where somebody wants them."""
+    whole = Change.model_validate(change)
+    checks = [check.model_copy(update={"excerpt": ""}) for check in whole.checks]
+    return whole.model_copy(update={"text": "", "checks": checks})
