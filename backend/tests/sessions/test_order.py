@@ -36,6 +36,26 @@ def test_who_waits_holds_no_place_and_stands_in_nobodys_way(new_server: NewServe
     server.runner("second-one").hello()
 
 
+@pytest.mark.spec("changes-38", "changes-39")
+def test_who_only_waits_can_be_closed_and_opened_again(new_server: NewServer) -> None:
+    server = new_server()
+    person = server.person
+    one_after_another(server)
+    person.post("/api/sessions", {"id": "third-one", "prompt": "Talk.", "title": "third-one", "after": ["second-one"]})
+    assert person.get("/api/sessions/third-one")["reason"] == "waits for second-one to be closed"
+    closed = person.post("/api/sessions/second-one/close")
+    assert (closed["state"], closed["held_at"]) == ("done", None)
+    # Nothing was there that could be kept.
+    person.until("its end", lambda: person.get("/api/sessions/second-one")["kept"]["state"] == "empty")
+    server.runner("third-one").hello()
+    again = person.post("/api/sessions/second-one/resume")
+    assert (again["state"], again["reason"]) == ("starting", "waits for first-one to be closed")
+    assert server.starts("second-one") == []
+    person.post("/api/sessions/first-one/close")
+    assert server.runner("second-one").hello()
+    assert person.get("/api/sessions/second-one")["queued"] == 1
+
+
 @pytest.mark.spec("changes-43")
 def test_what_ended_while_nobody_looked_lets_it_begin_after_the_next_start(
     new_server: NewServer, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from mainloop.sessions.states import check_move
 from mainloop_models.events import SessionState as S
 
 TABLE = {
-    S.STARTING: "working waiting idle in_review failed cancelled",
+    S.STARTING: "working waiting idle in_review failed cancelled done",
     S.WORKING: "waiting idle in_review failed cancelled",
     S.WAITING: "working starting idle in_review failed cancelled done",
     S.IDLE: "starting working in_review done failed cancelled",

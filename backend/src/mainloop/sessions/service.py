@@ -299,7 +299,9 @@ class Sessions:
                 self._keep(unit, session_id)
                 self._moves.say(unit, session_id)
             return self._moves.body(unit.connection, session_id)
-        if row.working or state in (S.WORKING, S.STARTING):
+        session = store.find(unit.connection, session_id)
+        only_waits = session is not None and session.held_at is not None
+        if row.working or state is S.WORKING or (state is S.STARTING and not only_waits):
             raise NotAllowedNow(what="It is still working. Stop it first, or wait until it is done.")
         self._runs.want(unit, session_id, "stop")
         self._keep(unit, session_id)

@@ -6,7 +6,7 @@ from mainloop.errors import NotAllowedNow
 from mainloop_models.events import SessionState as S
 
 ALLOWED: Final[dict[S, frozenset[S]]] = {
-    S.STARTING: frozenset({S.WORKING, S.WAITING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED}),
+    S.STARTING: frozenset({S.WORKING, S.WAITING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED, S.DONE}),
     S.WORKING: frozenset({S.WAITING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED}),
     S.WAITING: frozenset({S.WORKING, S.STARTING, S.IDLE, S.IN_REVIEW, S.FAILED, S.CANCELLED, S.DONE}),
     S.IDLE: frozenset({S.STARTING, S.WORKING, S.IN_REVIEW, S.DONE, S.FAILED, S.CANCELLED}),

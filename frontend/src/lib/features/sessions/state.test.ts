@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Item, Session, Status } from '$lib/live/types';
-import { boundAbove, doingOf, faceOf, isAtWork, tookOf } from './state';
+import { actsOf, boundAbove, doingOf, faceOf, isAtWork, tookOf } from './state';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const before = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
@@ -114,6 +114,8 @@ describe('a session in time', () => {
     expect(faceOf(held, []).text).toBe('waits for others');
     expect(isAtWork(held)).toBe(false);
     expect(faceOf(held, [{ kind: 'order' } as Item]).text).toBe('asks you');
+    expect(actsOf(held)).toMatchObject({ close: true, cancel: true, stop: false, park: false });
+    expect(actsOf(session('starting')).close).toBe(false);
   });
 
   test('its time runs while it works and stands when it waits', () => {

@@ -210,7 +210,9 @@ export function actsOf(session: Session): SessionActs {
   return {
     stop: state === 'working',
     cancel: !over,
-    close: state === 'idle' || state === 'in_review' || state === 'failed' || state === 'cancelled',
+    close:
+      ['idle', 'in_review', 'failed', 'cancelled'].includes(state) ||
+      (state === 'starting' && Boolean(session.held_at)),
     park: (state === 'idle' || state === 'waiting') && !session.parked,
     resume: over,
   };
