@@ -76,6 +76,11 @@ test(
     await page.getByRole('button', { name: 'Go back to the end of turn 1' }).click();
 
     await expect(page).not.toHaveURL(new RegExp(id));
+    await expect(
+      page.getByText(
+        'Files that git ignores did not come along: they stay in fill-basket as they are',
+      ),
+    ).toBeVisible();
     const origin = page.locator('[data-session-view] p', { hasText: 'turn 1,' });
     await expect(origin).toBeVisible();
     const made = new URL(page.url()).pathname.split('/').at(-1) ?? '';

@@ -4,6 +4,8 @@ export const turns = {
   changed: 'What this turn changed',
   back: 'Go back to here, in a new session',
   backTo: (turn: number) => `Go back to the end of turn ${turn}, in a new session`,
+  ignored: (handle: string) =>
+    `Files that git ignores did not come along: they stay in ${handle} as they are now.`,
   alone: 'One turn alone',
   named: (turn: number, text: string) => (text ? `Turn ${turn}: ${text}` : `Turn ${turn}`),
   /** `why` is the end of a sentence. */
