@@ -69,6 +69,8 @@ export class Server {
       MAINLOOP_USER: 'sam',
       // Nothing here may open the person's own.
       MAINLOOP_KEEP_OUT: `${homedir()}/.mainloop`,
+      // Nothing is found by the clock, or it would be found at another moment each time.
+      MAINLOOP_LOOK_MINUTES: '0',
       MAINLOOP_AGENT: agent === 'scripted' ? 'scripted' : 'claude',
       SCRIPTED_GATES: model.url,
       ...(agent !== 'none' && { ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'none' }),

@@ -20,6 +20,7 @@ from mainloop.access.routes import router as access_routes
 from mainloop.access.service import CurrentDevice, Door
 from mainloop.attention.routes import router as attention_routes
 from mainloop.attention.service import Attention
+from mainloop.changes.bases import Bases
 from mainloop.changes.by_hand import ByHand
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.life import Life
@@ -135,6 +136,7 @@ class Parts:
         self.changes_by_hand = ByHand(
             self.life, self.runs, self.projects, self.workspaces, self.sessions, moves, self.checks
         )
+        self.bases = Bases(self.runs, self.projects, self.life)
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
@@ -157,6 +159,7 @@ class Parts:
         self.order.register()
         self.life.register()
         self.checks.define_phases()
+        self.bases.define_phases()
         self.attention.define_phases()
         run_phases.define(self.runs, launcher)
         session_phases.define(self.sessions, self.runs, self.projects, self.workspaces, self.kept_turns)
@@ -168,6 +171,7 @@ class Parts:
         self.janitor.after_events(self.spending.look)
         self.janitor.after_events(self.attention.look)
         self.janitor.after_events(self.schedules.look)
+        self.janitor.after_events(self.bases.look)
         self.janitor.every_beat(self.inbox.look)
         self.janitor.every_beat(self.checks.look)
 

@@ -175,7 +175,9 @@ def git_identity() -> dict[str, str]:
 
 
 def _environment(as_person: bool) -> dict[str, str]:
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_REFLOG_ACTION": "mainloop", "LC_ALL": "C.UTF-8"}
+    # Git's own credential manager opens a window where it may, and projects are asked while nobody is there.
+    unasked = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never"}
+    quiet = {**unasked, "GIT_REFLOG_ACTION": "mainloop", "LC_ALL": "C.UTF-8"}
     if not as_person:
         alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "HOME": "/"}
         return {"PATH": os.environ.get("PATH", os.defpath), **alone, **quiet}

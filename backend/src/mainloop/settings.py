@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     # The tests of a change are ended after this time (minutes), and so many are run at a time.
     check_minutes: float = Field(default=60, gt=0)
     max_checks: int = Field(default=2, ge=1)
+    # Where a change is open, whether the project's branches have moved is looked at this often (minutes; 0: never).
+    look_minutes: float = Field(default=5, ge=0)
     # Ceilings on fan-out. How many work at a time follows from the memory, see `places_for`.
     max_alive: int = Field(default_factory=lambda: places_for(memory()))
     max_depth: int = 1

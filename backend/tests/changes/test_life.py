@@ -271,6 +271,33 @@ def test_a_conflict_with_what_the_project_itself_went_on_with_is_seen_when_that_
     assert "app.py" in agent.said()
 
 
+@pytest.mark.spec("changes-72", "forges-9")
+def test_what_was_squashed_by_hand_is_already_there_and_its_session_is_over(world: World) -> None:
+    agent, other = world.start(), world.start()
+    for files in ({"app.py": "one\nTWO\nthree\n"}, {"new.py": "new\n"}):
+        agent.works(files)
+        agent.until("its newest commit", lambda c: c["commit"] == agent.head)
+        if "new.py" not in files:
+            agent.server.person.say("And a file.", agent.id)
+    other.works({"other.py": "2\n"})
+    other.until(OPEN, lambda c: c["state"] == "open")
+    agent.ask("/take-over", branch="theirs")
+    world.source.commit("Mine", {"mine.py": ""})
+    world.source.git("merge", "--quiet", "--squash", "theirs")
+    there = world.source.commit("Squashed")
+    world.server.parts.projects.refresh(world.project)
+    found = agent.until("its merge", lambda c: c["state"] == "merged")
+    assert found["merged"] == there
+    done = agent.server.person.until_session(agent.id, "done")
+    assert done["reason"] == f"Already in main, at {there[:7]}."
+    told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]
+    mine = [body["text"] for body in told if body["session_id"] == agent.id]
+    assert mine == [f"Already in main, at {there[:7]} (in other commits): It is done."]
+    # What is not there goes on.
+    moved = other.until("the new base", lambda c: c["base_commit"] == there)
+    assert (moved["state"], moved["waits"]) == ("open", "It waits for your approval.")
+
+
 @pytest.mark.spec("changes-24")
 def test_a_discarded_change_stays_unmerged_and_its_session_is_closed_with_its_work_kept(world: World) -> None:
     agent = world.start()

@@ -63,7 +63,7 @@ def test_a_server_killed_at_any_step_has_merged_once_or_not_and_says_which(
     life = world.server.parts.life
     # The phases are carried out here, by hand.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(life, "_look_again", _nothing)
+        patch.setattr(life, "look_again", _nothing)
         agent = world.start(title="Only once")
         world.source.git("checkout", "--quiet", "-b", "elsewhere")
         agent.works({"app.py": "1\n"}, outcome="partial")

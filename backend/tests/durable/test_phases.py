@@ -26,6 +26,7 @@ NAMES = {
     "fetch_project",
     "keep_workspace",
     "kill_run",
+    "look_at_base",
     "prepare_session",
     "save_session",
     "see_to_change",

@@ -304,7 +304,8 @@ def test_the_persons_credential_helper_is_asked_for_an_address(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     helper = tmp_path / "helper"
-    helper.write_text("#!/bin/sh\necho username=person\necho password=secret\n")
+    asked = tmp_path / "asked"
+    helper.write_text(f'#!/bin/sh\necho "$GCM_INTERACTIVE" > "{asked}"\necho username=person\necho password=secret\n')
     helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
     (tmp_path / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -312,6 +313,8 @@ def test_the_persons_credential_helper_is_asked_for_an_address(
         said = refused(mirror, f"{address}/project.git", Unreachable)
     assert "Authentication failed" in said
     assert "secret" not in said
+    # Nor does it open a window.
+    assert asked.read_text() == "never\n"
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,9 @@ class Case:
     session: Row
     row: Row
     settings: ProjectSettings
-    # It was being merged; else somebody did that by another way.
+    # It was being merged; else somebody did that by another way, or in other commits.
     merged_here: bool = False
+    is_other: bool = False
 
     @property
     def id(self) -> str:
@@ -114,7 +115,7 @@ class Life:
     def register(self) -> None:
         """Take part in what happens to sessions, and register the phase."""
         self._runs.phases.define(SEE_TO, self.see_to, self._give_up)
-        self._sessions.on_saved(self._look_again)
+        self._sessions.on_saved(self.look_again)
         self._sessions.on_closed(self._session_closed)
         self._inbox.on_done(self._item_done)
         self._projects.on_moved(self._look_at_all)
@@ -142,17 +143,18 @@ class Life:
         words = error.sentence if isinstance(error, MainloopError) else f"The change could not be seen to: {error}"
         self._database.write(lambda unit: self._trouble(unit, session_id, words))
 
-    def _look_again(self, unit: UnitOfWork, session_id: str) -> None:
+    def look_again(self, unit: UnitOfWork, session_id: str) -> None:
+        """Something may have happened to its change."""
         self._runs.phases.enqueue(unit, SEE_TO, session_id, uuid.uuid4().hex[:8])
 
     def _look_at_all(self, unit: UnitOfWork, project_id: str) -> None:
         """A branch of the project has moved."""
-        for session_id in store.open_of_project(unit.connection, project_id):
-            self._look_again(unit, session_id)
+        for row in store.open_of_project(unit.connection, project_id):
+            self.look_again(unit, row.session_id)
 
     def _session_closed(self, unit: UnitOfWork, session_id: str) -> None:
         if sessions_store.has_open_change(unit.connection, session_id):
-            self._look_again(unit, session_id)
+            self.look_again(unit, session_id)
 
     def _is_ready(self, session: Row, row: Row | None) -> bool:
         """Whether its last turn ended well, with commits that were not proposed yet."""
@@ -250,13 +252,15 @@ class Life:
         wish = {"how": how, "commit": body.commit, "base_commit": body.base_commit, "review": review}
         body = _renewed(body, case.settings, unit, state="merging", how=how, problem="")
         store.became(unit, case.id, body, merge=wish)
-        self._look_again(unit, case.id)
+        self.look_again(unit, case.id)
 
     # -- what was seen -------------------------------------------------------------------------------------------
     def saw(self, session: Row, request: Request, **more: Any) -> None:
         """What a forge has just said of a request, and what follows from it. `more`: see `_became`."""
         size = self._size(session, request)
-        self._database.write(lambda unit: self._became(unit, session.id, request, size, **more))
+        mirror, merged = self._projects.mirror(session.project_id), request.merged
+        is_other = merged is not None and not mirror.has_all_of(merged, request.commit)
+        self._database.write(lambda unit: self._became(unit, session.id, request, size, is_other, **more))
 
     def _became(
         self,
@@ -264,6 +268,7 @@ class Life:
         session_id: str,
         request: Request,
         size: dict[str, int],
+        is_other: bool,
         *,
         nth: int | None = None,
         refused: MainloopError | None = None,
@@ -303,7 +308,7 @@ class Life:
             store.update(unit, session_id, done=_tried("merge", body))
         row = store.find(unit.connection, session_id)
         assert row is not None
-        case = Case(session, row, settings, merged_here)
+        case = Case(session, row, settings, merged_here, is_other and not merged_here)
         if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
             store.update(unit, session_id, done=_tried("merge", body))
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
@@ -376,28 +381,26 @@ class Life:
         store.became(unit, session_id, body)
         self._moves.say(unit, session_id)
         if row.state in store.OPEN:
-            self._look_again(unit, session_id)
+            self.look_again(unit, session_id)
 
     def _merged(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
         session, at = case.session, (body.merged or "")[:7]
         self._look_at_all(unit, session.project_id)
         how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[body.how]
-        how = how if case.merged_here else "by hand"
+        how = how if case.merged_here else "in other commits" if case.is_other else "by hand"
         mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body, how))
-        told = f"Merged into {body.base} as {at} ({how}): {_result(session).get('text') or body.title}"
+        became = f"already in {body.base}, at {at}" if case.is_other else f"merged into {body.base} as {at}"
+        said = became[0].upper() + became[1:]
         if session.parent is not None:
-            words = (
-                f'The change of session "{session.handle}" (id {case.id}) was merged into {body.base} as {at} ({how}).'
-            )
-            mailbox.note(
-                unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", f"{words} {body.handed_over}".strip()
-            )
+            words = f'The change of session "{session.handle}" (id {case.id}) is {became} ({how}). {body.handed_over}'
+            mailbox.note(unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", words.strip())
+        told = f"{said} ({how}): {_result(session).get('text') or body.title}"
         agent = runs_store.agent(unit.connection, case.id)
         if agent.working or S(session.state) in (S.WORKING, S.STARTING):
             self._moves.notice(unit, case.id, "done", told, 0)
         else:
-            self._sessions.close(unit, case.id, f"Merged into {body.base} as {at}.", told)
+            self._sessions.close(unit, case.id, f"{said}.", told)
 
     # -- what goes wrong -----------------------------------------------------------------------------------------
     def _repair(self, unit: UnitOfWork, case: Case, what: str, body: Change, words: str) -> None:
@@ -466,7 +469,7 @@ class Life:
         if item.id.startswith(_ITEM) and item.answer is not None and item.answer.decision is Decision.RETRY:
             store.update(unit, item.thread_id, done="", repairs=0)
             self.pressed(unit, item.thread_id)
-            self._look_again(unit, item.thread_id)
+            self.look_again(unit, item.thread_id)
 
     # -- looking -------------------------------------------------------------------------------------------------
     def known(self, connection: sa.Connection, session_id: str) -> tuple[Row, Change]:

@@ -20,10 +20,15 @@ def find(connection: sa.Connection, session_id: str) -> Row | None:
     return connection.execute(sa.select(t.change).where(t.change.c.session_id == session_id)).first()
 
 
-def open_of_project(connection: sa.Connection, project_id: str) -> list[str]:
-    """The sessions of a project whose changes are open."""
+def open_of_project(connection: sa.Connection, project_id: str) -> list[Row]:
+    """The changes of a project that are open."""
     mine = (t.change.c.project_id == project_id, t.change.c.state.in_(OPEN))
-    return list(connection.execute(sa.select(t.change.c.session_id).where(*mine)).scalars())
+    return list(connection.execute(sa.select(t.change).where(*mine)))
+
+
+def projects_with_open(connection: sa.Connection) -> set[str]:
+    """The projects that have an open change."""
+    return set(connection.execute(_with_open).scalars())
 
 
 def begin(unit: UnitOfWork, session_id: str, project_id: str, nth: int, body: Change) -> None:
@@ -80,7 +85,8 @@ def forget_check(unit: UnitOfWork, check_id: str) -> None:
     unit.execute(sa.delete(t.change_check).where(t.change_check.c.id == check_id))
 
 
-# Asked every second, so it is put together once.
+# Asked again and again, so they are put together once.
+_with_open = sa.select(t.change.c.project_id).where(t.change.c.state.in_(OPEN)).distinct()
 _going_on = sa.select(t.change_check).where(t.change_check.c.state.in_(GOES_ON)).order_by(t.change_check.c.created_at)
 
 

@@ -223,7 +223,7 @@ class Forge(Protocol):
         ...
 
     def open(self, proposal: Proposal) -> Request:
-        """Raises BadBranch, BranchGone for the base, CommitMissing, NothingToMerge."""
+        """Raises BadBranch, BranchGone for the base, CommitMissing, NothingToMerge: also where it has that in other commits."""
         ...
 
     def update(self, number: str, *, commit: str | None = None, base: str | None = None) -> Request:
@@ -261,7 +261,10 @@ class Forge(Protocol):
         ...
 
     def look(self, number: str) -> Request:
-        """An open request whose base has its commits by another way is merged from then on, whichever verb sees it first."""
+        """An open request whose base has it by another way is merged from then on, whichever verb sees it first.
+
+        That is its commits, or all that they change in other ones: squashed, or picked.
+        """
         ...
 
     def hand_over(self, branch: str, reach: Reach) -> str | None:

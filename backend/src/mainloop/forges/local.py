@@ -91,7 +91,8 @@ class LocalForge:
                 return self._shown(proposal.key, self._read(proposal.key))
             self._merging.check_branch(proposal.branch)
             record = _Record(**proposal.model_dump(exclude={"key"}))
-            self._check(record)
+            if self._merging.has_other(self._check(record), record.commit):
+                raise NothingToMerge(base=record.base)
             self._write(proposal.key, record)
             return self._shown(proposal.key, record)
 
@@ -102,7 +103,7 @@ class LocalForge:
             if changed != record:
                 self._check(changed)
                 self._write(number, changed)
-            return self._shown(number, changed)
+            return self._shown(number, self._read(number))
 
     def review(self, number: str, review: Review) -> Request:
         with self._alone():
@@ -196,14 +197,17 @@ class LocalForge:
             raise RequestOver(state=record.state)
         return record
 
-    def _check(self, record: _Record) -> None:
+    def _check(self, record: _Record) -> str:
+        """Where its base stands."""
         self._merging.check_branch(record.base)
         self._merging.check_commit(record.commit)
         base = self._base(record.base)
         if base is None:
             raise BranchGone(branch=record.base)
-        if self._merging.contains(base.commit or base.here, record.commit):
+        stands = base.commit or base.here
+        if self._merging.contains(stands, record.commit):
             raise NothingToMerge(base=record.base)
+        return stands
 
     def _shown(self, number: str, record: _Record) -> Request:
         base = self._base(record.base)
@@ -226,13 +230,19 @@ class LocalForge:
         return record
 
     def _merged(self, record: _Record) -> str | None:
-        """The commit with which its base got it."""
-        base = self._refs(record.base)
-        places = [] if base is None else [place for place in (base.here, base.fetched) if place != _NONE]
+        """The commit with which its base got it; where somebody else brought it there, a later one that has it."""
+        base = self._base(record.base)
+        if base is None:
+            return None
         for made in record.attempts:
-            if base is not None and base.here != _NONE and self._merging.contains(base.here, made):
+            if base.here != _NONE and self._merging.contains(base.here, made):
                 return made
-        return next((place for place in places if self._merging.contains(place, record.commit)), None)
+        places = [base.commit] if base.commit else [base.here, base.fetched]
+        for has in (self._merging.contains, self._merging.has_other):
+            for place in places:
+                if has(place, record.commit):
+                    return place
+        return None
 
     def _write(self, number: str, record: _Record) -> None:
         before = self._versions(number)

@@ -48,6 +48,18 @@ class Merging:
         """Whether `commit` has all of `other`."""
         return self._git("rev-list", "--max-count=1", other, f"^{commit}").strip() == ""
 
+    def has_other(self, base: str, commit: str) -> bool:
+        """Whether `base` has all that a commit changes, in other commits: merged, it would change nothing."""
+        try:
+            tree, conflicts = self._merged(base, commit)
+        except Unmergeable:
+            return False
+        if conflicts or tree != self._tree(base):
+            return False
+        # What changes nothing by itself is nowhere.
+        common = self._git("merge-base", "--all", base, commit).split()
+        return self._tree(commit) not in {self._tree(one) for one in common}
+
     def conflicts(self, base: str, commit: str) -> tuple[str, ...]:
         """The files in which they conflict. Raises Unmergeable."""
         return self._merged(base, commit)[1]

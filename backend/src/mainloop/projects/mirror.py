@@ -91,6 +91,11 @@ class _Advertised:
     # Beside these there are names that are no names of branches, or stand for nothing.
     has_broken: bool
 
+    @property
+    def tips(self) -> dict[str, str]:
+        """All that is fetched, by its name here."""
+        return self.heads if self.head is None else {**self.heads, "HEAD": self.head}
+
 
 _SETTINGS = {
     "core.repositoryFormatVersion": "1",
@@ -160,7 +165,9 @@ class Mirror:
                 if theirs.head is not None:
                     refspecs.append("+HEAD:refs/upstream/HEAD")
                 fetching = Fetching(self._path, address, tell)
-                if here or _folder(source):
+                if theirs.tips.items() <= here.items():
+                    pass  # nothing has moved
+                elif here or _folder(source):
                     fetching.all(refspecs)
                 else:
                     fetching.first(refspecs, "HEAD" if theirs.head else f"refs/heads/{_default_branch(theirs)}")

@@ -164,16 +164,22 @@ class Projects:
         Raises the mirror's errors where there is nothing to start from.
         """
         row = self._database.read(lambda c: self.named(c, project_id))
-        before = self.mirror(project_id).branches() if row.state == "ready" else {}
         try:
-            branch = self._fetch_mirror(project_id, str(row.source))
+            self.fetch_newest(project_id)
         except MainloopError:
             if row.state != "ready":
                 raise
-            return row
-        has_moved = self.mirror(project_id).branches() != before
-        self._database.write(lambda unit: self._refreshed(unit, project_id, branch, has_moved=has_moved))
         return self._database.read(lambda c: self.named(c, project_id))
+
+    def fetch_newest(self, project_id: str) -> bool:
+        """Have its newest commits here; whether a branch has moved, which is told then. Raises UnknownProject, the mirror's errors."""
+        row = self._database.read(lambda c: self.named(c, project_id))
+        before = self.mirror(project_id).branches() if row.state == "ready" else {}
+        branch = self._fetch_mirror(project_id, str(row.source))
+        has_moved = self.mirror(project_id).branches() != before
+        if has_moved or (row.state, row.default_branch) != ("ready", branch):
+            self._database.write(lambda unit: self._refreshed(unit, project_id, branch, has_moved=has_moved))
+        return has_moved
 
     def _refreshed(self, unit: UnitOfWork, project_id: str, branch: str, *, has_moved: bool) -> None:
         store.update(unit, project_id, state="ready", error="", progress="", default_branch=branch)

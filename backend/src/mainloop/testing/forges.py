@@ -54,7 +54,8 @@ class MemoryForge:
             known = next((r for r in self._requests.values() if r.url.endswith(f"/{proposal.key}")), None)
             if known is None:
                 self._merging.check_branch(proposal.branch)
-                self._check(proposal.base, proposal.commit)
+                if self._merging.has_other(self._check(proposal.base, proposal.commit), proposal.commit):
+                    raise NothingToMerge(base=proposal.base)
                 number = str(len(self._requests) + 1)
                 said = proposal.model_dump(exclude={"key"})
                 url = f"memory:///{number}/{proposal.key}"
@@ -66,7 +67,8 @@ class MemoryForge:
         with self._reached():
             request = self._opened(number)
             self._check(base or request.base, commit or request.commit)
-            return self._became(request, commit=commit or request.commit, base=base or request.base)
+            self._became(request, commit=commit or request.commit, base=base or request.base)
+            return self._now(self._known(number))
 
     def review(self, number: str, review: Review) -> Request:
         with self._reached():
@@ -136,9 +138,12 @@ class MemoryForge:
             raise RequestUnknown(number=number)
         request = self._requests[number]
         stands = self._stands_at(request.base)
-        if request.state == "open" and stands is not None and self._merging.contains(stands, request.commit):
+        if request.state == "open" and stands is not None and self._has(stands, request.commit):
             request = self._requests[number] = request.model_copy(update={"state": "merged", "merged": stands})
         return request
+
+    def _has(self, stands: str, commit: str) -> bool:
+        return self._merging.contains(stands, commit) or self._merging.has_other(stands, commit)
 
     def _opened(self, number: str) -> Request:
         request = self._known(number)
@@ -146,7 +151,7 @@ class MemoryForge:
             raise RequestOver(state=request.state)
         return request
 
-    def _check(self, base: str, commit: str) -> None:
+    def _check(self, base: str, commit: str) -> str:
         self._merging.check_branch(base)
         self._merging.check_commit(commit)
         stands = self._stands_at(base)
@@ -154,6 +159,7 @@ class MemoryForge:
             raise BranchGone(branch=base)
         if self._merging.contains(stands, commit):
             raise NothingToMerge(base=base)
+        return stands
 
     def _became(self, request: Request, **values: Any) -> Request:
         self._requests[request.number] = request.model_copy(update=values)

@@ -30,6 +30,8 @@ PLAIN: Final[Mapping[str, Any]] = {
     # Not what this machine's memory allows.
     "max_alive": 10,
     "host": "127.0.0.1",
+    # Nothing is found by the clock, or it would be found at another moment each time.
+    "look_minutes": 0,
 }
 
 

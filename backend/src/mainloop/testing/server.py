@@ -51,6 +51,8 @@ class ServerProcess:
             "MAINLOOP_USER": "sam",
             # Not what this machine's memory allows.
             "MAINLOOP_MAX_ALIVE": "10",
+            # Nothing is found by the clock, or it would be found at another moment each time.
+            "MAINLOOP_LOOK_MINUTES": "0",
             **(settings or {}),
             "MAINLOOP_HOME": str(home),
             "MAINLOOP_PORT": str(self.port),

@@ -302,13 +302,54 @@ class ForgeContract:
             merged = world.merge(opened, how).merged or ""
             assert world.read(merged, "app.py") == "one\nmine\nthree\n"
 
-    @pytest.mark.spec("forges-3")
-    def test_what_the_base_has_already_is_not_merged_again(self, world: World) -> None:
-        opened = world.propose({"a": "a\n"})
+    @pytest.mark.spec("forges-3", "forges-9")
+    def test_what_the_base_has_already_in_other_commits_is_not_proposed(self, world: World) -> None:
+        commit = world.commit({"a": "a\n"})
         world.moves({"a": "a\n"})
+        with pytest.raises(NothingToMerge):
+            world.forge().open(proposal(commit))
+
+    @pytest.mark.spec("forges-3")
+    def test_what_changes_nothing_is_not_merged(self, world: World) -> None:
+        opened = world.propose({})
+        world.moves({"b": "b\n"})
         with pytest.raises(NothingToMerge):
             world.merge(opened, "squash")
         assert world.forge().look(opened.number).state == "open"
+
+    @pytest.mark.spec("forges-9")
+    def test_what_somebody_squashed_by_hand_is_found_merged(self, world: World) -> None:
+        first = world.commit({"app.py": "1\ntwo\nthree\n"})
+        opened = world.forge().open(proposal(world.commit({"a": "a\n"}, first)))
+        # A part of it is not all of it.
+        world.moves({"app.py": "1\ntwo\nthree\n"})
+        assert world.forge().look(opened.number).state == "open"
+        squashed = world.moves({"a": "a\n", "more": "of their own\n"})
+        world.moves({"later": "later\n"})
+        found = world.forge().look(opened.number)
+        assert (found.state, found.merged) == ("merged", world.stands_at("main"))
+        assert found.merged != squashed
+        assert world.merge(opened) == found
+
+    @pytest.mark.spec("forges-9")
+    def test_what_was_squashed_and_is_there_no_more_is_not_found_merged(self, world: World) -> None:
+        opened = world.propose({"app.py": "1\ntwo\nthree\n"})
+        world.moves({"app.py": "1\ntwo\nthree\n"})
+        # Taken back before anybody looked; the rest of the project went on.
+        world.moves({"app.py": "one\ntwo\nthree\n", "other": "went on\n"})
+        assert world.forge().look(opened.number).state == "open"
+        # Brought in again, and edited further: who looks sees that it conflicts.
+        world.moves({"app.py": "1.0\ntwo\nthree\n"})
+        again = world.forge().look(opened.number)
+        assert (again.state, again.conflicts) == ("open", ("app.py",))
+
+    @pytest.mark.spec("forges-9")
+    def test_newer_commits_that_somebody_squashed_already_are_found_merged(self, world: World) -> None:
+        opened = world.propose({"a": "half\n"})
+        newer = world.commit({"a": "all\n"}, opened.commit)
+        world.moves({"a": "all\n"})
+        found = world.forge().update(opened.number, commit=newer)
+        assert (found.state, found.merged) == ("merged", world.stands_at("main"))
 
     @pytest.mark.parametrize("how", ["fast forward", "merge"])
     @pytest.mark.spec("forges-9")
