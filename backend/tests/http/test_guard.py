@@ -1,5 +1,7 @@
 """Which requests are let in at all: own names, own pages, bodies of a size."""
 
+import gzip
+import os
 import re
 import socket
 from collections.abc import Generator, Iterator
@@ -129,6 +131,38 @@ def test_every_file_of_the_page_carries_the_policy_of_its_build(tmp_path: Path) 
         for path in ("/", "/s/some-session", "/a.js"):
             policy = client.get(path, headers={"accept": "text/html"}).headers["content-security-policy"]
             assert policy == "default-src 'self'; script-src 'self' 'sha256-abc='; frame-ancestors 'none'"
+
+
+@pytest.mark.spec("length-8")
+def test_a_page_that_is_replaced_under_the_running_server_brings_its_own_policy(tmp_path: Path) -> None:
+    shell = tmp_path / "index.html"
+    meta = '<meta http-equiv="content-security-policy" content="script-src {}">'
+    shell.write_text(meta.format("'sha256-old='"))
+    app = Starlette()
+    app.mount("/", PageFiles(directory=tmp_path))
+    with TestClient(app) as client:
+
+        def policy() -> str:
+            return client.get("/", headers={"accept": "text/html"}).headers["content-security-policy"]
+
+        assert "'sha256-old='" in policy()
+        newer = shell.stat().st_mtime_ns + 1
+        shell.write_text(meta.format("'sha256-new='"))
+        os.utime(shell, ns=(newer, newer))
+        assert "'sha256-new='" in policy()
+
+
+@pytest.mark.spec("length-8")
+def test_the_shell_is_small_on_the_line(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>long</p>" * 100)
+    (tmp_path / "index.html.gz").write_bytes(gzip.compress(b"<p>long</p>" * 100))
+    app = Starlette()
+    app.mount("/", PageFiles(directory=tmp_path))
+    with TestClient(app) as client:
+        answer = client.get("/s/some-session", headers={"accept": "text/html", "accept-encoding": "gzip"})
+        assert (answer.headers["content-encoding"], answer.headers["cache-control"]) == ("gzip", "no-cache")
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.text.startswith("<p>long</p>")
 
 
 @pytest.mark.spec("length-8")

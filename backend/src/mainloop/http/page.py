@@ -1,6 +1,7 @@
 """The built page: immutable assets, compressed siblings, and the shell for every address a browser navigates to."""
 
 import re
+from contextlib import suppress
 from html import unescape
 from pathlib import Path
 from typing import Final
@@ -36,7 +37,9 @@ class PageFiles(StaticFiles):
 
     def __init__(self, *, directory: Path) -> None:
         super().__init__(directory=directory)
-        self._policy = policy_of((directory / SHELL).read_text())
+        self._shell = directory / SHELL
+        self._read_at = 0
+        self._policy = ""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         headers = Headers(scope=scope)
@@ -48,12 +51,20 @@ class PageFiles(StaticFiles):
             if error.status_code != 404 or "text/html" not in headers.get("accept", ""):
                 raise
             path = SHELL
-            response = await super().get_response(SHELL, scope)
-        response.headers["Content-Security-Policy"] = self._policy
+            response = self._compressed(SHELL, headers) or await super().get_response(SHELL, scope)
+        response.headers["Content-Security-Policy"] = self._policy_now()
         response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if path.startswith(IMMUTABLE) else "no-cache"
         )
         return response
+
+    def _policy_now(self) -> str:
+        """Of the page as it lies there now: an upgrade may have put another one under the running server."""
+        with suppress(FileNotFoundError):  # It is just being put there.
+            changed = self._shell.stat().st_mtime_ns
+            if changed != self._read_at:
+                self._policy, self._read_at = policy_of(self._shell.read_text()), changed
+        return self._policy
 
     def _compressed(self, path: str, headers: Headers) -> Response | None:
         accepted = headers.get("accept-encoding", "")
