@@ -8,7 +8,6 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping
-from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
 
@@ -227,18 +226,29 @@ def held_home(settings: Settings) -> Generator[None]:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / "lock").open("a+") as lock:
         if settings.database.startswith("sqlite"):
-            _lock(lock, settings.home)
+            _lock(lock, settings)
         yield
 
 
-def _lock(lock: IO[str], home: Path) -> None:
+def served_at(settings: Settings) -> str:
+    """The address of the server that holds this home; without one, where it would be."""
+    with contextlib.suppress(FileNotFoundError), (settings.home / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _, _, address = lock.read().partition("\n")
+            return address or settings.base_url
+    return settings.base_url
+
+
+def _lock(lock: IO[str], settings: Settings) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        raise HomeInUse(home=home, pid=lock.read().strip() or "unknown") from None
+        raise HomeInUse(home=settings.home, pid=lock.readline().strip() or "unknown") from None
     lock.truncate(0)
-    lock.write(str(os.getpid()))
+    lock.write(f"{os.getpid()}\n{settings.base_url}")
     lock.flush()
 
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from mainloop import plugins
 from mainloop.access.service import new_code
 from mainloop.access.store import devices
-from mainloop.app import VERSION, create_app, held_home
+from mainloop.app import VERSION, create_app, held_home, served_at
 from mainloop.backup import export_home, import_home
 from mainloop.changes.taking import take_over
 from mainloop.db.engine import Row
@@ -211,7 +211,7 @@ def _database(settings: Settings) -> Database:
 
 def _pair(given: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> int:
     code = new_code(_database(settings))
-    url = f"{settings.base_url}/pair#{code}"
+    url = f"{served_at(settings)}/pair#{code}"
     if given.json:
         print(json.dumps({"url": url, "code": code}))
     else:
