@@ -76,11 +76,15 @@ test(
     await page.getByRole('button', { name: 'Go back to the end of turn 1' }).click();
 
     await expect(page).not.toHaveURL(new RegExp(id));
-    await expect(
-      page.getByText(
-        'Files that git ignores did not come along: they stay in fill-basket as they are',
-      ),
-    ).toBeVisible();
+    const told = page.getByText(
+      'Files that git ignores did not come along: they stay in fill-basket as they are now.',
+    );
+    await expect(told).toBeVisible();
+    // Whole, also where there is little room.
+    const size = page.viewportSize() ?? { width: 0, height: 0 };
+    await page.setViewportSize({ width: 390, height: 844 });
+    await expect(told).toBeInViewport({ ratio: 1 });
+    await page.setViewportSize(size);
     const origin = page.locator('[data-session-view] p', { hasText: 'turn 1,' });
     await expect(origin).toBeVisible();
     const made = new URL(page.url()).pathname.split('/').at(-1) ?? '';

@@ -37,6 +37,6 @@ export async function goBack(app: App, id: string, turn: number): Promise<void> 
     );
     live.takeSession(session);
     await goto(resolve('/s/[id]', { id: session.id }), { state: { inside: true } });
-    app.toasts.show({ text: words.ignored(app.sessions.get(id)?.handle ?? '') });
+    app.toasts.show({ text: words.ignored(app.sessions.get(id)?.handle ?? '') }, 10_000);
   });
 }
