@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+from io import FileIO
 from pathlib import Path
 
 from mainloop_agent.agents.claude import clear
@@ -22,7 +23,7 @@ def test_no_link_leads_out_and_nothing_but_a_file_is_opened(tmp_path: Path) -> N
     (home / "tasks" / "d.output").write_text("mine")
     found = find(home, "d.output")
     assert found is not None
-    os.close(found)
+    found.close()
 
 
 def test_folders_in_folders_without_an_end_keep_nobody_from_looking_or_beginning(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_folders_in_folders_without_an_end_keep_nobody_from_looking_or_beginning
     (home / "tasks" / "a.output").write_text("mine")
     found = find(home, "a.output")
     assert found is not None
-    os.close(found)
+    found.close()
     clear(home)
     subprocess.run(["rm", "-rf", str(home)], check=True)
 
@@ -50,9 +51,7 @@ async def test_of_much_at_once_the_newest_is_told_and_how_much_was_left_out(tmp_
     path = tmp_path / "file"
     told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     with path.open("wb", buffering=0) as file:
-        following = asyncio.create_task(
-            follow(os.open(path, os.O_RDONLY), lambda text, left: told.put_nowait((text, left)))
-        )
+        following = asyncio.create_task(follow(FileIO(path), lambda text, left: told.put_nowait((text, left))))
         file.write("é".encode()[:1])
         file.write("é".encode()[1:] + b"one\n")
         assert await told.get() == ("éone\n", 0)

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from typing import IO
 
 from mainloop_agent.output import Tell, follow
@@ -59,7 +60,7 @@ class SetUp:
             )
             if self._stopped:
                 self._kill()
-            following = asyncio.create_task(follow(os.dup(output.fileno()), tell))
+            following = asyncio.create_task(follow(FileIO(os.dup(output.fileno())), tell))
             try:
                 async with asyncio.timeout(LONGEST):
                     await process.wait()

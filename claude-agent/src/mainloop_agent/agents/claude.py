@@ -64,7 +64,7 @@ from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds, mend, take_over
 from mainloop_agent.agents.todos import todo_entries
 from mainloop_agent.bounds import OFFER, end_all
-from mainloop_agent.output import find, follow
+from mainloop_agent.output import follow_named
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
 from mainloop_models.asks import Deny
@@ -538,9 +538,9 @@ class ClaudeAgent:
 
     def _follow_output(self, call: str, task: str) -> None:
         """A command has been running for some seconds: from now on the program names the file that it writes to."""
-        file = find(self._scratch, f"{task}.output")
-        if file is not None and call not in self._outputs:
-            self._outputs[call] = asyncio.create_task(follow(file, partial(self._host.output, call)))
+        if call not in self._outputs:
+            tell = partial(self._host.output, call)
+            self._outputs[call] = asyncio.create_task(follow_named(self._scratch, f"{task}.output", tell))
 
     def _stop_following(self, call: str) -> None:
         if task := self._outputs.pop(call, None):
