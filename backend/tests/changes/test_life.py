@@ -287,7 +287,7 @@ def test_what_was_squashed_by_hand_is_already_there_and_its_session_is_over(worl
     there = world.source.commit("Squashed")
     world.server.parts.projects.refresh(world.project)
     found = agent.until("its merge", lambda c: c["state"] == "merged")
-    assert found["merged"] == there
+    assert (found["merged"], found["handed_over"]) == (there, "It was there already, in other commits.")
     done = agent.server.person.until_session(agent.id, "done")
     assert done["reason"] == f"Already in main, at {there[:7]}."
     told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]

@@ -363,7 +363,7 @@ class Change(Model):
     removed: int = 0
     # The newest of the newest commit first.
     checks: list[ChangeCheck] = []
-    # Sentences: what stands between it and its merge; what went wrong; what came into the person's own folder.
+    # Sentences: what stands between it and its merge; what went wrong; what came into the person's own folder, or was there.
     waits: str = ""
     problem: str = ""
     handed_over: str = ""

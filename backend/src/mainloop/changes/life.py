@@ -295,6 +295,8 @@ class Life:
             problem = refused.sentence
         by_hand = row is not None and row.merge is not None and row.merge["review"] is not None
         merged_here = row is not None and row.merge is not None
+        is_other = is_other and not merged_here
+        handed_over = "It was there already, in other commits." if is_other else handed_over
         checks = self._test(unit, session_id, body, settings)
         body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
         if is_new:
@@ -308,7 +310,7 @@ class Life:
             store.update(unit, session_id, done=_tried("merge", body))
         row = store.find(unit.connection, session_id)
         assert row is not None
-        case = Case(session, row, settings, merged_here, is_other and not merged_here)
+        case = Case(session, row, settings, merged_here, is_other)
         if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
             store.update(unit, session_id, done=_tried("merge", body))
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
@@ -393,8 +395,9 @@ class Life:
         became = f"already in {body.base}, at {at}" if case.is_other else f"merged into {body.base} as {at}"
         said = became[0].upper() + became[1:]
         if session.parent is not None:
-            words = f'The change of session "{session.handle}" (id {case.id}) is {became} ({how}). {body.handed_over}'
-            mailbox.note(unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", words.strip())
+            words = f'The change of session "{session.handle}" (id {case.id}) is {became} ({how}).'
+            more = f" {body.handed_over}" if case.merged_here and body.handed_over else ""
+            mailbox.note(unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", words + more)
         told = f"{said} ({how}): {_result(session).get('text') or body.title}"
         agent = runs_store.agent(unit.connection, case.id)
         if agent.working or S(session.state) in (S.WORKING, S.STARTING):
