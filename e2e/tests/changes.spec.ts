@@ -109,7 +109,7 @@ test(
       { tools: [call('Read', { file_path: writer })] },
       edit(writer, BROKEN, FIXED),
       bash(
-        `rm old.txt && printf '%s' ${PIXEL} | base64 -d > logo.png && echo '{}' > package-lock.json && mkdir -p "docs/deep" && printf 'a \\342\\200\\256 b\\n' > "docs/deep/a b.md"`,
+        `rm old.txt && printf '%s' ${PIXEL} | base64 -d > logo.png && echo '{}' > package-lock.json && mkdir -p "docs/deep" && printf 'a \\342\\200\\256 b\\n' > "docs/deep/a b.md" && seq 1 1600 > zz.txt`,
       ),
       {
         gate: begun,
@@ -126,13 +126,13 @@ test(
     const page = await visit(server(), { path: `/s/${id}` });
     await page.getByRole('tab', { name: /^Changes/ }).click();
     const place = page.locator('[data-place-in-change]');
-    await expect(place).toHaveText(isPhone(page) ? '1/5' : 'file 1 of 5');
-    await expect(page.getByRole('tab', { name: /^Changes/ })).toContainText('5');
+    await expect(place).toHaveText(isPhone(page) ? '1/6' : 'file 1 of 6');
+    await expect(page.getByRole('tab', { name: /^Changes/ })).toContainText('6');
 
     // The tree, in the order of paths; a file is gone to from it.
     await page.getByRole('button', { name: /^Files of this change/ }).click();
     const tree = page.locator('[data-tree]');
-    await expect(tree.locator('[data-file]')).toHaveCount(5);
+    await expect(tree.locator('[data-file]')).toHaveCount(6);
     await tree.locator('[data-file="exports/csv_writer.py"]').click();
     // Also to who does not see the sign before it.
     expect(await line(page, 'order_by').ariaSnapshot()).toContain('added:');
@@ -181,7 +181,18 @@ test(
     await page.reload();
     await page.getByRole('tab', { name: /^Changes/ }).click();
     await page.getByRole('button', { name: /^Files of this change/ }).click();
-    await expect(page.getByRole('dialog')).toContainText('1 of 5 viewed');
+    await expect(page.getByRole('dialog')).toContainText('1 of 6 viewed');
+
+    // A long file is drawn in parts, and one goes on reading where the next begins.
+    await tree.locator('[data-file="zz.txt"]').click();
+    await page.getByRole('button', { name: 'Show it' }).click();
+    await expect(line(page, '1500')).toHaveCount(1);
+    await expect(line(page, '1600')).toHaveCount(0);
+    await page.getByRole('button', { name: 'Show more lines' }).focus();
+    await page.keyboard.press('Enter');
+    await expect(page.locator('[data-key]:focus')).toContainText('1501');
+    await expect(line(page, '1600')).toHaveCount(1);
+    await page.getByRole('button', { name: /^Files of this change/ }).click();
     await tree.locator('[data-file="exports/csv_writer.py"]').click();
 
     // Comments: on a line by its number, on the next one by keys, on the file.
