@@ -98,8 +98,17 @@ test('what was put off until one is back is there when one looks again, and its 
   await start('Colour', ask('Which colour?', 'red', 'blue'), { text: 'So: {{result}}' });
   const page = await visit(server());
   await expect(page).toHaveTitle('(1) mainloop');
-  await page.keyboard.press('h');
-  await page.getByRole('button', { name: 'When I am back' }).click();
+  // What did not reach the server is not said to be put off.
+  const putOff = async () => {
+    await page.keyboard.press('h');
+    await page.getByRole('button', { name: 'When I am back' }).click();
+  };
+  await page.route('**/api/inbox/*/snooze', (route) => route.abort());
+  await putOff();
+  await expect(page.getByText('The server cannot be reached.')).toBeVisible();
+  expect(await page.getByText(/^Snoozed/).count()).toBe(0);
+  await page.unroute('**/api/inbox/*/snooze');
+  await putOff();
   await expect(page).toHaveTitle('mainloop');
   await page.close();
   const back = await visit(server());

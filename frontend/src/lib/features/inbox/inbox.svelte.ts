@@ -189,12 +189,14 @@ export class Inbox {
   /** Put items off until a moment; without one until the person is back. Can be undone. */
   async snooze(items: Item[], until: Date | null): Promise<void> {
     this.stopSelecting();
-    await this.#each(items, (id) => this.#connection.api.snooze(id, until));
+    const put = await this.#each(items, (id) => this.#connection.api.snooze(id, until));
+    // What went wrong was said.
+    if (put.length === 0) return;
     const words = until ? en.snooze.until(momentInWords(until, Date.now())) : en.snooze.untilBack;
     this.#toasts.show({
-      text: en.snooze.done(items.length, words),
+      text: en.snooze.done(put.length, words),
       action: en.app.undo,
-      act: () => void this.wake(items),
+      act: () => void this.wake(put),
     });
   }
 
@@ -203,15 +205,19 @@ export class Inbox {
     await this.#each(items, (id) => this.#connection.api.wake(id));
   }
 
-  async #each(items: Item[], work: (id: string) => Promise<Item>): Promise<void> {
+  /** Those with which it worked; of each other it is said why not. */
+  async #each(items: Item[], work: (id: string) => Promise<Item>): Promise<Item[]> {
     const { live } = this.#connection;
-    for (const { id } of items) {
+    const worked: Item[] = [];
+    for (const item of items) {
       try {
-        live.takeItem(await live.call(() => work(id)));
+        live.takeItem(await live.call(() => work(item.id)));
+        worked.push(item);
       } catch (error) {
         this.#toasts.show({ text: error instanceof Error ? error.message : String(error) });
       }
     }
+    return worked;
   }
 
   /** What `Z` does: take back the newest answer that is still held, and what was given with it. */
