@@ -109,7 +109,8 @@ def test_who_waits_goes_on_in_the_order_of_asking_and_is_told_how_many_are_ahead
     full.person.say("more", "session-0")  # it is older, and asked later
     start(full, "session-3")
     assert [shown(full, f"session-{n}")[2] for n in (2, 0, 3)] == [0, 1, 2]
-    assert [s["ahead"] for s in full.person.state()["sessions"]] == [1, None, 0, 2]
+    state = full.person.state()
+    assert ([s["ahead"] for s in state["sessions"]], state["settings"]["places"]) == ([1, None, 0, 2], 1)
     full.person.say("list them")
     main = play(full, "main")
     main.begin()  # the main thread needs no place

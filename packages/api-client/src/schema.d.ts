@@ -5049,6 +5049,8 @@ export interface components {
             default_agent: string;
             /** Demo */
             demo: boolean;
+            /** Places */
+            places: number;
             sandbox: components["schemas"]["SandboxState"];
         };
         /** Snooze */

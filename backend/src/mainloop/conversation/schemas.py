@@ -173,6 +173,8 @@ class ShownSettings(BaseModel):
     demo: bool
     sandbox: SandboxState
     credentials: Credentials
+    # How many sessions may be at work at a time.
+    places: int
 
 
 class State(BaseModel):

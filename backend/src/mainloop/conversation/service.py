@@ -222,6 +222,7 @@ class Conversation:
                     demo=default.demo,
                     sandbox=sandbox,
                     credentials=self._kinds.credentials(),
+                    places=self._settings.max_alive,
                 ),
             )
 

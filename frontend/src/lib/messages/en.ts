@@ -40,9 +40,11 @@ export const en = {
     demoTitle: 'Written by the scripted demo agent, not by a model',
     unconfined: 'no sandbox',
     muted: 'Muted: you are not told of what waits here',
+    watched: 'You asked to be told of this',
     unconfinedTitle: 'This agent runs without a sandbox: it can reach whatever you can',
     working: (n: number) => `${n} working`,
-    nothingWorks: 'nothing runs',
+    places: (taken: number, places: number, queued: number) =>
+      `${taken} of ${places} at work${queued ? `, ${queued} queued` : ''}`,
     tabChat: 'Chat',
     tabSessions: 'Sessions',
     tabSessionsNeeds: (n: number) =>
@@ -207,12 +209,15 @@ export const en = {
     open: (handle: string) => `Open ${handle}`,
     zoom: (handle: string) => `Open ${handle} full screen`,
     label: (handle: string, title: string) => `Session ${handle}: ${title}`,
-    asked: (ago: string) => (ago === 'now' ? 'asked just now' : `asked ${ago} ago`),
+    asked: (ago: string) => `asked ${en.sessions.said(ago)}`,
+    said: (ago: string): string =>
+      ago === 'now' ? 'just now' : /\d[mh]$/.test(ago) ? `${ago} ago` : ago,
     replies: 'Show the conversation',
     repliesCount: (n: number) => counted(n, 'reply', 'replies'),
     repliesOpen: (n: number) =>
       n > 0 ? `Show the conversation, ${counted(n, 'reply', 'replies')}` : 'Show the conversation',
     muted: 'muted',
+    watched: 'you asked to be told',
     steps: (done: number, of: number) => `${done} of ${of} steps done`,
     fold: 'Fold',
     showEarlier: (n: number) => `Show ${n} earlier`,

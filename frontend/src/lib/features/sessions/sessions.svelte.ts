@@ -31,6 +31,7 @@ export class Sessions {
       .sort((a, b) => ((a.queued_at ?? '') < (b.queued_at ?? '') ? -1 : 1))
       .map((session) => session.id),
   );
+  readonly queued = $derived(this.#queue.length);
   readonly atWork = $derived(this.#all.filter((session) => isAtWork(session)).length);
 
   constructor(connection: Connection) {
