@@ -128,7 +128,8 @@ def test_after_hours_it_is_a_digest_with_the_names_and_with_what_comes_next(
     server = new_server(time_zone="UTC")
     looks(server.person)
     one, two = working(server, "session-1"), working(server, "session-2")
-    one.request("report", text="It is built.\nAll of it.")
+    server.person.put("/api/sessions/session-1/watches/done", {})
+    one.request("report", text="**It is built.**\nAll of it.")
     spend(one, 1.25, 10)
     one.end()
     two.ask_permission("make install")
@@ -138,11 +139,12 @@ def test_after_hours_it_is_a_digest_with_the_names_and_with_what_comes_next(
     looks(server.pair())
     (said,) = lines(server)
     assert said["why"] in ("long", "day")
-    assert (said["finished"], said["merged"], said["waiting"], said["cost_usd"]) == (1, 0, 1, 1.25)
+    assert (said["finished"], said["merged"], said["waiting"], said["cost_usd"]) == (1, 0, 2, 1.25)
     handles = [server.person.get(f"/api/sessions/session-{n}")["handle"] for n in (1, 2)]
     (delivered,) = said["delivered_lines"]
     assert (delivered["text"], delivered["session_id"]) == (f"{handles[0]}: It is built.", "session-1")
-    assert [line["text"] for line in said["waiting_lines"]] == [f"{handles[1]}: Run make install?"]
+    waiting = {f"{handles[0]} is done: It is built.", f"{handles[1]}: Run make install?"}
+    assert {line["text"] for line in said["waiting_lines"]} == waiting
     (following,) = said["next_lines"]
     assert (following["text"], following["at"] is not None) == ("Say what waits.", True)
     # A quiet time says nothing.

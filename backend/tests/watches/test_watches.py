@@ -47,7 +47,7 @@ def test_a_session_that_is_done_is_told_once_to_who_asked(server: InProcessServe
     watch(server, "done")
     watch(server, "done")
     assert (waits_for(server), told(server)) == (["done"], [])
-    runner.request("report", text="It is built.\nAll of it.")
+    runner.request("report", text="**It is `built`.**\nAll of it.")
     runner.end()
     assert (waits_for(server), told(server)) == ([], ["pine is done: It is built."])
     # Muted before, and asked for since: it goes out, once, and nobody is reminded of it.

@@ -47,11 +47,11 @@ from mainloop.errors import BadInput, MainloopError, UnknownItem
 from mainloop.events.log import latest_cursor
 from mainloop.events.unit import Act, Database, UnitOfWork, now
 from mainloop.inbox.service import Inbox
+from mainloop.lines import one_line
 from mainloop.notifiers.base import NotDelivered, Notification, Notifier, Setup, TargetGone
 from mainloop.outgoing import Outgoing
 from mainloop.permissions import store as permissions_store
 from mainloop.permissions.patterns import is_low_risk
-from mainloop.sessions.moves import one_line
 from mainloop.settings import Settings
 from mainloop_models.asks import ASKS, Decision, PermissionAsk
 from mainloop_models.events import ItemBody, NoticeItem

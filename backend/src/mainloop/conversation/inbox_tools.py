@@ -12,10 +12,11 @@ from mainloop.events import log
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox import store
 from mainloop.inbox.service import Inbox, in_words
+from mainloop.lines import one_line
 from mainloop.runs import calls, mailbox
 from mainloop.runs.registry import Call, Registry
 from mainloop.sessions import store as sessions_store
-from mainloop.sessions.moves import LONGEST_NOTICE, one_line
+from mainloop.sessions.moves import LONGEST_NOTICE
 from mainloop.sessions.service import id_from
 from mainloop_models.asks import Answer, Decision, Evidence, QuestionAsk
 from mainloop_models.events import NoticeBody

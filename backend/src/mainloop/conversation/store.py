@@ -10,6 +10,7 @@ from mainloop.conversation.schemas import Mark
 from mainloop.db import tables as t
 from mainloop.db.engine import Row
 from mainloop.events.unit import UnitOfWork
+from mainloop.lines import brief
 from mainloop_models.events import DigestLine, SessionResult
 
 # Names of a kind in a digest, what is to come next of a kind, and characters of one.
@@ -125,7 +126,7 @@ def lines(connection: sa.Connection, moment: datetime, happened: Happened) -> Li
         .order_by(t.change.c.updated_at.desc(), s.id)
     )
     waiting = of(
-        sa.select(item.session_id, item.title, s.handle)
+        sa.select(item.session_id, item.kind, item.title, s.handle)
         .outerjoin(t.session, s.id == item.session_id)
         .where(item.state == "open", item.snoozed_at.is_(None))
         .order_by(item.opened_at, item.id)
@@ -142,13 +143,16 @@ def lines(connection: sa.Connection, moment: datetime, happened: Happened) -> Li
     )
     return Lines(
         delivered_lines=[
-            _line(row.handle, SessionResult.model_validate(row.result).text if row.result else "", ident)
+            _line(row.handle, brief(SessionResult.model_validate(row.result).text) if row.result else "", ident)
             for ident in shown
             if (row := results.get(ident)) is not None
         ],
         failed_lines=[_line(row.handle, row.reason, row.id) for row in failed],
         merged_lines=[_line(row.handle, row.title, row.id) for row in merged],
-        waiting_lines=[_line(row.handle or "", row.title, row.session_id) for row in waiting],
+        # What somebody asked to be told begins with the name.
+        waiting_lines=[
+            _line("" if row.kind == "watch" else row.handle or "", row.title, row.session_id) for row in waiting
+        ],
         next_lines=[
             *(_line(row.handle, row.title, row.id) for row in queued[:NEXT]),
             *(_line("", row.instruction, None, row.next_at) for row in scheduled[:NEXT]),

@@ -12,6 +12,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import Act, UnitOfWork, now
 from mainloop.inbox import store
+from mainloop.lines import brief
 from mainloop.permissions import store as permissions_store
 from mainloop.permissions.standing import Always, StandingPermissions
 from mainloop.runs import store as runs_store
@@ -213,12 +214,14 @@ class Inbox:
             listen(unit, item)
 
     def _ask_opened(self, unit: UnitOfWork, said: Said, body: r.AskOpened) -> None:
+        # A command is shown as it is; all else is written by agents, who write Markdown.
+        title = body.title if isinstance(body.ask, PermissionAsk) else brief(body.title) or body.title
         item = ItemBody(
             id=body.id,
             kind=body.ask.kind,
             thread_id=said.thread_id,
             session_id=said.thread_id if said.thread.role == "session" else None,
-            title=body.title[:LONGEST_TITLE],
+            title=title[:LONGEST_TITLE],
             ask=body.ask,
             turn=body.turn,
             call_id=body.call_id,

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import UnitOfWork
+from mainloop.lines import one_line
 from mainloop.projects.service import Projects
 from mainloop.runs import mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Registry, Said
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
-from mainloop.sessions.moves import SAVE, Moves, one_line
+from mainloop.sessions.moves import SAVE, Moves
 from mainloop.sessions.overlaps import Overlaps
 from mainloop.sessions.schemas import KeptTurn
 from mainloop.sessions.service import Branch, Sessions, Start

@@ -1,7 +1,6 @@
 """The one way a session's state changes, and how the world is told."""
 
 import logging
-import re
 import uuid
 from collections.abc import Iterable
 from typing import Final
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 
 from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import Act, UnitOfWork
+from mainloop.lines import one_line
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.store import QUEUED
 from mainloop.runs import store as runs_store
@@ -30,7 +30,6 @@ ORDER: Final = "see_to_order"
 ENDING: Final = 0x6D6C656E
 LONGEST_REASON: Final = 2000
 LONGEST_NOTICE: Final = 300
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Moves:
@@ -199,8 +198,3 @@ class Moves:
         else:
             self.move(unit, session_id, S.STARTING, "going on")
         self._runs.request(unit, session_id)
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, for a row of a list."""
-    return " ".join(_CONTROL.sub("", " ".join(text.split())).split())

@@ -12,6 +12,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import AgentUnavailable, BadInput, NotAllowedNow, SessionExists
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
+from mainloop.lines import one_line
 from mainloop.permissions.ceilings import Ceilings
 from mainloop.permissions.store import QUEUED
 from mainloop.projects.service import Projects
@@ -20,7 +21,7 @@ from mainloop.runs import store as runs_store
 from mainloop.runs.service import Runs
 from mainloop.sessions import store
 from mainloop.sessions.agents import AgentKinds
-from mainloop.sessions.moves import KEEP, PREPARE, Moves, one_line
+from mainloop.sessions.moves import KEEP, PREPARE, Moves
 from mainloop.sessions.names import handle_for, looks_for
 from mainloop.sessions.schemas import Session
 from mainloop.sessions.states import OVER

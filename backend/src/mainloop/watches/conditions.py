@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mainloop.lines import brief
 from mainloop_models.events import SessionBody, Watch
 from mainloop_models.events import SessionState as S
 
@@ -39,7 +40,7 @@ def sentence(watch: Watch, session: SessionBody) -> str:
     match watch.condition:
         case "done":
             result = session.result if session.result is not None and session.result.turn == session.turn else None
-            said = "" if result is None else result.text.strip().split("\n", 1)[0]
+            said = "" if result is None else brief(result.text)
             how = "has stopped" if result is None else _DONE[result.outcome]
             return f"{name} {how}: {said}" if said else f"{name} {how}."
         case "green":

@@ -9,11 +9,12 @@ from mainloop.errors import BadInput, MainloopError, NotAllowedNow, UnknownSessi
 from mainloop.events.unit import Said as Happened
 from mainloop.events.unit import UnitOfWork
 from mainloop.inbox.service import Inbox
+from mainloop.lines import one_line
 from mainloop.runs import mailbox
 from mainloop.runs import store as runs_store
 from mainloop.runs.registry import Call, Registry, Said
 from mainloop.sessions import store as sessions_store
-from mainloop.sessions.moves import Moves, one_line
+from mainloop.sessions.moves import Moves
 from mainloop.watches.conditions import OVER, failed_sentence, met, sentence
 from mainloop.watches.schemas import SetWatch, WatchTool
 from mainloop_models import runner as r

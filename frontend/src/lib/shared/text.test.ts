@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { brief } from './text';
+import { brief, unmarked } from './text';
 
 test.each([
   ['Use **pino** for the service.\n\n| a | b |', 'Use pino for the service.'],
@@ -12,7 +12,12 @@ test.each([
   ['*soon* and _now_, ~~never~~', 'soon and now, never'],
   ['the file a_b_c and 2 * 3 * 4 stay', 'the file a_b_c and 2 * 3 * 4 stay'],
   ['1. first', 'first'],
+  ['**It is `built`.**', 'It is built.'],
   ['', ''],
 ])('%j is shortened to %j', (text, words) => {
   expect(brief(text)).toBe(words);
+});
+
+test('the marks in the lines of a text go, and its lines stay', () => {
+  expect(unmarked('Which **grey**?\n\n- `light`\n- _dark_')).toBe('Which grey?\n\n- light\n- dark');
 });
