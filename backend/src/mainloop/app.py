@@ -139,7 +139,9 @@ class Parts:
         self.conversation = Conversation(settings, self.runs, self.sessions, self.inbox, self.kinds)
         self.database.along_with_events(search.keep)
         self.presence = Presence(settings, self.inbox)
-        self.attention = Attention(settings, self.database, self.inbox, self.phases, plugins.make_notifier)
+        self.attention = Attention(
+            settings, self.database, self.inbox, self.statuses, self.phases, plugins.make_notifier
+        )
         self.attention.on_digest(self.presence.digest)
         launcher = Launcher(self.database, self.projects, self.workspaces, settings.server_url, environment)
         self.inbox.register(self.registry)

@@ -41,6 +41,11 @@ class NotReached(MainloopError):
     status = 502
     code = "not_reached"
 
+    def __init__(self, *, host: str, why: str, connected: bool) -> None:
+        """`connected`: whether anybody was there."""
+        super().__init__(host=host, why=why)
+        self.connected = connected
+
 
 class Answer(NamedTuple):
     status: int
@@ -90,7 +95,8 @@ class Outgoing:
             ):
                 return Answer(back.status, _headers(back.headers), _beginning(back.iter_stream()))
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
-            raise NotReached(host=host, why=f"{error or type(error).__name__}.") from error
+            connected = not isinstance(error, (httpcore.ConnectError, httpcore.ConnectTimeout, OSError))
+            raise NotReached(host=host, why=f"{error or type(error).__name__}.", connected=connected) from error
         except (httpcore.UnsupportedProtocol, UnicodeError) as error:
             raise BadAddress(address=f"{host}/…", why=f"{error}.") from error
 

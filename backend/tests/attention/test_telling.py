@@ -59,7 +59,7 @@ def test_buttons_go_along_with_one_thing_of_low_risk_that_is_shown_whole(
         # Of what is not shown whole, nobody can say what it does.
         lambda: runner.ask_permission(f"pytest {'x' * 400}"),
         lambda: [runner.ask_permission("pytest") for _ in range(2)],
-        lambda: runner.ask_question("Run pytest?"),
+        lambda: runner.ask_question("Run **`pytest`**?"),
     ]
     for number, ask in enumerate(asks, start=1):
         ask()
@@ -67,6 +67,8 @@ def test_buttons_go_along_with_one_thing_of_low_risk_that_is_shown_whole(
         server.look_after()
         phone.wait_for(number)
     assert [word["actions"] for word in phone.got] == [["allow", "deny"], [], [], [], []]
+    # Nothing draws Markdown there.
+    assert phone.got[-1]["text"] == "Run pytest?"
 
 
 @pytest.mark.spec("attention-10")
@@ -213,7 +215,11 @@ def test_one_tap_mutes_and_leaves_the_rest_as_it_is(server: InProcessServer, pus
 
     old = [f"old-{number}" for number in range(500)]
     server.person.put("/api/attention/preferences", {**ALWAYS, "muted_sessions": old})
-    mute("project", "p")
+    # On every device at once.
+    other = server.pair()
+    with other.follow(other.state()["cursor"]) as follower:
+        mute("project", "p")
+        follower.until(lambda name, data: name == "preferences" and data["preferences"]["muted_projects"] == ["p"])
     muted = mute("session", "session-1")
     assert muted["quiet_from"] is None
     assert (muted["muted_projects"], len(muted["muted_sessions"])) == (["p"], 500)

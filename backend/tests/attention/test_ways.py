@@ -4,12 +4,13 @@ import email.message
 import email.policy
 import socketserver
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from mainloop.attention import service
 from mainloop.db import tables as t
 from mainloop.durable.phases import AT_A_TIME
 from mainloop.testing.clock import Clock
@@ -230,6 +231,66 @@ def test_a_way_by_which_nothing_arrives_for_days_is_switched_off_said_and_used_a
     eventually(lambda: ways_off(server))
     assert server.person.http.delete(f"/api/attention/notifiers/{way}").status_code == 204
     assert ways_off(server) == []
+
+
+@pytest.mark.spec("attention-25")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_waits_goes_out_once_there_is_one(
+    server: InProcessServer, push: PushService, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "TRIES", tries_each := 2)
+    with PushService() as elsewhere:
+        server.person.put("/api/attention/preferences", {**ALWAYS, "reminders": False})
+        phone, tablet = push.browser("phone"), elsewhere.browser("tablet")
+        subscribe(server.person, phone)
+        subscribe(server.pair(), tablet)
+        push.close()
+        elsewhere.close()
+
+        def tries(item: str) -> list[int]:
+            """Of those that were not delivered yet."""
+            told = [n for n in attention(server)["notifications"] if n["items"] == [item]]
+            return [d["tries"] for n in told for d in n["deliveries"] if d["state"] == "waiting"]
+
+        def try_until(item: str, enough: Callable[[list[int]], bool]) -> None:
+            while not enough(before := tries(item)):
+                clock.go_on(days=1)
+                server.look_after()
+                eventually(lambda before=before: all(now > was for now, was in zip(tries(item), before, strict=False)))
+
+        over = working(server).ask_permission("make one")
+        clock.go_on(seconds=61)
+        server.look_after()
+        eventually(lambda: tries(over) == [1, 1])
+        answer(server, over)
+        still = working(server, "session-2").ask_permission("make two")
+        clock.go_on(minutes=3)
+        server.look_after()
+        eventually(lambda: tries(still) == [1, 1])
+        # Days, and more tries than a way has with a line.
+        try_until(still, lambda now: min(now) > tries_each + 2)
+        assert [n["gone"] for n in attention(server)["notifiers"]] == ["", ""]
+        assert ways_off(server) == []
+        assert {state for state, _ in outcomes(server)} == {"late", "waiting"}
+        # One of them is reached: what could not go out does, and what can't yet fails by itself from now on.
+        push.back()
+        clock.go_on(days=1)
+        server.look_after()
+        assert [word["items"] for word in phone.wait_for(1)] == [[still]]
+        try_until(still, lambda now: now == [])
+        assert sorted({state for state, _ in outcomes(server)}) == ["failed", "late", "sent"]
+        assert ways_off(server) == []
+        # Days later it still is not, though others are.
+        answer(server, still)
+        phone.wait_for(2)
+        clock.go_on(days=3)
+        last = working(server, "session-3").ask_permission("make three")
+        clock.go_on(minutes=3)
+        server.look_after()
+        phone.wait_for(3)
+        try_until(last, lambda now: now == [])
+        eventually(lambda: ways_off(server))
+        assert sorted("switched off" in n["gone"] for n in attention(server)["notifiers"]) == [False, True]
 
 
 @pytest.mark.spec("attention-13")

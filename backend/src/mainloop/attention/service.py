@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mainloop.access import store as access_store
 from mainloop.attention import policy, store
 from mainloop.attention.keys import new_key, public_part
+from mainloop.attention.line import Line
 from mainloop.attention.policy import (
     DIGEST,
     Decided,
@@ -45,6 +46,7 @@ from mainloop.db.engine import Row
 from mainloop.durable.phases import OUTWARDS, Phases
 from mainloop.errors import BadInput, MainloopError, UnknownItem
 from mainloop.events.log import latest_cursor
+from mainloop.events.status import Statuses
 from mainloop.events.unit import Act, Database, UnitOfWork, now
 from mainloop.inbox.service import Inbox
 from mainloop.lines import one_line
@@ -64,7 +66,7 @@ WAY: Final = "way"
 DECIDING: Final = 0x6D6C6174
 # Tries of one delivery, and the longest wait between two (seconds). What nobody needs any more is not tried again.
 TRIES: Final = 8
-LONGEST_REST: Final = 1800.0
+REST, LONGEST_REST = 5.0, 1800.0
 # A way by which nothing has arrived for so long is switched off.
 OFF_AFTER: Final = timedelta(days=3)
 LONGEST_TEXT: Final = 300
@@ -88,13 +90,17 @@ class UnknownNotifier(MainloopError):
 class Attention:
     """`make`: makes the notifier of a kind."""
 
-    def __init__(self, settings: Settings, database: Database, inbox: Inbox, phases: Phases, make: Make) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, inbox: Inbox, statuses: Statuses, phases: Phases, make: Make
+    ) -> None:
         self._database = database
         self._inbox = inbox
+        self._statuses = statuses
         self._phases = phases
         self._make = make
         self._home = settings.base_url
         self._outgoing = Outgoing(settings.reachable)
+        self._line = Line()
         self._zone, self._zone_name = settings.zone, settings.zone_name
         # Nothing is decided anew before something has happened or this moment has come.
         self._cursor = -1
@@ -257,31 +263,59 @@ class Attention:
             self._settle(ident, "failed", "This way was removed or signed out before it was sent.")
         elif row.about == "push" and not self._database.read(lambda c: _still_needed(c, row.id)):
             self._settle(ident, "late", "It was answered, or told again, before it was sent.")
+        elif self._database.read(lambda c: _is_replaced(c, row, way)):
+            self._settle(ident, "late", "A newer one took its place before it was sent.")
         else:
-            self._try(delivery, way, Notification.model_validate(row.body))
+            self._try(delivery, way, row)
 
-    def _try(self, delivery: Row, way: Row, notification: Notification) -> None:
+    def _try(self, delivery: Row, way: Row, row: Row) -> None:
+        notification = Notification.model_validate(row.body)
         try:
             self._notifier(way.kind).send(way.target, notification)
         except TargetGone as error:
+            self._heard()
             sentence = error.sentence
             # Of a browser that is gone nothing is kept but that it was there.
             nothing: dict[str, Any] = {"target": {}} if way.device_id else {}
             self._database.write(lambda unit: store.gone(unit, way.id, sentence, **nothing))
             self._settle(delivery.id, "failed", sentence)
         except NotDelivered as error:
-            if not error.again or delivery.tries + 1 >= TRIES or way.gone:
-                self._settle(delivery.id, "failed", error.sentence)
-                return self._switch_off(way.id, error.sentence)
-            rest = min(LONGEST_REST, max(error.after, 5.0 * 2**delivery.tries))
-            sentence = error.sentence
-            self._database.write(
-                lambda unit: store.try_again(unit, delivery.id, sentence, unit.now + timedelta(seconds=rest))
-            )
+            if error.reached:
+                self._heard()
+            self._not_arrived(delivery, way, row, error)
         except MainloopError as error:
             self._settle(delivery.id, "failed", error.sentence)
         else:
+            # Taking away is nothing to some of them.
+            if notification.about != "clear":
+                self._heard()
+            self._line.settled(delivery.id)
             self._database.write(lambda unit: self._arrived(unit, delivery, way, notification))
+
+    def _heard(self) -> None:
+        """Somebody was there: what waited for the line goes out now."""
+        waiting = self._line.heard(now())
+        if waiting:
+            self._database.write(lambda unit: store.try_now(unit, waiting))
+
+    def _not_arrived(self, delivery: Row, way: Row, row: Row, error: NotDelivered) -> None:
+        # Nobody at all was reached since it was said: that is the line of this machine, and no fault of the way.
+        no_line = not error.reached and not self._line.was_heard_since(row.at)
+        waits = no_line and row.about != "test"
+        tries = delivery.tries - (0 if no_line else self._line.tried_without(delivery.id))
+        if not error.again or way.gone or (tries + 1 >= TRIES and not waits):
+            self._settle(delivery.id, "failed", error.sentence)
+            # Who tried one that is off wants to know.
+            if way.gone or not no_line:
+                self._switch_off(way.id, error.sentence)
+            return
+        if no_line:
+            self._line.wait(delivery.id)
+        rest = min(LONGEST_REST, max(error.after, REST * 2 ** min(tries, TRIES + 1)))
+        sentence = error.sentence
+        self._database.write(
+            lambda unit: store.try_again(unit, delivery.id, sentence, unit.now + timedelta(seconds=rest))
+        )
 
     def _arrived(self, unit: UnitOfWork, delivery: Row, way: Row, notification: Notification) -> None:
         store.settle(unit, delivery.id, "sent")
@@ -316,6 +350,7 @@ class Attention:
         self._settle(ident, "failed", f"It could not be sent: {error}")
 
     def _settle(self, ident: str, state: str, why: str = "") -> None:
+        self._line.settled(ident)
         self._database.write(lambda unit: store.settle(unit, ident, state, why))
 
     def _notifier(self, kind: str) -> Notifier:
@@ -396,7 +431,9 @@ class Attention:
         return wanted
 
     def _keep(self, unit: UnitOfWork, wanted: PreferencesBody) -> None:
-        store.set_preferences(unit, wanted.model_dump(mode="json"))
+        preferred = wanted.model_dump(mode="json")
+        store.set_preferences(unit, preferred)
+        unit.after_commit(lambda: self._statuses.announce("preferences", MAIN, {"preferences": preferred}))
         # What is held may be due by them.
         self._cursor = -1
 
@@ -475,6 +512,12 @@ def _purpose(given: ChangeNotifier) -> dict[str, Any]:
 def _still_needed(connection: sa.Connection, notification_id: str) -> bool:
     items = store.items_of(connection, notification_id)
     return store.any_open(connection, items)
+
+
+def _is_replaced(connection: sa.Connection, row: Row, way: Row) -> bool:
+    """Whether it would take the place of a newer one, or take it away. Elsewhere than in browsers all of them stay."""
+    takes_place = row.about != "test" and way.device_id is not None
+    return (takes_place or row.about == "clear") and store.is_replaced(connection, row, way.id)
 
 
 def _way_of(item: str) -> str:

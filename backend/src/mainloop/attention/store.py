@@ -252,12 +252,32 @@ def try_again(unit: UnitOfWork, ident: str, why: str, at: datetime) -> None:
     _move(unit, ident, why=why, at=at, tries=t.delivery.c.tries + 1)
 
 
+def try_now(unit: UnitOfWork, idents: list[str]) -> None:
+    """Those of them that wait for their next try wait no longer."""
+    mine = (t.delivery.c.id.in_(idents), t.delivery.c.state == "waiting", t.delivery.c.at > unit.now)
+    unit.execute(sa.update(t.delivery).where(*mine).values(at=unit.now))
+
+
+def is_replaced(connection: sa.Connection, row: Row, notifier_id: str) -> bool:
+    """Whether a later one of its tag arrived there already."""
+    query = sa.select(t.notification.c.body["tag"].as_string()).join(
+        t.delivery, t.delivery.c.notification_id == t.notification.c.id
+    )
+    mine = (t.delivery.c.notifier_id == notifier_id, t.delivery.c.state == "sent")
+    later = query.where(t.notification.c.at > row.at, *mine)
+    # What takes away does so only of what was there before it.
+    if row.about != "clear":
+        later = later.where(t.notification.c.about != "clear")
+    return row.body["tag"] in connection.execute(later).scalars()
+
+
 def _move(unit: UnitOfWork, ident: str, **values: Any) -> None:
     mine = (t.delivery.c.id == ident, t.delivery.c.state == "waiting")
     unit.execute(sa.update(t.delivery).where(*mine).values(**values))
 
 
 def due(connection: sa.Connection, until: datetime) -> list[Row]:
-    """Deliveries whose next try has come."""
+    """Deliveries whose next try has come, what was said first before the rest."""
     mine = (t.delivery.c.state == "waiting", t.delivery.c.tries > 0, t.delivery.c.at <= until)
-    return list(connection.execute(sa.select(t.delivery).where(*mine)))
+    query = sa.select(t.delivery).join(t.notification, t.notification.c.id == t.delivery.c.notification_id)
+    return list(connection.execute(query.where(*mine).order_by(t.notification.c.at, t.delivery.c.id)))

@@ -51,9 +51,10 @@ class Apprise:
             outcome: dict[str, str] = json.loads(done.stdout)
         except subprocess.TimeoutExpired as error:
             # It may have gone out.
-            raise NotDelivered(why=f"the service did not answer within {_PATIENCE} seconds.", again=False) from error
+            why = f"the service did not answer within {_PATIENCE} seconds."
+            raise NotDelivered(why=why, again=False, reached=False) from error
         except (ValueError, OSError) as error:
-            raise NotDelivered(why=f"{type(error).__name__}.", again=True, after=_REST) from error
+            raise NotDelivered(why=f"{type(error).__name__}.", again=True, after=_REST, reached=False) from error
         match outcome["state"]:
             case "bad":
                 raise BadTarget(
@@ -64,7 +65,9 @@ class Apprise:
                 raise BadTarget(why="this address names several places. Add a way for each of them.")
             case "private":
                 raise PrivateAddress(host=outcome["why"])
-            case "failed":
-                raise NotDelivered(why=outcome["why"] or "the service did not take it.", again=True, after=_REST)
+            case "failed" | "away":
+                reached = outcome["state"] == "failed"
+                why = outcome["why"] or "the service did not take it."
+                raise NotDelivered(why=why, again=True, after=_REST, reached=reached)
             case _:
                 return

@@ -1,11 +1,12 @@
 """`python -m mainloop.notifiers.apprise_sending`: sends one thing by one address, both read from stdin as JSON.
 
-Answers `{"state": sent | bad | many | private | failed, "why"}` on stdout. A process of its own, since Apprise opens its
-connections itself: here each address is looked at when it is used, redirects included.
+Answers `{"state": sent | bad | many | private | failed | away, "why"}` on stdout; `away`: nobody was there. A process of its
+own, since Apprise opens its connections itself: here each address is looked at when it is used, redirects included.
 """
 
 import json
 import logging
+import socket
 import sys
 from typing import Any, cast
 
@@ -20,7 +21,9 @@ def main() -> int:
     wanted: dict[str, Any] = json.load(sys.stdin)
     said: list[str] = []
     refused: list[str] = []
+    reached: list[object] = []
     watch(Outgoing(wanted["reachable"]), refused)
+    note(reached)
     listen(said)
     service: Any = apprise.Apprise.instantiate(wanted["address"], suppress_exceptions=True)  # pyright: ignore[reportUnknownMemberType]
     # That of this machine writes a file here, and reaches nobody.
@@ -37,7 +40,9 @@ def main() -> int:
         sent = False
     if refused:
         return answer("private", refused[0])
-    return answer("sent") if sent else answer("failed", said[-1] if said else "")
+    if sent:
+        return answer("sent")
+    return answer("failed" if reached else "away", said[-1] if said else "")
 
 
 def watch(outgoing: Outgoing, refused: list[str]) -> None:
@@ -62,6 +67,17 @@ def watch(outgoing: Outgoing, refused: list[str]) -> None:
             raise OSError(error.sentence) from error
 
     sys.addaudithook(hook)
+
+
+def note(reached: list[object]) -> None:
+    """Who was reached from here on."""
+
+    class Noted(socket.socket):
+        def connect(self, address: Any, /) -> None:
+            super().connect(address)
+            reached.append(address)
+
+    socket.socket = Noted
 
 
 def listen(said: list[str]) -> None:

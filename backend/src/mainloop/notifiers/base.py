@@ -28,11 +28,12 @@ class NotDelivered(MainloopError):
     status = 502
     code = "not_delivered"
 
-    def __init__(self, *, why: str, again: bool, after: float = 0) -> None:
-        """`again`: whether another try may help, `after` so many seconds at least."""
+    def __init__(self, *, why: str, again: bool, after: float = 0, reached: bool = True) -> None:
+        """`again`: whether another try may help, `after` so many seconds at least. `reached`: whether anybody was there."""
         super().__init__(why=why)
         self.again = again
         self.after = after
+        self.reached = reached
 
 
 class TargetGone(MainloopError):

@@ -62,7 +62,7 @@ class WebPush:
         try:
             back = self._outgoing.post(target["endpoint"], headers, self._encrypted(body, target))
         except NotReached as error:
-            raise NotDelivered(why=error.sentence, again=True) from error
+            raise NotDelivered(why=error.sentence, again=True, reached=error.connected) from error
         _judge(back)
 
     def _encrypted(self, body: bytes, target: Target) -> bytes:

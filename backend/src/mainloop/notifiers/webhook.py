@@ -41,7 +41,7 @@ class Webhook:
         try:
             back = self._outgoing.post(target["address"], headers, body)
         except NotReached as error:
-            raise NotDelivered(why=error.sentence, again=True, after=_REST) from error
+            raise NotDelivered(why=error.sentence, again=True, after=_REST, reached=error.connected) from error
         if back.status == 410:
             raise TargetGone(why="the other side answered 410, that it wants no more.")
         if not 200 <= back.status < 300:

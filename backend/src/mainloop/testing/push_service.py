@@ -71,6 +71,7 @@ class PushService:
 
             def log_message(self, format: str, *args: object) -> None: ...
 
+        self._handler = Handler
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -79,6 +80,12 @@ class PushService:
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
+
+    def back(self) -> None:
+        """Who was closed answers again, where it did before."""
+        self._server = ThreadingHTTPServer(self._server.server_address[:2], self._handler)
+        self._server.daemon_threads = True
+        self.__enter__()
 
     def __exit__(self, *_: object) -> None:
         for browser in self._browsers.values():

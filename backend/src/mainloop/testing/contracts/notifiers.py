@@ -62,6 +62,7 @@ class NotifierContract:
                 notifier.send(world.target, WORD)
             assert failed.value.again
             assert failed.value.after > 0
+            assert failed.value.reached
         assert world.got() == []
         notifier.send(world.target, WORD)
         assert len(world.got()) == 1
@@ -76,6 +77,7 @@ class NotifierContract:
         with pytest.raises(NotDelivered) as failed:
             notifier.send(world.target, WORD)
         assert failed.value.again
+        assert not failed.value.reached
 
     def test_nothing_goes_to_a_private_address_that_is_not_listed(self, world: World) -> None:
         with pytest.raises((PrivateAddress, BadAddress)):
