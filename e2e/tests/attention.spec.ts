@@ -214,6 +214,16 @@ test('a permission is answered on its notification: once, in words where it was 
   const third = await asked(second);
   await tell(third);
   await server().kill();
+  // Where nothing can be kept it is not said to be.
+  const put = 'IDBObjectStore.prototype.put';
+  await inWorker(
+    page,
+    `void (globalThis.put = ${put}, ${put} = () => { throw new Error('full'); })`,
+  );
+  await pressed('deny', 500);
+  await expect.poll(() => shown(page)).toEqual([expect.stringContaining('it was not given')]);
+  await inWorker(page, `void (${put} = globalThis.put)`);
+  await tell(third);
   await pressed('deny', 500);
   await expect.poll(() => shown(page)).toEqual([expect.stringContaining('“Deny” is kept here')]);
   await server().start();
@@ -300,7 +310,7 @@ test(
   },
 );
 
-// spec: attention-46, attention-47, attention-48
+// spec: attention-46, attention-47, attention-48, watches-7
 test(
   'each item says why one was told or not, and one tap mutes its session, where it says so',
   { tag: '@wide' },
@@ -311,6 +321,11 @@ test(
         .decisions.length;
     await expect.poll(decided).toBeGreaterThan(0);
     const page = await visit(server(), { path: `/s/${session}` });
+    // Another browser, as narrow as a phone.
+    const narrow = { viewport: { width: 390, height: 844 } };
+    const cards = await visit(server(), { path: '/sessions', options: narrow });
+    const card = cards.getByRole('main').getByRole('link', { name: /^Open noise/ });
+    await expect(card).toHaveAccessibleName('Open noise');
     const ask = page.locator(`[data-ask="${item}"]`);
     await ask.getByRole('button', { name: 'Was I told?' }).click();
     const told = page.locator(`[data-told="${item}"]`);
@@ -318,6 +333,12 @@ test(
     const mute = told.locator('[data-mute=session]');
     await mute.getByRole('button', { name: 'Mute' }).click();
     await expect(mute).toContainText('is muted');
+    // There, too, at once; and so it is with what one asks to be told.
+    await expect(card).toHaveAccessibleName('Open noise, muted');
+    await server().api('PUT', `/api/sessions/${session}/watches/done`, {});
+    await expect(card).toHaveAccessibleName('Open noise, muted, you asked to be told');
+    await server().api('DELETE', `/api/sessions/${session}/watches/done`);
+    await expect(card).toHaveAccessibleName('Open noise, muted');
     await examine(page, 'told');
     const mark = page.locator('[data-session-header]').getByRole('img', { name: /^Muted/ });
     await expect(mark).toBeVisible();

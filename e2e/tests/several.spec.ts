@@ -153,6 +153,18 @@ test(
     await expect(page).toHaveTitle('(150) mainloop');
     await expect(asks(list, 'Number 0 failed')).toBeVisible();
     await expect(asks(list, 'Number 149 failed')).toHaveCount(0);
+    // By keys, further than what was there at first.
+    await list.locator('[data-item="ask-0"]').evaluate((first: HTMLElement) => {
+      first.tabIndex = -1;
+      first.focus();
+    });
+    for (let at = ''; at !== 'ask-45';) {
+      await page.keyboard.press('j');
+      at = await page.evaluate(
+        () => document.activeElement?.closest<HTMLElement>('[data-item]')?.dataset['item'] ?? '',
+      );
+    }
+    await expect(asks(list, 'Number 45 failed')).toBeInViewport();
     const last = asks(list, 'Number 149 failed');
     await expect(async () => {
       await list.locator('[data-ask]').last().scrollIntoViewIfNeeded();

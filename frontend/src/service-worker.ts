@@ -135,7 +135,8 @@ async function answer(pressed: Notification, decision: Decision, item: string): 
   if (came.to === 'kept') {
     await say(pressed, words.kept(words[decision]), [item]);
     await syncLater();
-  } else if (came.to === 'refused') await say(pressed, came.why, []);
+  } else if (came.to === 'lost') await say(pressed, words.lost, [item]);
+  else if (came.to === 'refused') await say(pressed, came.why, []);
   else {
     const { path } = pressed.data as Shown;
     await open(path).catch(() => say(pressed, words.signedOut, []));

@@ -82,7 +82,7 @@ class FakeServer {
 class Memory implements OutboxStore {
   readonly kept = new Map<string, Waiting>();
   all = () => Promise.resolve([...this.kept.values()]);
-  put = (entry: Waiting) => Promise.resolve(void this.kept.set(entry.id, entry));
+  put = (entry: Waiting) => Promise.resolve(Boolean(this.kept.set(entry.id, entry)));
   replace = (entry: Waiting) => {
     if (!this.kept.has(entry.id)) return Promise.resolve(false);
     this.kept.set(entry.id, entry);

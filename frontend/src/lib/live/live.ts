@@ -598,6 +598,10 @@ export class Live {
       case 'keys':
         this.#changed(takeKeys(this.world, frame.keys));
         break;
+      case 'preferences':
+        this.world.preferences = frame.preferences;
+        this.#changed(new Set(['preferences']));
+        break;
       case 'reset':
         void this.#reload();
         break;

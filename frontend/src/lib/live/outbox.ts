@@ -46,7 +46,8 @@ export type Waiting = WaitingMessage | WaitingAnswer;
 
 export interface OutboxStore {
   all(): Promise<Waiting[]>;
-  put(entry: Waiting): Promise<void>;
+  /** False where nobody but this program remembers it, for as long as it runs. */
+  put(entry: Waiting): Promise<boolean>;
   /** Put an entry that is still kept; false where it is gone. */
   replace(entry: Waiting): Promise<boolean>;
   delete(id: string): Promise<void>;
@@ -239,15 +240,17 @@ export class BrowserOutboxStore implements OutboxStore {
     return [...stored.filter(({ id }) => !this.#memory.has(id)), ...this.#memory.values()];
   }
 
-  async put(entry: Waiting): Promise<void> {
+  async put(entry: Waiting): Promise<boolean> {
     try {
       const store = await this.#objects('readwrite');
       if (!store) throw new Error('none');
       store.put(entry);
       await kept(store.transaction);
       this.#memory.delete(entry.id);
+      return true;
     } catch {
       this.#memory.set(entry.id, entry);
+      return false;
     }
   }
 

@@ -5,7 +5,7 @@
  */
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff';
-import type { Delta, Event, Keys, Mark, StatusNews } from './types';
+import type { Delta, Event, Keys, Mark, Preferences, StatusNews } from './types';
 
 export type Frame =
   | { type: 'event'; event: Event }
@@ -13,6 +13,7 @@ export type Frame =
   | { type: 'status'; status: StatusNews }
   | { type: 'read'; mark: Mark }
   | { type: 'keys'; keys: Keys }
+  | { type: 'preferences'; preferences: Preferences }
   | { type: 'reset' };
 
 export type StreamStatus =
@@ -158,6 +159,8 @@ function parseFrame(name: string | undefined, data: string): Frame | null {
       return { type: 'read', mark: JSON.parse(data) as Mark };
     case 'keys':
       return { type: 'keys', keys: (JSON.parse(data) as { keys: Keys }).keys };
+    case 'preferences':
+      return { type: name, ...(JSON.parse(data) as { preferences: Preferences }) };
     case 'reset':
       return { type: 'reset' };
     default:

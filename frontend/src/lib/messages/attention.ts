@@ -92,7 +92,8 @@ export const attention = {
   digestKind: 'what happened (digest)',
   told: 'What you were told',
   toldNothing: 'Nothing yet.',
-  states: { sent: 'sent', failed: 'not sent', late: 'answered before', waiting: 'on its way' },
+  states: { sent: 'sent', failed: 'not sent', late: 'not needed any more', waiting: 'on its way' },
+  notYet: 'not yet, it is tried again',
   nowhere: 'no device to tell',
   mute: {
     on: 'Mute',
@@ -116,9 +117,10 @@ export const attention = {
   },
   askedWhy: 'Was I told?',
   notDecided: 'Nothing was decided of it yet.',
+  notDecidedYet: 'Nothing yet.',
   untilThen: (moment: string) => `, until ${moment}`,
   decided: 'What was decided',
-  decidedText: 'Of each thing in the inbox, the newest first.',
+  decidedText: 'Of what happened, and of each thing in the inbox; the newest first.',
   whys: {
     push: 'told',
     remind: 'reminded',

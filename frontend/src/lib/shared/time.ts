@@ -83,12 +83,12 @@ export function dateAndTime(at: string): string {
   return `${date.format(new Date(at))}, ${timeOfDay(at)}`;
 }
 
-/** "18:00" where it is today, else "Sunday, 09:00" within a week, else "3 Oct, 09:00". */
+/** "18:00" where it is today, else "Sunday, 09:00" within a week before or after, else "3 Oct, 09:00". */
 export function momentInWords(at: string | Date, now: number): string {
   const moment = new Date(at);
   const time = timeOfDay(moment.getTime());
   if (isoDay(moment.getTime()) === isoDay(now)) return time;
-  if (moment.getTime() - now < 6 * DAY) return `${weekday.format(moment)}, ${time}`;
+  if (Math.abs(moment.getTime() - now) < 6 * DAY) return `${weekday.format(moment)}, ${time}`;
   return `${date.format(moment)}, ${time}`;
 }
 

@@ -12,8 +12,10 @@ export type Came =
   | { to: 'taken' }
   /** Refused for good, in the server's words: somebody was faster, or it does not wait any more. */
   | { to: 'refused'; why: string }
-  /** It can't be sent now. */
+  /** It can't be sent now, and is here until it can. */
   | { to: 'kept' }
+  /** It can't be sent now, and this browser keeps nothing: a worker forgets what it only remembers. */
+  | { to: 'lost' }
   | { to: 'signed_out' };
 
 /** In the outbox of the page, which sends what the worker could not, under the same id. */
@@ -33,12 +35,13 @@ export async function give(item: string, decision: GivenAnswer['decision']): Pro
     state: 'waiting',
     reason: '',
   };
-  await outbox.put(entry);
+  const stays = await outbox.put(entry);
   const came = await send(entry);
+  const lost = came.to === 'kept' && !stays;
   // Whoever has to sign in decides anew, before the whole of it.
-  if (came.to === 'signed_out') await outbox.delete(id);
+  if (came.to === 'signed_out' || lost) await outbox.delete(id);
   tellPages();
-  return came;
+  return lost ? { to: 'lost' } : came;
 }
 
 /** What is kept, once there is a line; what came of each. Those that are held for an undo are the page's. */

@@ -1,9 +1,10 @@
 import type { Mute, Preferences, Session } from '$lib/live/types';
+import { en } from '$lib/messages/en';
 import type { Connection } from '$lib/shared/connection.svelte';
 
 export type Mutable = Pick<Mute, 'what' | 'id'>;
 
-/** Of what nobody is told. Read when there is a line, and after each change that is made here. */
+/** Of what nobody is told. Read when there is a line; from then on changes are heard, whoever makes them. */
 export class Muted {
   readonly #connection: Connection;
   #preferences = $state.raw<Preferences | null>(null);
@@ -14,7 +15,7 @@ export class Muted {
 
   /** False also before it is known. */
   is({ what, id }: Mutable): boolean {
-    return this.#preferences?.[`muted_${what}s`]?.includes(id) ?? false;
+    return this.all(what).includes(id);
   }
 
   /** Whether nobody is told of a session, by itself or with its project. */
@@ -22,6 +23,24 @@ export class Muted {
     return (
       this.is({ what: 'session', id }) || (!!project && this.is({ what: 'project', id: project }))
     );
+  }
+
+  /** What the name of a link to a session says of it besides: whether one is told of it. */
+  marks(session: Session): string {
+    const marks = [
+      this.holds(session) && en.sessions.muted,
+      session.watches?.length && en.sessions.watched,
+    ];
+    return marks.map((mark) => (mark ? `, ${mark}` : '')).join('');
+  }
+
+  /** All sessions, or projects, that are muted by themselves. */
+  all(what: Mutable['what']): string[] {
+    return this.#preferences?.[`muted_${what}s`] ?? [];
+  }
+
+  hear(preferences: Preferences): void {
+    this.#preferences = preferences;
   }
 
   async load(): Promise<void> {
