@@ -1,4 +1,4 @@
-"""Claude, driven through the Claude Agent SDK: the only file that knows that library.
+"""Claude, driven through the Claude Agent SDK: this file and `speech.py` alone know that library.
 
 The program is started through a small script that puts the sandbox around it; its whole configuration lies in the
 session's own home. Every tool call meets one decision of the runner, asked for by a hook and by the permission
@@ -17,8 +17,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,11 +37,7 @@ from claude_agent_sdk import (
     StreamEvent,
     SystemMessage,
     TaskStartedMessage,
-    TextBlock,
-    ThinkingBlock,
     ToolPermissionContext,
-    ToolResultBlock,
-    ToolUseBlock,
     UserMessage,
 )
 from claude_agent_sdk.types import HookContext, HookInput, HookJSONOutput, SystemPromptCustom, SystemPromptPreset
@@ -62,9 +57,8 @@ from mainloop_agent.agents.base import (
 from mainloop_agent.agents.counters import Counters
 from mainloop_agent.agents.problems import api_problem
 from mainloop_agent.agents.record import bring_record_along, holds, mend, take_over
-from mainloop_agent.agents.todos import todo_entries
+from mainloop_agent.agents.speech import Speech
 from mainloop_agent.bounds import OFFER, end_all
-from mainloop_agent.output import follow_named
 from mainloop_agent.policy import ToolCall
 from mainloop_agent.tools import PREFIX, SERVER, tool_server
 from mainloop_models.asks import Deny
@@ -114,20 +108,6 @@ FIXED = {
 GIT_SETTINGS = {"core.fsmonitor": "false", "safe.bareRepository": "explicit"}
 
 
-@dataclass
-class _Pieces:
-    """The blocks of one message of the model, named in the order they come."""
-
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-    names: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
-    began: float = 0.0
-
-    def name(self, message: str, kind: str) -> str:
-        number = self.counts.get(kind, 0)
-        self.counts[kind] = number + 1
-        return f"{message}-{kind}-{number}"
-
-
 class ClaudeAgent:
     capabilities = Capabilities(can_steer=True, can_defer=True, exactly_once=True, sees=True)
 
@@ -159,17 +139,9 @@ class ClaudeAgent:
         self._told = False
         self._counters = Counters(host, setup.run.environment, self._ask_for_counters, resumed=setup.welcome.resume)
         self._mode_file = self._home / "claude-mode"
-        # It waits for the model's service, or shortens its conversation.
-        self._held_up = False
-        # What follows the output of a running command, by its call.
-        self._outputs: dict[str, asyncio.Task[None]] = {}
-        # The message of the model that is being written.
-        self._current = ""
-        # The running turn.
-        self._last_text = ""
+        self._speech = Speech(host, self._counters, self._scratch, self._call)
+        # What went into the running turn.
         self._taken: list[str] = []
-        self._streamed: dict[str, _Pieces] = {}
-        self._whole: dict[str, _Pieces] = {}
         # A deferred call that could not be deferred again in the ordinary way: the process was ended in it.
         self._left_in: str | None = None
         # The call that the open turn is to go on with is not in the record.
@@ -329,8 +301,7 @@ class ClaudeAgent:
             with suppress(Exception):
                 await client.disconnect()
         self._counters.close()
-        for call in list(self._outputs):
-            self._stop_following(call)
+        self._speech.close()
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -474,9 +445,8 @@ class ClaudeAgent:
 
     async def _follow(self, name: str | None, may_be_known: bool = False) -> TurnEnd | None:
         """Follows a turn to its end. None: the program knows the message from before, and does nothing."""
-        self._last_text, self._taken = "", []
-        self._streamed.clear()
-        self._whole.clear()
+        self._taken = []
+        self._speech.begin_turn()
         began = time.monotonic()
         under_way = False
         try:
@@ -494,7 +464,9 @@ class ClaudeAgent:
             duration = int((time.monotonic() - began) * 1000)
             if self._left_in is not None:
                 return TurnEnd("deferred", deferred_call=self._left_in, taken=self._taken, duration_ms=duration)
-            return TurnEnd("cut_off", text=self._last_text, taken=self._taken, error=failed.error, duration_ms=duration)
+            return TurnEnd(
+                "cut_off", text=self._speech.last_text, taken=self._taken, error=failed.error, duration_ms=duration
+            )
 
     def _ended(self, result: ResultMessage, name: str | None) -> TurnEnd:
         self._note_recorded()
@@ -503,16 +475,18 @@ class ClaudeAgent:
         self._counters.note(result.model_usage or {})
         end = TurnEnd(
             "completed",
-            text=result.result or self._last_text,
+            text=result.result or self._speech.last_text,
             taken=tuple(self._taken),
             duration_ms=result.duration_ms,
         )
         if result.deferred_tool_use is not None:
-            return replace(end, outcome="deferred", deferred_call=result.deferred_tool_use.id, text=self._last_text)
+            return replace(
+                end, outcome="deferred", deferred_call=result.deferred_tool_use.id, text=self._speech.last_text
+            )
         if (result.terminal_reason or "").startswith("aborted"):
-            return replace(end, outcome="interrupted", text=self._last_text)
+            return replace(end, outcome="interrupted", text=self._speech.last_text)
         if result.is_error:
-            return replace(end, outcome="failed", error=problem_of(result), text=self._last_text)
+            return replace(end, outcome="failed", error=problem_of(result), text=self._speech.last_text)
         return end
 
     # ---- what it says -----------------------------------------------------------------------------------------
@@ -521,95 +495,20 @@ class ClaudeAgent:
         match frame:
             case StreamEvent(parent_tool_use_id=None):
                 self._note_recorded()
-                self._stream(frame.event)
+                self._speech.stream(frame.event)
             case AssistantMessage():
                 self._note_recorded()
-                self._say(frame)
+                self._speech.say(frame)
             case UserMessage():
                 if frame.uuid is not None and frame.parent_tool_use_id is None:
                     self._note_taken(frame.uuid, current)
-                self._results(frame)
+                self._speech.results(frame)
             case TaskStartedMessage(tool_use_id=str(call), task_id=task) if frame.data.get("task_type") == "local_bash":
-                self._follow_output(call, task)
+                self._speech.follow_output(call, task)
             case SystemMessage():
                 self._system(frame)
             case _:
                 pass
-
-    def _follow_output(self, call: str, task: str) -> None:
-        """A command has been running for some seconds: from now on the program names the file that it writes to."""
-        if call not in self._outputs:
-            tell = partial(self._host.output, call)
-            self._outputs[call] = asyncio.create_task(follow_named(self._scratch, f"{task}.output", tell))
-
-    def _stop_following(self, call: str) -> None:
-        if task := self._outputs.pop(call, None):
-            task.cancel()
-
-    def _stream(self, event: dict[str, Any]) -> None:
-        """Pieces of a message that is being written."""
-        match event.get("type"):
-            case "message_start":
-                self._note_going_on()
-                message = event["message"]
-                self._counters.answering(str(message.get("model") or ""), message.get("usage") or {})
-                self._current = str(message["id"])
-                self._streamed[self._current] = _Pieces()
-            case "content_block_start":
-                kind = {"text": "text", "thinking": "reasoning"}.get(event["content_block"]["type"])
-                pieces = self._streamed.get(self._current)
-                if kind is not None and pieces is not None:
-                    pieces.names[int(event["index"])] = (pieces.name(self._current, kind), kind)
-                    pieces.began = time.monotonic()
-            case "content_block_delta":
-                pieces = self._streamed.get(self._current)
-                name, kind = pieces.names.get(int(event["index"]), ("", "")) if pieces else ("", "")
-                delta = event["delta"]
-                if name and kind == "text" and delta.get("text"):
-                    self._host.delta(name, delta["text"])
-                elif name and delta.get("thinking"):
-                    self._host.delta(name, delta["thinking"], "reasoning")
-            case "message_stop":
-                self._counters.count_soon()
-            case _:
-                pass
-
-    def _say(self, message: AssistantMessage) -> None:
-        """Whole blocks. Those of a sub-agent are shown as its calls only; an error is told by the turn's end."""
-        own = message.parent_tool_use_id is None
-        if not own:
-            self._counters.count_soon()
-        identifier = message.message_id or message.uuid or str(uuid.uuid4())
-        pieces = self._whole.setdefault(identifier, _Pieces())
-        for block in message.content:
-            match block:
-                case TextBlock(text=text) if own and not message.error:
-                    name = pieces.name(identifier, "text")
-                    if text.strip():
-                        self._last_text = text
-                        self._host.said(name, text)
-                case ThinkingBlock(thinking=thinking) if own:
-                    name = pieces.name(identifier, "reasoning")
-                    if thinking.strip():
-                        streamed = self._streamed.get(identifier)
-                        duration = int((time.monotonic() - streamed.began) * 1000) if streamed else 0
-                        self._host.reasoned(name, thinking, duration)
-                case ToolUseBlock():
-                    self._host.tool_called(
-                        self._call(block.id, block.name, block.input, parent=message.parent_tool_use_id)
-                    )
-                    if block.name == "TodoWrite" and own:
-                        self._host.todo(todo_entries(block.input))
-                case _:
-                    pass
-
-    def _results(self, message: UserMessage) -> None:
-        if isinstance(message.content, str):
-            return
-        for block in message.content:
-            if isinstance(block, ToolResultBlock):
-                self._stop_following(block.tool_use_id)
-                self._host.tool_ended(block.tool_use_id, not block.is_error, text_of(block.content))
 
     def _system(self, message: SystemMessage) -> None:
         data = message.data
@@ -621,23 +520,13 @@ class ClaudeAgent:
                 if isinstance(mode, str):
                     self._note_mode(mode)
                 if data.get("status") == "compacting":
-                    self._held_up = True
-                    self._host.compacting("Shortening the conversation so that it fits.")
+                    self._speech.compacting()
                 else:
-                    self._note_going_on()
+                    self._speech.going_on()
             case "api_retry":
-                reason = {429: "allows no more requests for now", 529: "is overloaded", 401: "refused the key"}
-                why = reason.get(data.get("error_status") or 0, "can't be reached or answered with an error")
-                attempt, most = int(data.get("attempt") or 0), int(data.get("max_retries") or 0)
-                self._held_up = True
-                self._host.retrying(f"The model's service {why}; trying again.", attempt, most)
+                self._speech.retrying(data)
             case _:
                 pass
-
-    def _note_going_on(self) -> None:
-        if self._held_up:
-            self._held_up = False
-            self._host.going_on()
 
     def _note_recorded(self) -> None:
         """The first answer of the model: from here on the conversation is in the program's own records."""
@@ -693,7 +582,7 @@ class ClaudeAgent:
         tool_input = cast("dict[str, Any]", hook["tool_input"])
         if name == "ExitPlanMode" and not tool_input.get("plan"):
             # Nothing was written down: the plan is what it said last.
-            tool_input = {**tool_input, "plan": self._last_text}
+            tool_input = {**tool_input, "plan": self._speech.last_text}
         call = self._call(identifier, name, tool_input, subagent=hook.get("agent_id"))
         await self._counters.count()
         decision = await self._decide(call)
@@ -808,9 +697,3 @@ def problem_of(result: ResultMessage) -> AgentError:
     if result.terminal_reason == "prompt_too_long":
         said = "prompt is too long"
     return api_problem(result.api_error_status, said)
-
-
-def text_of(content: str | list[dict[str, Any]] | None) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n".join(str(block.get("text", f"({block.get('type')})")) for block in content or [])
