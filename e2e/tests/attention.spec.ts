@@ -296,6 +296,12 @@ test(
     await hours.getByRole('button', { name: 'Not at 18:00 any more' }).click();
     await expect(hours.getByRole('button', { name: /18:00/ })).toBeHidden();
     await section.getByText('What was decided').click();
+    // Going to something far down moves the list, never the page with its frame.
+    const moved = page
+      .locator('main h2')
+      .last()
+      .evaluate((last) => (last.scrollIntoView(), document.body.scrollTop));
+    expect(await moved).toBe(0);
     const decided = section.locator('li').filter({ hasText: 'Which grey?' });
     await expect(async () => {
       await page.reload();
