@@ -219,6 +219,19 @@ def test_a_cancelled_session_leaves_no_process_within_seconds(process: ServerPro
     gap_free(person, session)
 
 
+@pytest.mark.spec("access-10")
+def test_a_link_leads_to_the_server_that_runs_wherever_it_was_asked_for(
+    process: ServerProcess, person: Person, home: Path
+) -> None:
+    assert person.state()["main"]["id"] == "main"
+    # It would start one at another port.
+    elsewhere = ServerProcess(home, {k: v for k, v in process.environment.items() if k == "MAINLOOP_DATABASE_URL"})
+    assert elsewhere.url != process.url
+    assert json.loads(elsewhere.run("pair", "--json").stdout)["url"].startswith(f"{process.url}/pair#")
+    process.kill()
+    assert json.loads(elsewhere.run("pair", "--json").stdout)["url"].startswith(f"{elsewhere.url}/pair#")
+
+
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_second_server_on_one_home_and_a_taken_port_are_refused_in_one_sentence(
     process: ServerProcess, person: Person, home: Path

@@ -6,6 +6,7 @@ import fcntl
 import importlib.metadata
 import logging
 import os
+import time
 import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import IO, Final
@@ -224,19 +225,26 @@ class Parts:
 
 @contextlib.contextmanager
 def held_home(settings: Settings) -> Generator[None]:
-    """The home is ours alone while this lasts. Raises HomeInUse in words for a second server."""
+    """The home is ours while this lasts: alone with SQLite. Raises HomeInUse in words for a second server."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / "lock").open("a+") as lock:
         if settings.database.startswith("sqlite"):
             _lock(lock, settings)
+        else:
+            # Not every file system that servers share has locks.
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n{settings.base_url}")
+        lock.flush()
         yield
 
 
 def served_at(settings: Settings) -> str:
-    """The address of the server that holds this home; without one, where it would be."""
+    """The address of the server that holds this home, of several the newest; without one, where it would be."""
     with contextlib.suppress(FileNotFoundError), (settings.home / "lock").open() as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _, _, address = lock.read().partition("\n")
             return address or settings.base_url
@@ -244,14 +252,13 @@ def served_at(settings: Settings) -> str:
 
 
 def _lock(lock: IO[str], settings: Settings) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise HomeInUse(home=settings.home, pid=lock.readline().strip() or "unknown") from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n{settings.base_url}")
-    lock.flush()
+    # Who only looks for an address holds it for a moment.
+    for _ in range(20):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.05)
+    lock.seek(0)
+    raise HomeInUse(home=settings.home, pid=lock.readline().strip() or "unknown")
 
 
 def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:

@@ -175,8 +175,8 @@ def git_identity() -> dict[str, str]:
 
 
 def _environment(as_person: bool) -> dict[str, str]:
-    # Git's own credential manager opens a window where it may, and projects are asked while nobody is there.
-    unasked = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never"}
+    # Git's own credential manager and ssh open a window where they may, and projects are asked while nobody is there.
+    unasked = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "SSH_ASKPASS_REQUIRE": "never"}
     quiet = {**unasked, "GIT_REFLOG_ACTION": "mainloop", "LC_ALL": "C.UTF-8"}
     if not as_person:
         alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "HOME": "/"}

@@ -110,12 +110,3 @@ def test_a_second_server_and_a_taken_port_are_refused_in_words(desk: Desk, groun
     taken = third.run("up", "--port", str(desk.server.port))
     assert taken.returncode == 1
     assert f"Port {desk.server.port}" in taken.stderr
-
-
-@pytest.mark.spec("access-10")
-def test_a_link_leads_to_the_server_that_runs_wherever_it_was_asked_for(desk: Desk) -> None:
-    # It would start one at another port.
-    elsewhere = ServerProcess(desk.server.home)
-    assert elsewhere.url != desk.server.url
-    link = json.loads(elsewhere.run("pair", "--json").stdout)["url"]
-    assert link.startswith(f"{desk.server.url}/pair#")

@@ -163,6 +163,14 @@ def test_the_shell_is_small_on_the_line(tmp_path: Path) -> None:
         assert (answer.headers["content-encoding"], answer.headers["cache-control"]) == ("gzip", "no-cache")
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.text.startswith("<p>long</p>")
+        again = {"accept-encoding": "gzip", "accept": "text/html", "if-none-match": answer.headers["etag"]}
+        assert client.get("/", headers=again).status_code == 304
+        assert client.post("/", headers={"accept": "text/html"}).status_code == 405
+        # A new page beside what is left of the old one.
+        stood = (tmp_path / "index.html.gz").stat().st_mtime
+        (tmp_path / "index.html").write_text("<p>newer</p>")
+        os.utime(tmp_path / "index.html", (stood + 3600, stood + 3600))
+        assert client.get("/", headers={"accept": "text/html", "accept-encoding": "gzip"}).text == "<p>newer</p>"
 
 
 @pytest.mark.spec("length-8")

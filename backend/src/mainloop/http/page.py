@@ -9,12 +9,14 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 SHELL: Final = "index.html"
 IMMUTABLE: Final = "_app/immutable/"
 ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
+# A compressed sibling that is older by so much (seconds) is of a page that was replaced.
+REPLACED: Final = 60
 
 
 def find_page() -> Path | None:
@@ -43,6 +45,8 @@ class PageFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405)
         try:
             if path == ".":  # Starlette's word for the root
                 raise HTTPException(404)
@@ -73,12 +77,15 @@ class PageFiles(StaticFiles):
             return None
         for encoding, suffix in ENCODINGS:
             sibling, sibling_stat = self.lookup_path(path + suffix)
-            if encoding in accepted and sibling_stat is not None:
-                # The type is the plain file's; the size and the tag are the sibling's.
-                response = FileResponse(sibling, stat_result=sibling_stat, media_type=_media_type(full))
-                response.headers["Content-Encoding"] = encoding
-                response.headers["Vary"] = "Accept-Encoding"
-                return response
+            if encoding not in accepted or sibling_stat is None or sibling_stat.st_mtime + REPLACED < stat.st_mtime:
+                continue
+            # The type is the plain file's; the size and the tag are the sibling's.
+            response = FileResponse(sibling, stat_result=sibling_stat, media_type=_media_type(full))
+            response.headers["Content-Encoding"] = encoding
+            response.headers["Vary"] = "Accept-Encoding"
+            if self.is_not_modified(response.headers, headers):
+                return NotModifiedResponse(response.headers)
+            return response
         return None
 
 

@@ -12,7 +12,7 @@ from mainloop.db.engine import Row
 from mainloop.errors import AlreadyAnswered, BadInput, ItemClosed, UnknownItem
 from mainloop.events.unit import Act, UnitOfWork, now
 from mainloop.inbox import store
-from mainloop.lines import brief
+from mainloop.lines import unmarked
 from mainloop.permissions import store as permissions_store
 from mainloop.permissions.standing import Always, StandingPermissions
 from mainloop.runs import store as runs_store
@@ -215,7 +215,7 @@ class Inbox:
 
     def _ask_opened(self, unit: UnitOfWork, said: Said, body: r.AskOpened) -> None:
         # A command is shown as it is; all else is written by agents, who write Markdown.
-        title = body.title if isinstance(body.ask, PermissionAsk) else brief(body.title) or body.title
+        title = body.title if isinstance(body.ask, PermissionAsk) else unmarked(body.title) or body.title
         item = ItemBody(
             id=body.id,
             kind=body.ask.kind,
