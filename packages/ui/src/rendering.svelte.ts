@@ -1,6 +1,6 @@
 /**
- * The Markdown renderer is 28 KB that the first paint does without: it is fetched right after it. Until it is here,
- * and where it cannot be had, a text is shown as the plain text it is.
+ * The Markdown renderer is 28 KB in a file of its own, which may fail to come. Until it is here, and where it cannot be
+ * had, a text is shown as the plain text it is.
  */
 import type * as Markdown from './markdown';
 
