@@ -1,12 +1,16 @@
 """What moved in a project is found by the clock: while nobody does anything, cheaply, and never beside a merge."""
 
 from collections.abc import Callable, Generator
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mainloop.changes import bases
+from mainloop.db import tables as t
 from mainloop.durable import janitor
 from mainloop.forges.local import LocalForge
 from mainloop.projects import fetching, mirror
@@ -110,6 +114,42 @@ def test_where_nothing_has_moved_nothing_is_fetched_and_where_nothing_is_open_no
     for _ in range(3):
         time_goes_on(world, clock)
     assert asked == []
+
+
+@pytest.mark.spec("changes-71")
+def test_a_clock_that_was_set_back_stops_no_look(world: World, clock: Clock, asked: list[str]) -> None:
+    agent = open_one(world, {"app.py": "1\n"})
+    for _ in range(2):
+        time_goes_on(world, clock)
+    # The second time it goes once more through the minutes that it has just gone through.
+    for back in (3 * 60.0, 4 * (EVERY + 1)):
+        asked.clear()
+        clock.go_on(minutes=-back)
+        for _ in range(4):
+            time_goes_on(world, clock)
+        # The first of them is a time of its own within the first interval.
+        assert asked == ["ls-remote"] * 3
+    theirs = world.source.commit("theirs", {"theirs.py": ""})
+    time_goes_on(world, clock)
+    agent.until("the new base", lambda c: c["base_commit"] == theirs)
+
+
+@pytest.mark.spec("changes-71")
+def test_of_several_servers_one_asks_in_each_interval(world: World, clock: Clock, asked: list[str]) -> None:
+    open_one(world, {"app.py": "1\n"})
+    parts = world.server.parts
+    other = bases.Bases(parts.runs, parts.projects, parts.life)
+    asked.clear()
+    # A minute at a time: each has a moment of its own in the interval.
+    for _ in range(1 + 4 * EVERY):
+        for act in parts.database.read(lambda connection: list(other.look(connection))):
+            parts.database.write(act)
+        time_goes_on(world, clock, minutes=1)
+    wanted = sa.select(t.phase.c.created_at).where(t.phase.c.name == bases.LOOK, t.phase.c.subject == world.project)
+    moments = sorted(parts.database.read(lambda connection: connection.execute(wanted).scalars().all()))
+    assert asked == ["ls-remote"] * len(moments)
+    assert len(moments) >= 3
+    assert min(b - a for a, b in pairwise(moments)) >= timedelta(minutes=EVERY * 0.9)
 
 
 @pytest.mark.spec("changes-71")

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -182,6 +182,10 @@ class Phases:
     def subjects_to_do(self, connection: sa.Connection) -> set[str]:
         """What some phase is still to be carried out for."""
         return store.subjects_to_do(connection)
+
+    def last_wanted(self, connection: sa.Connection, name: str, subject: str) -> datetime | None:
+        """When a phase was last asked for, as long as that is known: a week after it was carried out it is forgotten."""
+        return store.last_wanted(connection, name, subject)
 
     def heal(self) -> None:
         """Hand over again what our rows want and DBOS does not have in hand.

@@ -37,6 +37,12 @@ def subjects_to_do(connection: sa.Connection) -> set[str]:
     return set(connection.execute(sa.select(t.phase.c.subject).where(t.phase.c.state == "todo")).scalars())
 
 
+def last_wanted(connection: sa.Connection, name: str, subject: str) -> datetime | None:
+    """When a phase of this name was last wanted for a subject."""
+    mine = (t.phase.c.name == name, t.phase.c.subject == subject)
+    return connection.execute(sa.select(sa.func.max(t.phase.c.created_at)).where(*mine)).scalar_one()
+
+
 def forget_done(unit: UnitOfWork, wanted_before: datetime) -> None:
     unit.execute(sa.delete(t.phase).where(t.phase.c.state == "done", t.phase.c.created_at < wanted_before))
 
