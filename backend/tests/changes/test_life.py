@@ -298,6 +298,45 @@ def test_what_was_squashed_by_hand_is_already_there_and_its_session_is_over(worl
     assert (moved["state"], moved["waits"]) == ("open", "It waits for your approval.")
 
 
+@pytest.mark.spec("changes-72", "changes-22", "changes-29")
+def test_who_squashes_by_hand_and_presses_merge_then_is_told_that_it_is_there_as_their_agents_are(world: World) -> None:
+    agent = world.start()
+    commit = agent.works({"app.py": "one\nTWO\nthree\n"})
+    seen = agent.until(OPEN, lambda c: c["state"] == "open")
+    agent.server.person.put(f"/api/sessions/{agent.id}/watches/merged", {})
+    agent.ask("/take-over", branch="theirs")
+    world.source.git("merge", "--quiet", "--squash", "theirs")
+    world.source.commit("Squashed")
+    later = world.source.commit("Mine", {"mine.py": ""})
+    agent.ask("/merge", 202, commit=commit, base_commit=seen["base_commit"])
+    found = agent.until("its end", lambda c: c["state"] == "merged")
+    assert (found["merged"], found["came_by"], found["approved"]) == (later, "other_commits", False)
+    assert found["handed_over"] == "It was there already, in other commits."
+    assert agent.server.person.until_session(agent.id, "done")["reason"] == f"Already in main, at {later[:7]}."
+    told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]
+    mine = [body["text"] for body in told if body["session_id"] == agent.id]
+    assert mine == [f"Already in main, at {later[:7]} (in other commits): It is done."]
+    item = agent.server.person.until_item(lambda i: i["session_id"] == agent.id and i["kind"] == "watch")
+    assert item["title"].endswith("is already in main.")
+    # The main agent, who looks, and the session's own, who is to go on.
+    there = f"already in main, at {later[:12]} (in other commits)."
+    agent.server.person.say("What is new?")
+    main = world.server.runner("main")
+    main.hello()
+    main.begin()
+    looked = main.request("get_session", id=agent.session["handle"], part="change").text
+    assert f"It is {there}" in looked
+    main.end(text="Nothing.")
+    main.goodbye()
+    agent.runner.goodbye("stopped")
+    agent.server.person.until("its files", lambda: agent.session["kept"]["state"] == "kept")
+    agent.server.person.until("its end", lambda: not agent.folder.exists())
+    agent.server.person.say("Go on.", agent.id)
+    agent.wake()
+    work = agent.runner.take()
+    assert f"Your change is {there} Before you change anything more" in "".join(work.context)
+
+
 @pytest.mark.spec("changes-24")
 def test_a_discarded_change_stays_unmerged_and_its_session_is_closed_with_its_work_kept(world: World) -> None:
     agent = world.start()

@@ -88,7 +88,7 @@ def test_a_session_waits_for_another_ones_merge_and_begins_on_top_of_it(world: W
     assert [message.text for message in work.messages] == ["Go on."]
     assert second.session["queued"] == 1
     told = "\n".join(work.messages[0].context)
-    assert f"its change was merged into main as {result[:12]}; your workspace has it" in told
+    assert f"its change is in main, at {result[:12]}; your workspace has it" in told
     assert (second.folder / "app.py").read_text() == "1\n"
 
 

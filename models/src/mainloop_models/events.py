@@ -355,8 +355,9 @@ class Change(Model):
     sent_back: bool = False
     # Files in which it conflicts with its base.
     conflicts: list[str] = []
-    # The commit that the base got.
+    # The commit that the base got, and by what: a merge here, one by hand, or other commits that have all of it.
     merged: str | None = None
+    came_by: Literal["merge", "hand", "other_commits"] = "merge"
     how: Literal["squash", "rebase", "merge"] = "squash"
     files: int = 0
     added: int = 0

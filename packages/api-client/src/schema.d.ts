@@ -2053,6 +2053,12 @@ export interface components {
             /** Branch */
             branch: string;
             /**
+             * Came By
+             * @default merge
+             * @enum {string}
+             */
+            came_by: "merge" | "hand" | "other_commits";
+            /**
              * Checks
              * @default []
              */

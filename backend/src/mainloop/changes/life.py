@@ -17,7 +17,7 @@ from mainloop import plugins
 from mainloop.changes import policy, store
 from mainloop.changes.checks import ChangeChecks
 from mainloop.changes.diff import Repository
-from mainloop.changes.telling import as_change, conflict_words, merged_words, named, red_words
+from mainloop.changes.telling import as_change, became_words, conflict_words, merged_words, named, red_words
 from mainloop.db.engine import Row
 from mainloop.errors import MainloopError, UnknownSession
 from mainloop.events.unit import UnitOfWork
@@ -77,9 +77,6 @@ class Case:
     session: Row
     row: Row
     settings: ProjectSettings
-    # It was being merged; else somebody did that by another way, or in other commits.
-    merged_here: bool = False
-    is_other: bool = False
 
     @property
     def id(self) -> str:
@@ -258,9 +255,11 @@ class Life:
     def saw(self, session: Row, request: Request, **more: Any) -> None:
         """What a forge has just said of a request, and what follows from it. `more`: see `_became`."""
         size = self._size(session, request)
-        mirror, merged = self._projects.mirror(session.project_id), request.merged
-        is_other = merged is not None and not mirror.has_all_of(merged, request.commit)
-        self._database.write(lambda unit: self._became(unit, session.id, request, size, is_other, **more))
+        came_by = "merge"
+        if request.merged is not None and not request.merged_here:
+            has_all = self._projects.mirror(session.project_id).has_all_of(request.merged, request.commit)
+            came_by = "hand" if has_all else "other_commits"
+        self._database.write(lambda unit: self._became(unit, session.id, request, size, came_by, **more))
 
     def _became(
         self,
@@ -268,7 +267,7 @@ class Life:
         session_id: str,
         request: Request,
         size: dict[str, int],
-        is_other: bool,
+        came_by: str,
         *,
         nth: int | None = None,
         refused: MainloopError | None = None,
@@ -294,14 +293,12 @@ class Life:
         if refused is not None and not isinstance(refused, MergeConflicts):
             problem = refused.sentence
         by_hand = row is not None and row.merge is not None and row.merge["review"] is not None
-        merged_here = row is not None and row.merge is not None
-        is_other = is_other and not merged_here
-        handed_over = "It was there already, in other commits." if is_other else handed_over
-        checks = self._test(unit, session_id, body, settings)
-        body = _renewed(body, settings, unit, **size, problem=problem, handed_over=handed_over, checks=checks)
+        handed_over = "It was there already, in other commits." if came_by == "other_commits" else handed_over
+        said = {**size, "problem": problem, "came_by": came_by, "handed_over": handed_over}
+        body = _renewed(body, settings, unit, **said, checks=self._test(unit, session_id, body, settings))
         if is_new:
             store.begin(unit, session_id, session.project_id, nth or 1, body)
-        elif merged_here or not _same(body, known):
+        elif (row is not None and row.merge is not None) or not _same(body, known):
             store.became(unit, session_id, body, **({} if body.state == "merging" else {"merge": None}))
         if pressed:
             self.pressed(unit, session_id)
@@ -310,7 +307,7 @@ class Life:
             store.update(unit, session_id, done=_tried("merge", body))
         row = store.find(unit.connection, session_id)
         assert row is not None
-        case = Case(session, row, settings, merged_here, is_other)
+        case = Case(session, row, settings)
         if refused is not None and not isinstance(refused, MergeConflicts | BaseMoved | RequestMoved):
             store.update(unit, session_id, done=_tried("merge", body))
             self._tell_person(unit, case, refused.sentence, "It could not be merged.")
@@ -387,16 +384,14 @@ class Life:
 
     def _merged(self, unit: UnitOfWork, case: Case, body: Change) -> None:
         """What was done is told where it was asked for; its session is over, and the other changes are looked at anew."""
-        session, at = case.session, (body.merged or "")[:7]
+        session = case.session
         self._look_at_all(unit, session.project_id)
-        how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[body.how]
-        how = how if case.merged_here else "in other commits" if case.is_other else "by hand"
-        mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body, how))
-        became = f"already in {body.base}, at {at}" if case.is_other else f"merged into {body.base} as {at}"
+        mailbox.note(unit, case.id, f"merged-{case.id}-{case.row.nth}", merged_words(body))
+        became, how = became_words(body, 7)
         said = became[0].upper() + became[1:]
         if session.parent is not None:
             words = f'The change of session "{session.handle}" (id {case.id}) is {became} ({how}).'
-            more = f" {body.handed_over}" if case.merged_here and body.handed_over else ""
+            more = f" {body.handed_over}" if body.came_by == "merge" and body.handed_over else ""
             mailbox.note(unit, session.parent, f"merged-{case.id}-{case.row.nth}-told", words + more)
         told = f"{said} ({how}): {_result(session).get('text') or body.title}"
         agent = runs_store.agent(unit.connection, case.id)

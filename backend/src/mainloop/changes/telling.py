@@ -63,11 +63,20 @@ def red_words(check: ChangeCheck, command: str) -> str:
     )
 
 
-def merged_words(change: Change, how: str) -> str:
-    """For the agent, with the next thing it is told. `how`: in words."""
-    at = (change.merged or "")[:12]
+def became_words(change: Change, digits: int = 12) -> tuple[str, str]:
+    """What became of one that its base has by now, and how, each to go on after "it is"."""
+    at = (change.merged or "")[:digits]
+    if change.came_by == "other_commits":
+        return f"already in {change.base}, at {at}", "in other commits"
+    how = {"squash": "squashed", "rebase": "rebased", "merge": "with a merge commit"}[change.how]
+    return f"merged into {change.base} as {at}", "by hand" if change.came_by == "hand" else how
+
+
+def merged_words(change: Change) -> str:
+    """For the agent, with the next thing it is told."""
+    became, how = became_words(change)
     return (
-        f"Your change was merged into {change.base} as {at} ({how}). Before you change anything more, bring that into "
+        f"Your change is {became} ({how}). Before you change anything more, bring that into "
         f"your branch: git merge {change.merged}. What you commit after that becomes a change of its own."
     )
 

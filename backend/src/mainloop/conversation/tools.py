@@ -7,6 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
 
+from mainloop.changes.telling import became_words
 from mainloop.conversation import wishes
 from mainloop.db.engine import Row
 from mainloop.errors import NotAllowedNow, UnknownSession
@@ -20,7 +21,7 @@ from mainloop.runs.service import Runs
 from mainloop.sessions import store as sessions_store
 from mainloop.sessions.order import Order, named
 from mainloop.sessions.service import Sessions, Start, id_from
-from mainloop_models.events import Anchor, SessionBody, SessionState
+from mainloop_models.events import Anchor, Change, SessionBody, SessionState
 
 # Text handed to a model is cut; it can ask for the next part.
 LONGEST = 6000
@@ -261,13 +262,18 @@ def _change(body: SessionBody) -> str:
     lines = [
         f"{change.title} · {change.state} · {change.branch} into {change.base} · {change.files} files, +{change.added} "
         f"-{change.removed}",
-        f"Merged as {change.merged} ({change.how})." if change.merged else change.waits,
+        _became(change) if change.merged else change.waits,
         f"Conflicts in: {', '.join(change.conflicts)}" if change.conflicts else "",
         *(f"{check.name} on {check.commit[:12]}: {check.state}" for check in change.checks[:1]),
         change.problem,
         change.handed_over,
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _became(change: Change) -> str:
+    became, how = became_words(change)
+    return f"It is {became} ({how})."
 
 
 def _standing(body: SessionBody, now: datetime) -> list[str]:

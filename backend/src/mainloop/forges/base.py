@@ -194,8 +194,9 @@ class Request(_Data):
     base_commit: str | None
     # What conflicts with that, by the names of files.
     conflicts: tuple[str, ...] = ()
-    # The commit that the base got.
+    # The commit that the base got, and whether `merge` made it; else somebody brought it there by another way.
     merged: str | None = None
+    merged_here: bool = False
     reviews: tuple[Review, ...] = ()
     comments: tuple[Comment, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -251,7 +252,8 @@ class Forge(Protocol):
         """The base has the change, in one step, if it and the base still stand at these commits.
 
         Who may approve and what has to be green is the caller's business. `message` is that of the new commit; without
-        one, the title and text. `approval` is written down with the merge, and not without it. A request that is merged already is answered as it is.
+        one, the title and text. `approval` is written down with the merge, and not without it.
+        A request that is merged already is answered as it is: where its base has it by another way, nobody approved it.
         Raises RequestMoved, BaseMoved, BaseSplit, BranchGone, MergeConflicts, Unmergeable, NothingToMerge.
         """
         ...

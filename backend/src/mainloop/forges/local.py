@@ -61,6 +61,10 @@ class _Record(BaseModel):
     comments: list[Comment] = []
     checks: list[Check] = []
 
+    @property
+    def merged_here(self) -> bool:
+        return self.merged in self.attempts
+
 
 @dataclass(frozen=True)
 class _Base:
@@ -146,7 +150,7 @@ class LocalForge:
             record = self._read(number)
             if record.state == "merged":
                 # Killed since the base has it.
-                if _approved(record, approval):
+                if record.merged_here and _approved(record, approval):
                     self._write(number, record)
                 return self._shown(number, record)
             if record.state == "closed":
@@ -216,7 +220,7 @@ class LocalForge:
         if record.state == "open" and stands is not None:
             conflicts = self._merging.conflicts(stands, record.commit)
         said = record.model_dump(exclude={"attempts"})
-        return Request(number=number, base_commit=stands, conflicts=conflicts, **said)
+        return Request(number=number, base_commit=stands, conflicts=conflicts, merged_here=record.merged_here, **said)
 
     def _read(self, number: str) -> _Record:
         """As it was written down; merged as well where its base has it: a merge that was begun, or somebody's by hand."""

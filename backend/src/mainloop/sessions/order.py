@@ -240,5 +240,5 @@ def _told(one: After) -> str:
     """For the agent, with its first message."""
     if one.state == "closed":
         return f'Session "{one.handle}" (id {one.session_id}), after which you were to begin, is closed. It left no commits.'
-    there = f" into {one.into} as {one.merged[:12]}; your workspace has it" if one.merged else " in its own project"
-    return f'Session "{one.handle}" (id {one.session_id}), after which you were to begin: its change was merged{there}.'
+    there = f"{one.into}, at {one.merged[:12]}; your workspace has it" if one.merged else "its own project"
+    return f'Session "{one.handle}" (id {one.session_id}), after which you were to begin: its change is in {there}.'

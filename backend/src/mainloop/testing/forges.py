@@ -117,7 +117,7 @@ class MemoryForge:
             made = self._merging.make(how, stands, commit, request.base, words)
             self._git("update-ref", f"refs/heads/{request.base}", made, stands)
             reviews = (*request.reviews, *([] if approval is None else [approval]))
-            return self._became(request, state="merged", merged=made, reviews=reviews)
+            return self._became(request, state="merged", merged=made, merged_here=True, reviews=reviews)
 
     def close(self, number: str) -> Request:
         with self._reached():

@@ -46,7 +46,10 @@ def sentence(watch: Watch, session: SessionBody) -> str:
         case "green":
             return f"{name}: its tests pass."
         case "merged":
-            return f"{name} is merged into {change.base}." if change is not None else f"{name} is merged."
+            if change is None:
+                return f"{name} is merged."
+            there = "already in" if change.came_by == "other_commits" else "merged into"
+            return f"{name} is {there} {change.base}."
         case "cost":
             return f"{name} has cost more than ${watch.above:.2f}."
         case "asks":

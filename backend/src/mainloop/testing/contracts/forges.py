@@ -229,7 +229,7 @@ class ForgeContract:
         opened = world.forge().open(proposal(commit, title="Both", text="As asked."))
         base = world.moves({"other": "changed by others\n"})
         merged = world.merge(opened, how)
-        assert (merged.state, merged.merged) == ("merged", world.stands_at("main"))
+        assert (merged.state, merged.merged, merged.merged_here) == ("merged", world.stands_at("main"), True)
         assert merged.merged is not None
         for path, content in (("app.py", "1\ntwo\nthree\n"), ("new", "new\n"), ("other", "changed by others\n")):
             assert world.read(merged.merged, path) == content
@@ -329,7 +329,11 @@ class ForgeContract:
         found = world.forge().look(opened.number)
         assert (found.state, found.merged) == ("merged", world.stands_at("main"))
         assert found.merged != squashed
-        assert world.merge(opened) == found
+        # Who presses merge now is told the same, and nobody has approved it.
+        assert not found.merged_here
+        word = Review(id="1", author="you", verdict="approved", commit=opened.commit)
+        seen: dict[str, Any] = {"commit": opened.commit, "base_commit": found.base_commit}
+        assert world.forge().merge(opened.number, "squash", **seen, approval=word) == found
 
     @pytest.mark.spec("forges-9")
     def test_what_was_squashed_and_is_there_no_more_is_not_found_merged(self, world: World) -> None:
@@ -365,7 +369,7 @@ class ForgeContract:
         else:
             world.set("main", opened.commit)
         found = world.forge().look(opened.number)
-        assert (found.state, found.merged) == ("merged", world.stands_at("main"))
+        assert (found.state, found.merged, found.merged_here) == ("merged", world.stands_at("main"), False)
         assert world.merge(opened) == found
         with pytest.raises(RequestOver):
             world.forge().update(opened.number, commit=world.commit({"c": "c\n"}, opened.commit))
