@@ -287,7 +287,7 @@ def test_what_was_squashed_by_hand_is_already_there_and_its_session_is_over(worl
     there = world.source.commit("Squashed")
     world.server.parts.projects.refresh(world.project)
     found = agent.until("its merge", lambda c: c["state"] == "merged")
-    assert (found["merged"], found["handed_over"]) == (there, "It was there already, in other commits.")
+    assert (found["merged"], found["came_by"]) == (there, "other_commits")
     done = agent.server.person.until_session(agent.id, "done")
     assert done["reason"] == f"Already in main, at {there[:7]}."
     told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]
@@ -311,7 +311,6 @@ def test_who_squashes_by_hand_and_presses_merge_then_is_told_that_it_is_there_as
     agent.ask("/merge", 202, commit=commit, base_commit=seen["base_commit"])
     found = agent.until("its end", lambda c: c["state"] == "merged")
     assert (found["merged"], found["came_by"], found["approved"]) == (later, "other_commits", False)
-    assert found["handed_over"] == "It was there already, in other commits."
     assert agent.server.person.until_session(agent.id, "done")["reason"] == f"Already in main, at {later[:7]}."
     told = [e["body"] for e in agent.server.person.events() if e["kind"] == "notice" and e["body"]["about"] == "done"]
     mine = [body["text"] for body in told if body["session_id"] == agent.id]

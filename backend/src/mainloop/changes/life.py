@@ -293,7 +293,6 @@ class Life:
         if refused is not None and not isinstance(refused, MergeConflicts):
             problem = refused.sentence
         by_hand = row is not None and row.merge is not None and row.merge["review"] is not None
-        handed_over = "It was there already, in other commits." if came_by == "other_commits" else handed_over
         said = {**size, "problem": problem, "came_by": came_by, "handed_over": handed_over}
         body = _renewed(body, settings, unit, **said, checks=self._test(unit, session_id, body, settings))
         if is_new:

@@ -8,6 +8,7 @@ export const proposed = {
   into: (base: string) => `into ${base}`,
   conflicts: (files: string[]) => `Conflicts in ${files.join(', ')}`,
   merged: (base: string, commit: string) => `Merged into ${base} as ${commit}.`,
+  already: (base: string, commit: string) => `Already in ${base}, at ${commit}, in other commits.`,
   closed: 'Discarded. Its work is kept.',
   says: 'What its agent says',
   notProposed: 'It has commits, and proposes nothing yet.',
