@@ -215,14 +215,19 @@ test('a permission is answered on its notification: once, in words where it was 
   await tell(third);
   await server().kill();
   // Where nothing can be kept it is not said to be.
-  const put = 'IDBObjectStore.prototype.put';
+  const transaction = 'IDBDatabase.prototype.transaction';
   await inWorker(
     page,
-    `void (globalThis.put = ${put}, ${put} = () => { throw new Error('full'); })`,
+    `void (globalThis.before = ${transaction}, ${transaction} = function (stores, mode) {
+      if (mode === 'readwrite') throw new DOMException('gone', 'InvalidStateError');
+      return before.call(this, stores, mode);
+    })`,
   );
   await pressed('deny', 500);
-  await expect.poll(() => shown(page)).toEqual([expect.stringContaining('it was not given')]);
-  await inWorker(page, `void (${put} = globalThis.put)`);
+  await expect
+    .poll(() => shown(page))
+    .toEqual([expect.stringContaining('it may not have been given')]);
+  await inWorker(page, `void (${transaction} = before)`);
   await tell(third);
   await pressed('deny', 500);
   await expect.poll(() => shown(page)).toEqual([expect.stringContaining('“Deny” is kept here')]);

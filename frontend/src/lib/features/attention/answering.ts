@@ -14,7 +14,7 @@ export type Came =
   | { to: 'refused'; why: string }
   /** It can't be sent now, and is here until it can. */
   | { to: 'kept' }
-  /** It can't be sent now, and this browser keeps nothing: a worker forgets what it only remembers. */
+  /** Nobody said that it arrived, and this browser keeps nothing: a worker forgets what it only remembers. */
   | { to: 'lost' }
   | { to: 'signed_out' };
 
@@ -39,7 +39,7 @@ export async function give(item: string, decision: GivenAnswer['decision']): Pro
   const came = await send(entry);
   const lost = came.to === 'kept' && !stays;
   // Whoever has to sign in decides anew, before the whole of it.
-  if (came.to === 'signed_out' || lost) await outbox.delete(id);
+  if (came.to === 'signed_out' || lost) await forget(id);
   tellPages();
   return lost ? { to: 'lost' } : came;
 }
@@ -68,14 +68,19 @@ async function send({ id, item_id, answer }: WaitingAnswer): Promise<Came> {
   }).catch(() => null);
   if (!response) return { to: 'kept' };
   if (response.ok) {
-    await outbox.delete(id);
+    await forget(id);
     return { to: 'taken' };
   }
   const problem = await problemOf(response);
   if (problem.status === 401) return { to: 'signed_out' };
   if (problem.passing) return { to: 'kept' };
-  await outbox.delete(id);
+  await forget(id);
   return { to: 'refused', why: problem.detail };
+}
+
+/** Also where the database is gone: what came of an answer is said all the same, and sent again it counts once. */
+async function forget(id: string): Promise<void> {
+  await outbox.delete(id).catch(() => undefined);
 }
 
 /** What is open reads the outbox anew. */
