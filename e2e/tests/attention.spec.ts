@@ -442,6 +442,7 @@ test('what is to be done at a time, and what one is told of, is listed in the se
   await menu.click();
   await expect(asks).toBeHidden();
   await page.getByRole('menuitem', { name: 'Mute' }).click();
+  await expect(page.getByRole('button', { name: 'Undo' })).toBeVisible();
   await menu.click();
   await expect(asks).toBeVisible();
   await page.getByRole('menuitem', { name: 'Tell me again' }).click();

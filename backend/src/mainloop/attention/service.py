@@ -431,9 +431,9 @@ class Attention:
         return wanted
 
     def _keep(self, unit: UnitOfWork, wanted: PreferencesBody) -> None:
-        preferred = wanted.model_dump(mode="json")
-        store.set_preferences(unit, preferred)
-        unit.after_commit(lambda: self._statuses.announce("preferences", MAIN, {"preferences": preferred}))
+        store.set_preferences(unit, wanted.model_dump(mode="json"))
+        # Which ones is read anew by who hears it: of two announcements the later one may tell the earlier.
+        unit.after_commit(lambda: self._statuses.announce("preferences", MAIN, {}))
         # What is held may be due by them.
         self._cursor = -1
 

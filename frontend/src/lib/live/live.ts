@@ -599,7 +599,6 @@ export class Live {
         this.#changed(takeKeys(this.world, frame.keys));
         break;
       case 'preferences':
-        this.world.preferences = frame.preferences;
         this.#changed(new Set(['preferences']));
         break;
       case 'reset':

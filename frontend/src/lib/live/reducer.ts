@@ -12,7 +12,6 @@ import type {
   Mark,
   MessageBody,
   OpenMessage,
-  Preferences,
   Project,
   Session,
   State,
@@ -102,8 +101,6 @@ export interface World {
   projects: Map<string, Project>;
   /** How far each thread was read, and up to where there is something to read. */
   marks: Map<string, Mark>;
-  /** When the person is told, and of what not; null before somebody changes it. */
-  preferences: Preferences | null;
   logs: Map<string, Log>;
   queued: Map<string, Map<string, MessageBody>>;
   open: Map<string, Growing>;
@@ -122,7 +119,6 @@ export function emptyWorld(): World {
     items: new Map(),
     projects: new Map(),
     marks: new Map(),
-    preferences: null,
     logs: new Map(),
     queued: new Map(),
     open: new Map(),

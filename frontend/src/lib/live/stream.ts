@@ -5,7 +5,7 @@
  */
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff';
-import type { Delta, Event, Keys, Mark, Preferences, StatusNews } from './types';
+import type { Delta, Event, Keys, Mark, StatusNews } from './types';
 
 export type Frame =
   | { type: 'event'; event: Event }
@@ -13,7 +13,8 @@ export type Frame =
   | { type: 'status'; status: StatusNews }
   | { type: 'read'; mark: Mark }
   | { type: 'keys'; keys: Keys }
-  | { type: 'preferences'; preferences: Preferences }
+  /** They are others now, and to be read. */
+  | { type: 'preferences' }
   | { type: 'reset' };
 
 export type StreamStatus =
@@ -160,9 +161,8 @@ function parseFrame(name: string | undefined, data: string): Frame | null {
     case 'keys':
       return { type: 'keys', keys: (JSON.parse(data) as { keys: Keys }).keys };
     case 'preferences':
-      return { type: name, ...(JSON.parse(data) as { preferences: Preferences }) };
     case 'reset':
-      return { type: 'reset' };
+      return { type: name };
     default:
       return null;
   }

@@ -35,9 +35,9 @@ export class App {
 
   constructor() {
     this.connection.onchange((changes) => {
-      const { state, preferences } = this.connection.live.world;
+      const { state } = this.connection.live.world;
       if (changes.has('keys') && state) this.keymap.hear(state.person.keys ?? null);
-      if (changes.has('preferences') && preferences) this.muted.hear(preferences);
+      if (changes.has('preferences')) void this.muted.load().catch(() => undefined);
     });
   }
 

@@ -4,10 +4,13 @@ import type { Connection } from '$lib/shared/connection.svelte';
 
 export type Mutable = Pick<Mute, 'what' | 'id'>;
 
-/** Of what nobody is told. Read when there is a line; from then on changes are heard, whoever makes them. */
+/** Of what nobody is told. Read when there is a line, and again whenever it is heard that somebody changed it. */
 export class Muted {
   readonly #connection: Connection;
   #preferences = $state.raw<Preferences | null>(null);
+  /** Requests are numbered; the one that told what is known. */
+  #asked = 0;
+  #known = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -39,17 +42,22 @@ export class Muted {
     return this.#preferences?.[`muted_${what}s`] ?? [];
   }
 
-  hear(preferences: Preferences): void {
-    this.#preferences = preferences;
-  }
-
   async load(): Promise<void> {
     const { live, api } = this.#connection;
-    this.#preferences = await live.call(() => api.preferences());
+    await this.#take(live.call(() => api.preferences()));
   }
 
   async set(which: Mutable, muted: boolean): Promise<void> {
     const { live, api } = this.#connection;
-    this.#preferences = await live.call(() => api.mute({ ...which, muted }));
+    await this.#take(live.call(() => api.mute({ ...which, muted })));
+  }
+
+  /** What was asked for later knows more, whichever answer comes last. */
+  async #take(answer: Promise<Preferences>): Promise<void> {
+    const asked = ++this.#asked;
+    const preferences = await answer;
+    if (asked < this.#known) return;
+    this.#known = asked;
+    this.#preferences = preferences;
   }
 }
