@@ -4,13 +4,14 @@ import email.message
 import email.policy
 import socketserver
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from mainloop.attention import service
+from mainloop.attention import service, store
 from mainloop.db import tables as t
 from mainloop.durable.phases import AT_A_TIME
 from mainloop.testing.clock import Clock
@@ -242,7 +243,7 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
     with PushService() as elsewhere:
         server.person.put("/api/attention/preferences", {**ALWAYS, "reminders": False})
         phone, tablet = push.browser("phone"), elsewhere.browser("tablet")
-        subscribe(server.person, phone)
+        way = subscribe(server.person, phone)
         subscribe(server.pair(), tablet)
         push.close()
         elsewhere.close()
@@ -252,11 +253,21 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
             told = [n for n in attention(server)["notifications"] if n["items"] == [item]]
             return [d["tries"] for n in told for d in n["deliveries"] if d["state"] == "waiting"]
 
-        def try_until(item: str, enough: Callable[[list[int]], bool]) -> None:
-            while not enough(before := tries(item)):
-                clock.go_on(days=1)
+        def sent() -> int:
+            return [state for state, _ in outcomes(server)].count("sent")
+
+        def fails(item: str) -> None:
+            """The tablet does not get it although the phone is reached, again and again."""
+            while before := tries(item):
+                clock.go_on(hours=1)
+                reached = sent()
+                server.person.post(f"/api/attention/notifiers/{way}/test", {})
+                eventually(lambda reached=reached: sent() > reached)
                 server.look_after()
-                eventually(lambda before=before: all(now > was for now, was in zip(tries(item), before, strict=False)))
+                eventually(lambda before=before: tries(item) != before)
+
+        def told() -> list[list[str]]:
+            return [word["items"] for word in phone.got if word["about"] == "push"]
 
         over = working(server).ask_permission("make one")
         clock.go_on(seconds=61)
@@ -268,7 +279,10 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
         server.look_after()
         eventually(lambda: tries(still) == [1, 1])
         # Days, and more tries than a way has with a line.
-        try_until(still, lambda now: min(now) > tries_each + 2)
+        while min(before := tries(still)) <= tries_each + 2:
+            clock.go_on(days=1)
+            server.look_after()
+            eventually(lambda before=before: all(now > was for now, was in zip(tries(still), before, strict=True)))
         assert [n["gone"] for n in attention(server)["notifiers"]] == ["", ""]
         assert ways_off(server) == []
         assert {state for state, _ in outcomes(server)} == {"late", "waiting"}
@@ -276,21 +290,141 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
         push.back()
         clock.go_on(days=1)
         server.look_after()
-        assert [word["items"] for word in phone.wait_for(1)] == [[still]]
-        try_until(still, lambda now: now == [])
+        eventually(lambda: told() == [[still]])
+        fails(still)
         assert sorted({state for state, _ in outcomes(server)}) == ["failed", "late", "sent"]
         assert ways_off(server) == []
         # Days later it still is not, though others are.
         answer(server, still)
-        phone.wait_for(2)
         clock.go_on(days=3)
         last = working(server, "session-3").ask_permission("make three")
         clock.go_on(minutes=3)
         server.look_after()
-        phone.wait_for(3)
-        try_until(last, lambda now: now == [])
+        eventually(lambda: told() == [[still], [last]])
+        fails(last)
         eventually(lambda: ways_off(server))
         assert sorted("switched off" in n["gone"] for n in attention(server)["notifiers"]) == [False, True]
+
+
+@pytest.mark.spec("attention-14", "attention-25")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_waits_for_the_line_outlives_the_server_and_a_line_that_goes_again(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    with PushService() as elsewhere:
+        server.person.put("/api/attention/preferences", {**ALWAYS, "reminders": False})
+        phone, tablet = push.browser("phone"), elsewhere.browser("tablet")
+        subscribe(server.person, phone)
+        subscribe(server.pair(), tablet)
+        push.close()
+        elsewhere.close()
+        working(server).ask_permission("make one")
+        clock.go_on(seconds=61)
+        server.look_after()
+
+        def waiting() -> list[int]:
+            told = attention(server)["notifications"]
+            return [d["tries"] for n in told for d in n["deliveries"] if d["state"] == "waiting"]
+
+        def try_again() -> None:
+            before = waiting()
+            clock.go_on(hours=1)
+            server.look_after()
+            eventually(lambda: all(now > was for now, was in zip(waiting(), before, strict=False)))
+
+        eventually(lambda: len(waiting()) == 2 and all(waiting()))
+        # More often than a way is tried with a line.
+        while min(waiting()) <= service.TRIES:
+            try_again()
+        server.stop()
+        server.start()
+        push.back()
+        try_again()
+        phone.wait_for(1)
+        eventually(lambda: len(waiting()) == 1)
+        # Reached was the phone, and then nobody any more.
+        push.close()
+        for _ in range(service.TRIES + 1):
+            try_again()
+            assert len(waiting()) == 1
+        elsewhere.back()
+        clock.go_on(hours=1)
+        server.look_after()
+        tablet.wait_for(1)
+
+
+@pytest.mark.spec("attention-25")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_of_the_digests_that_waited_for_the_line_those_of_earlier_days_are_not_sent(
+    new_server: NewServer, push: PushService, clock: Clock
+) -> None:
+    server = new_server(time_zone="UTC", reachable="127.0.0.1")
+    phone = push.browser("phone")
+    subscribe(server.person, phone)
+    hour = (clock.now() + timedelta(hours=5)).strftime("%H:00")
+    server.person.put("/api/attention/preferences", {**ALWAYS, "reminders": False, "digest_hours": [hour]})
+    server.person.put("/api/presence", None)
+    push.close()
+    days = 3
+    for day in range(1, days + 1):
+        working(server, f"session-{day}").end(text="It is built.")
+        clock.go_on(days=1)
+        server.look_after()
+
+        def tried(day: int = day) -> bool:
+            said = [n for n in attention(server)["notifications"] if n["about"] == "digest"]
+            return len(said) == day and all(d["tries"] for n in said for d in n["deliveries"])
+
+        eventually(tried)
+    push.back()
+    clock.go_on(hours=2)
+    server.look_after()
+    eventually(lambda: "waiting" not in [state for state, _ in outcomes(server)])
+    assert [state for state, _ in outcomes(server)] == ["sent", *["late"] * (days - 1)]
+    assert [word["about"] for word in phone.got] == ["digest"]
+
+
+@pytest.mark.spec("attention-24")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_way_that_fails_is_noticed_also_where_each_time_one_answers_before_its_last_try(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    tablet = push.browser("tablet")
+    subscribe(server.person, tablet)
+    server.person.put("/api/attention/preferences", ALWAYS)
+    for number in (1, 2):
+        tablet.answers = [503]
+        ask = working(server, f"session-{number}").ask_permission()
+        clock.go_on(minutes=3)
+        server.look_after()
+        eventually(lambda number=number: len(outcomes(server)) == number and "503" in outcomes(server)[0][1])
+        answer(server, ask)
+        clock.go_on(hours=1)
+        server.look_after()
+        eventually(lambda number=number: [state for state, _ in outcomes(server)] == ["late"] * number)
+        clock.go_on(days=4)
+    (item,) = eventually(lambda: ways_off(server))
+    assert "503" in item["notice"]["text"]
+
+
+@pytest.mark.spec("attention-25")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_of_what_another_server_has_settled_nothing_is_kept(
+    server: InProcessServer, push: PushService, clock: Clock
+) -> None:
+    phone = ready(server, push)
+    phone.answers = [503]
+    working(server).ask_permission()
+    clock.go_on(seconds=61)
+    server.look_after()
+    eventually(lambda: [state for state, why in outcomes(server) if "503" in why] == ["waiting"])
+    attending = server.parts.attention
+    (ident,) = attending.line.known()
+    server.parts.database.write(attending.tidy)
+    assert attending.line.known() == {ident}
+    server.parts.database.write(lambda unit: store.settle(unit, ident, "sent"))
+    server.parts.database.write(attending.tidy)
+    assert attending.line.known() == set()
 
 
 @pytest.mark.spec("attention-13")

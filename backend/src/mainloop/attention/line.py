@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 
@@ -11,9 +12,9 @@ class Line:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._heard_at: datetime | None = None
-        # Deliveries that wait for the line, and how often each was tried without one.
+        # Deliveries that wait for the line, and how often each failed although there was one.
         self._waiting: set[str] = set()
-        self._tried: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
 
     def heard(self, at: datetime) -> list[str]:
         """Somebody was there: the deliveries that waited for that."""
@@ -25,16 +26,28 @@ class Line:
     def was_heard_since(self, at: datetime) -> bool:
         return self._heard_at is not None and self._heard_at >= at
 
-    def tried_without(self, delivery: str) -> int:
-        return self._tried[delivery]
+    def failures(self, delivery: str) -> int:
+        """How often it failed although there was one: a server that starts begins anew, which costs some tries more."""
+        return self._failed[delivery]
+
+    def fail(self, delivery: str) -> None:
+        """It was tried, and that was no fault of the line."""
+        with self._lock:
+            self._failed[delivery] += 1
 
     def wait(self, delivery: str) -> None:
         """It was tried, and there was no line."""
         with self._lock:
             self._waiting.add(delivery)
-            self._tried[delivery] += 1
 
-    def settled(self, delivery: str) -> None:
+    def known(self) -> set[str]:
+        """The deliveries of which something is kept."""
         with self._lock:
-            self._waiting.discard(delivery)
-            self._tried.pop(delivery, None)
+            return self._waiting | self._failed.keys()
+
+    def forget(self, deliveries: Iterable[str]) -> None:
+        """They are settled."""
+        with self._lock:
+            for delivery in deliveries:
+                self._waiting.discard(delivery)
+                self._failed.pop(delivery, None)

@@ -100,7 +100,8 @@ class Attention:
         self._make = make
         self._home = settings.base_url
         self._outgoing = Outgoing(settings.reachable)
-        self._line = Line()
+        # Whether anybody is reached from here at all.
+        self.line = Line()
         self._zone, self._zone_name = settings.zone, settings.zone_name
         # Nothing is decided anew before something has happened or this moment has come.
         self._cursor = -1
@@ -261,12 +262,17 @@ class Attention:
         way = self._database.read(lambda c: store.notifier(c, delivery.notifier_id, used=used))
         if row is None or way is None:
             self._settle(ident, "failed", "This way was removed or signed out before it was sent.")
-        elif row.about == "push" and not self._database.read(lambda c: _still_needed(c, row.id)):
-            self._settle(ident, "late", "It was answered, or told again, before it was sent.")
-        elif self._database.read(lambda c: _is_replaced(c, row, way)):
-            self._settle(ident, "late", "A newer one took its place before it was sent.")
+        elif why := self._database.read(lambda c: _why_not(c, row, way)):
+            self._let_go(delivery, way, why)
         else:
             self._try(delivery, way, row)
+
+    def _let_go(self, delivery: Row, way: Row, why: str) -> None:
+        failed = self.line.failures(delivery.id) > 0
+        self._settle(delivery.id, "late", why)
+        # That nobody needs it any more does not excuse a way that failed.
+        if failed:
+            self._switch_off(way.id, delivery.why)
 
     def _try(self, delivery: Row, way: Row, row: Row) -> None:
         notification = Notification.model_validate(row.body)
@@ -289,20 +295,21 @@ class Attention:
             # Taking away is nothing to some of them.
             if notification.about != "clear":
                 self._heard()
-            self._line.settled(delivery.id)
+            self.line.forget([delivery.id])
             self._database.write(lambda unit: self._arrived(unit, delivery, way, notification))
 
     def _heard(self) -> None:
         """Somebody was there: what waited for the line goes out now."""
-        waiting = self._line.heard(now())
+        at = now()
+        waiting = self.line.heard(at)
         if waiting:
-            self._database.write(lambda unit: store.try_now(unit, waiting))
+            self._database.write(lambda unit: store.try_now(unit, waiting, at))
 
     def _not_arrived(self, delivery: Row, way: Row, row: Row, error: NotDelivered) -> None:
-        # Nobody at all was reached since it was said: that is the line of this machine, and no fault of the way.
-        no_line = not error.reached and not self._line.was_heard_since(row.at)
+        # Nobody at all was reached since this try was due: that is the line of this machine, and no fault of the way.
+        no_line = not error.reached and not self.line.was_heard_since(delivery.at)
         waits = no_line and row.about != "test"
-        tries = delivery.tries - (0 if no_line else self._line.tried_without(delivery.id))
+        tries = delivery.tries if no_line else self.line.failures(delivery.id)
         if not error.again or way.gone or (tries + 1 >= TRIES and not waits):
             self._settle(delivery.id, "failed", error.sentence)
             # Who tried one that is off wants to know.
@@ -310,7 +317,9 @@ class Attention:
                 self._switch_off(way.id, error.sentence)
             return
         if no_line:
-            self._line.wait(delivery.id)
+            self.line.wait(delivery.id)
+        else:
+            self.line.fail(delivery.id)
         rest = min(LONGEST_REST, max(error.after, REST * 2 ** min(tries, TRIES + 1)))
         sentence = error.sentence
         self._database.write(
@@ -350,7 +359,7 @@ class Attention:
         self._settle(ident, "failed", f"It could not be sent: {error}")
 
     def _settle(self, ident: str, state: str, why: str = "") -> None:
-        self._line.settled(ident)
+        self.line.forget([ident])
         self._database.write(lambda unit: store.settle(unit, ident, state, why))
 
     def _notifier(self, kind: str) -> Notifier:
@@ -392,9 +401,11 @@ class Attention:
         self._close_items(unit)
 
     def tidy(self, unit: UnitOfWork) -> None:
-        """Once an hour: of browsers that were signed out nothing is kept."""
+        """Once an hour: of browsers that were signed out nothing is kept, nor of what another server settled."""
         store.forget_signed_out(unit)
         self._close_items(unit)
+        known = self.line.known()
+        self.line.forget(known - store.on_their_way(unit.connection) if known else ())
 
     def test(self, unit: UnitOfWork, ident: str) -> str:
         """Send a test by one way; the id of what is sent. Where it arrives, a way that was switched off is used again."""
@@ -512,6 +523,18 @@ def _purpose(given: ChangeNotifier) -> dict[str, Any]:
 def _still_needed(connection: sa.Connection, notification_id: str) -> bool:
     items = store.items_of(connection, notification_id)
     return store.any_open(connection, items)
+
+
+def _why_not(connection: sa.Connection, row: Row, way: Row) -> str:
+    """Why it is not sent any more; empty where it is."""
+    if row.about == "push" and not _still_needed(connection, row.id):
+        return "It was answered, or told again, before it was sent."
+    # What needs the person is of use until it is answered, and what is over is to go away however late it is.
+    if row.about == "digest" and now() - row.at > timedelta(seconds=row.body["lasts"]):
+        return "It was of no use any more before it was sent."
+    if _is_replaced(connection, row, way):
+        return "A newer one took its place before it was sent."
+    return ""
 
 
 def _is_replaced(connection: sa.Connection, row: Row, way: Row) -> bool:

@@ -252,10 +252,15 @@ def try_again(unit: UnitOfWork, ident: str, why: str, at: datetime) -> None:
     _move(unit, ident, why=why, at=at, tries=t.delivery.c.tries + 1)
 
 
-def try_now(unit: UnitOfWork, idents: list[str]) -> None:
-    """Those of them that wait for their next try wait no longer."""
-    mine = (t.delivery.c.id.in_(idents), t.delivery.c.state == "waiting", t.delivery.c.at > unit.now)
-    unit.execute(sa.update(t.delivery).where(*mine).values(at=unit.now))
+def try_now(unit: UnitOfWork, idents: list[str], at: datetime) -> None:
+    """Those of them that wait for their next try were due at `at`."""
+    mine = (t.delivery.c.id.in_(idents), t.delivery.c.state == "waiting", t.delivery.c.at > at)
+    unit.execute(sa.update(t.delivery).where(*mine).values(at=at))
+
+
+def on_their_way(connection: sa.Connection) -> set[str]:
+    """The deliveries that are not settled."""
+    return set(connection.execute(sa.select(t.delivery.c.id).where(t.delivery.c.state == "waiting")).scalars())
 
 
 def is_replaced(connection: sa.Connection, row: Row, notifier_id: str) -> bool:
