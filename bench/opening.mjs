@@ -87,13 +87,12 @@ try {
   await composer.waitFor();
   await page.evaluate(() => {
     window.stood = {};
-    // Rows that are not in view are not in the document; asking for no layout, it measures the page and not itself.
-    const line = document.querySelector('[data-timeline="main"]');
+    // In the line, or in what waits behind a turn. Asking for no layout, it measures the page and not itself.
     const look = () => {
-      for (const word of line.textContent.matchAll(/told-\d+-/g))
+      for (const word of document.body.textContent.matchAll(/told-\d+-/g))
         window.stood[word[0]] ??= performance.timeOrigin + performance.now();
     };
-    new MutationObserver(() => requestAnimationFrame(look)).observe(line, {
+    new MutationObserver(() => requestAnimationFrame(look)).observe(document.body, {
       childList: true,
       subtree: true,
       characterData: true,
