@@ -16,7 +16,7 @@ export default defineConfig({
   snapshotPathTemplate: '{testDir}/../looks/{arg}{ext}',
   // Every file has a server of its own and its tests share it, so files run side by side and tests in a row.
   fullyParallel: false,
-  workers: process.env['E2E_WORKERS'] ? Number(process.env['E2E_WORKERS']) : 3,
+  workers: process.env['E2E_WORKERS'] ? Number(process.env['E2E_WORKERS']) : 2,
   forbidOnly: Boolean(process.env['CI']),
   // A second try is reported as flaky, not hidden.
   retries: process.env['CI'] ? 1 : 0,

@@ -83,7 +83,7 @@ interface Decided {
 // spec: attention-18, attention-19
 test(
   'a push is shown, leads to what it is about, and goes away where it was answered elsewhere',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const context = page.context();

@@ -92,7 +92,7 @@ test('a form whose code is still on its way says what it is about, and comes', a
 // spec: inbox-28, inbox-29
 test(
   'a form is filled in from the list, checked before it goes, and kept over a reload',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = await start('Staging');
     const page = await visit(server(), { path: '/sessions' });

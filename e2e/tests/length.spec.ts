@@ -44,7 +44,7 @@ async function expectAtTop(page: Page, place: number): Promise<void> {
 // spec: length-1, length-2
 test(
   'a thread of a hundred thousand events opens at its end, and an address leads to any place of it',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     const last = (await events('limit=100')).findLast(({ kind }) => kind === 'message');

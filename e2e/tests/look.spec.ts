@@ -71,7 +71,7 @@ test('details say which runner lives and how long turns took', async ({ visit })
 });
 
 // spec: sessions-29
-test('a hundred sessions are folded and filtered', { tag: '@both' }, async ({ visit }) => {
+test('a hundred sessions are folded and filtered', { tag: '@wide' }, async ({ visit }) => {
   const gate = `hundred-${crypto.randomUUID()}`;
   const words = crypto.randomUUID().slice(0, 8);
   await start(`Holds the place ${words}`, script({ gate, text: 'Free.' }));

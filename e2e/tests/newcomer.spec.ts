@@ -37,7 +37,7 @@ test('a link that is older than ten minutes says so', async ({ visit }) => {
 // spec: access-1
 test(
   'a browser that is not signed in is told how to get in',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     for (const path of ['/', '/sessions', '/s/some-session', '/settings']) {
       const page = await visit(server(), { path, device: null });

@@ -38,7 +38,7 @@ async function kept(page: Page, words: string, thread = 'main'): Promise<void> {
 // spec: length-9, length-10
 test(
   'with its server gone the page opens from what is kept, is read, and sends what was written once it is back',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const page = await visit(server());

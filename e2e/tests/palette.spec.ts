@@ -43,7 +43,7 @@ test.beforeAll(async () => {
 // spec: page-1, page-2
 test(
   'a few letters find a session, and Enter or a tap opens it',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server());
     await openPalette(page);

@@ -27,7 +27,7 @@ test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
 // spec: sessions-24
 test(
   'a project is added by its path; what is none says so',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const page = await visit(server(), { path: '/projects' });
     await expect(page.getByText('No projects yet')).toBeVisible();

@@ -26,7 +26,7 @@ async function waiting(n: number): Promise<Waiting[]> {
 // spec: inbox-22, inbox-23, inbox-24
 test(
   'five at once: some are allowed, denied and dismissed together, and one was faster elsewhere',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const told = (what: string) => ({ text: `${what}: {{result}}` });
     await start('One', bash('echo 1 > made && cat made'), told('one'));

@@ -31,7 +31,7 @@ async function wipe(page: Page, where: Locator, way: 'left' | 'right'): Promise<
 // spec: inbox-19, inbox-20, inbox-21
 test(
   'an ask is put off by key or finger, leaves every count, and is answered or woken from its fold',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const grey = await start('Grey', ask('Which grey?', 'light', 'dark'), {
       text: 'So: {{result}}',
@@ -126,7 +126,7 @@ test('what was put off until one is back is there when one looks again, and its 
 // spec: inbox-30
 test(
   'done is a wipe to the right or a key: what can be let go is dismissed, what must be decided opens',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const colour = await start('Colour', ask('Which blue?', 'sky', 'sea'), {
       text: 'So: {{result}}',
