@@ -33,7 +33,7 @@ const writes = (text: string, message: string, ...before: Step[]) =>
 // spec: changes-60, changes-61, changes-62, changes-64, changes-67
 test(
   'a change is reviewed, sent back, approved and merged on the page',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const { id: project } = await server().api<{ id: string }>('POST', '/api/projects', {
       source: `${folder}/shop`,

@@ -100,7 +100,7 @@ const keywords = () =>
 // spec: changes-11, changes-12, changes-13, changes-14, changes-15, changes-16, changes-17, changes-18
 test(
   'the change of a session is seen while its agent works, file by file',
-  { tag: '@both' },
+  { tag: '@wide' },
   async ({ visit }) => {
     const id = crypto.randomUUID();
     const begun = `begun-${id}`;

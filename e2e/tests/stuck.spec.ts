@@ -39,7 +39,7 @@ async function itemOf(id: string): Promise<Waiting | undefined> {
 // spec: inbox-3, inbox-5, cost-10, sessions-20
 test(
   'a stall, a sign-in, a ceiling, a failure and restarts given up wait at once, and each goes on with one tap',
-  { tag: '@phone' },
+  { tag: ['@phone', '@long'] },
   async ({ visit }) => {
     const signal = (id: string, name: NodeJS.Signals) => {
       for (const pid of server().processes(id)) process.kill(pid, name);

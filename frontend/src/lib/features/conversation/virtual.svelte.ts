@@ -42,6 +42,8 @@ export class VirtualRows {
   #landed = false;
   /** The key of the row that is gone to, until it rests in its place. */
   #goal: string | null = null;
+  /** The conversation begins there: it may be the end already. */
+  #begins = false;
   #going = 0;
   #reached = -REACH_MS;
   /** Inside an effect Svelte flushes by itself, and must not be asked to. */
@@ -146,7 +148,9 @@ export class VirtualRows {
     const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
     // Our own corrections move it too; only a reader's hand ends the following.
     if (upwards && performance.now() - this.#reached < REACH_MS) this.#setFollowing(false);
-    else if (!upwards && left <= AT_END_PX && this.#options.atEnd()) this.#setFollowing(true);
+    // On the way to a row the end is where it is thought to be.
+    else if (this.#goal === null && !upwards && left <= AT_END_PX && this.#options.atEnd())
+      this.#setFollowing(true);
   }
 
   /** The first row that is not above the view. */
@@ -163,8 +167,9 @@ export class VirtualRows {
 
   scrollToIndex(index: number): void {
     this.#setFollowing(false);
-    this.#virtualizer.scrollToIndex(index, { align: 'start' });
     this.#goal = this.#options.key(index);
+    this.#begins = false;
+    this.#virtualizer.scrollToIndex(index, { align: 'start' });
     this.#toGoal(0);
   }
 
@@ -184,7 +189,7 @@ export class VirtualRows {
       const [offset] = this.#virtualizer.getOffsetForIndex(index, 'start') ?? [scroller.scrollTop];
       const there = Math.abs(offset - scroller.scrollTop) <= 1;
       if (!there) this.#virtualizer.scrollToIndex(index, { align: 'start' });
-      if (there && rested === RESTS) this.#goal = null;
+      if (there && rested === RESTS) this.#rests();
       else this.#toGoal(there ? rested + 1 : 0);
     });
   }
@@ -192,17 +197,25 @@ export class VirtualRows {
   /** The reader's hand is on it. */
   letGo(): void {
     this.#goal = null;
+    this.#begins = false;
   }
 
   /** Begin with a row at the top; where all that follows fits below it, at the end. */
   beginAt(index: number): void {
     this.scrollToIndex(index);
-    requestAnimationFrame(() => {
-      const scroller = this.#scroller;
-      if (!scroller) return;
-      const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
-      if (left <= AT_END_PX) this.scrollToEnd();
-    });
+    this.#begins = true;
+  }
+
+  /** The row that was gone to rests: what is below it has its heights by now, so it is known whether that is the end. */
+  #rests(): void {
+    const scroller = this.#scroller;
+    const begins = this.#begins;
+    this.letGo();
+    if (!scroller) return;
+    const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    if (left > AT_END_PX || !this.#options.atEnd()) return;
+    if (begins) this.scrollToEnd();
+    else this.#setFollowing(true);
   }
 
   /** Not to be tracked by whoever asks. */

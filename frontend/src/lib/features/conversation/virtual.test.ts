@@ -169,3 +169,22 @@ test('whoever reaches for something above is not brought back', () => {
   page.frames(40);
   expect(page.below('row 90') ?? Infinity).toBeGreaterThan(300);
 });
+
+test('one begins at what is new though all below it is thought to fit, and is at the end where it does', () => {
+  // Thought to be two short rows; the second is long, and known to be so a frame later than it is drawn.
+  page.heights['row 198'] = THOUGHT;
+  page.heights['row 199'] = THOUGHT;
+  page.rows.beginAt(198);
+  page.frames(3);
+  page.heights['row 199'] = 3000;
+  page.frames(40);
+  expect(page.below('row 198')).toBe(BELOW);
+  expect(page.rows.following).toBe(false);
+
+  page.rows.scrollToIndex(20);
+  page.frames(40);
+  page.heights['row 199'] = THOUGHT;
+  page.rows.beginAt(199);
+  page.frames(40);
+  expect(page.rows.following).toBe(true);
+});
