@@ -228,12 +228,10 @@ def held_home(settings: Settings) -> Generator[None]:
     """The home is ours while this lasts: alone with SQLite. Raises HomeInUse in words for a second server."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / "lock").open("a+") as lock:
-        if settings.database.startswith("sqlite"):
-            _lock(lock, settings)
-        else:
-            # Not every file system that servers share has locks.
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        alone = settings.database.startswith("sqlite")
+        if not _locked(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH) and alone:
+            lock.seek(0)
+            raise HomeInUse(home=settings.home, pid=lock.readline().strip() or "unknown")
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n{settings.base_url}")
         lock.flush()
@@ -251,14 +249,20 @@ def served_at(settings: Settings) -> str:
     return settings.base_url
 
 
-def _lock(lock: IO[str], settings: Settings) -> None:
-    # Who only looks for an address holds it for a moment.
+def _locked(lock: IO[str], how: int) -> bool:
+    # Who only looks for an address holds it for a moment; and not every file system that servers share has locks.
     for _ in range(20):
-        with contextlib.suppress(BlockingIOError):
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(0.05)
-    lock.seek(0)
-    raise HomeInUse(home=settings.home, pid=lock.readline().strip() or "unknown")
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            if how == fcntl.LOCK_EX:
+                raise
+            return False
+        else:
+            return True
+    return False
 
 
 def create_app(settings: Settings, environment: Mapping[str, str]) -> FastAPI:

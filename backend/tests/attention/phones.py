@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.inprocess import InProcessServer
 from mainloop.testing.push_service import Browser, PushService
 from mainloop.testing.server import Person
@@ -22,14 +21,6 @@ def ready(server: InProcessServer, push: PushService) -> Browser:
     phone = push.browser("phone")
     subscribe(server.person, phone)
     return phone
-
-
-def working(server: InProcessServer, ident: str = "session-1") -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around"})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
 
 
 def answer(server: InProcessServer, item: str, decision: str = "allow") -> None:

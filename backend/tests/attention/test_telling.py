@@ -14,7 +14,7 @@ from mainloop_models.asks import PermissionAsk
 from mainloop_models.events import AgentError
 from mainloop_models.runner import AskOpened
 
-from .phones import ALWAYS, answer, attention, outcomes, ready, subscribe, whys, working
+from .phones import ALWAYS, answer, attention, outcomes, ready, subscribe, whys
 
 
 @pytest.mark.spec("attention-8", "attention-9")
@@ -23,7 +23,7 @@ def test_what_waits_is_told_once_encrypted_and_goes_away_everywhere_when_it_is_a
 ) -> None:
     phone, other = ready(server, push), push.browser("other")
     subscribe(server.pair(), other)
-    ask = working(server).ask_permission("make install")
+    ask = server.working().ask_permission("make install")
     server.look_after()
     eventually(lambda: whys(server, ask) == ["grace"])
     clock.go_on(seconds=61)
@@ -52,7 +52,7 @@ def test_buttons_go_along_with_one_thing_of_low_risk_that_is_shown_whole(
 ) -> None:
     server = new_server(reachable="127.0.0.1", sandbox="bubblewrap")
     phone = ready(server, push)
-    runner = working(server)
+    runner = server.working()
     asks: list[Callable[[], object]] = [
         lambda: runner.ask_permission("pytest -q tests"),
         lambda: runner.ask_permission("make install"),
@@ -76,7 +76,7 @@ def test_what_was_answered_before_its_time_reaches_nobody(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
     phone = ready(server, push)
-    runner = working(server)
+    runner = server.working()
     early = runner.ask_permission("make one")
     server.look_after()
     answer(server, early)
@@ -96,7 +96,7 @@ def test_what_was_answered_before_its_time_reaches_nobody(
 @pytest.mark.spec("attention-11")
 def test_nobody_who_looks_is_told_and_who_left_is(server: InProcessServer, push: PushService, clock: Clock) -> None:
     phone = ready(server, push)
-    ask = working(server).ask_permission()
+    ask = server.working().ask_permission()
     clock.go_on(seconds=50)
     server.person.put("/api/presence", None)
     server.look_after()
@@ -113,7 +113,7 @@ def test_several_at_once_are_one_word_and_muted_or_put_off_ones_none(
 ) -> None:
     phone = ready(server, push)
     server.person.put("/api/attention/preferences", {**ALWAYS, "muted_sessions": ["session-2"]})
-    runner, quiet = working(server), working(server, "session-2")
+    runner, quiet = server.working(), server.working("session-2")
     asks = [runner.ask_permission(f"make {n}") for n in range(4)]
     muted = quiet.ask_permission("make noise")
     server.person.post(f"/api/inbox/{asks[3]}/snooze", {})
@@ -130,7 +130,7 @@ def test_several_at_once_are_one_word_and_muted_or_put_off_ones_none(
 def test_five_hundred_at_once_are_one_word_also_where_the_clock_jumps(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
-    phone, runner = ready(server, push), working(server)
+    phone, runner = ready(server, push), server.working()
     asks = [
         AskOpened(
             id=f"ask-session-1-call-{n}",
@@ -166,7 +166,7 @@ def test_a_restarted_server_tells_nothing_twice_and_forgets_nothing(
     server = new_server(reachable="127.0.0.1")
     phone = ready(server, push)
     key = attention(server)["key"]
-    runner = working(server)
+    runner = server.working()
     first = runner.ask_permission("make one")
     clock.go_on(seconds=61)
     server.look_after()
@@ -208,7 +208,7 @@ def test_quiet_hours_are_both_or_neither(server: InProcessServer) -> None:
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_one_tap_mutes_and_leaves_the_rest_as_it_is(server: InProcessServer, push: PushService, clock: Clock) -> None:
     phone = ready(server, push)
-    ask = working(server).ask_permission("make noise")
+    ask = server.working().ask_permission("make noise")
 
     def mute(what: str, ident: str, muted: bool = True) -> dict[str, Any]:
         return server.person.put("/api/attention/muted", {"what": what, "id": ident, "muted": muted})
@@ -246,7 +246,7 @@ def test_each_item_says_why_it_was_told_and_what_became_of_it(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
     ready(server, push)
-    ask = working(server).ask_permission("make install")
+    ask = server.working().ask_permission("make install")
 
     def of_item() -> dict[str, Any]:
         return server.person.get(f"/api/attention/items/{ask}")
@@ -274,7 +274,7 @@ def test_one_of_several_goes_when_the_last_of_it_was_answered_or_told_again(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
     phone = ready(server, push)
-    runner = working(server)
+    runner = server.working()
     first, second = runner.ask_permission("make one"), runner.ask_permission("make two")
     clock.go_on(seconds=61)
     server.look_after()
@@ -295,7 +295,7 @@ def test_what_is_answered_while_it_is_on_its_way_goes_after_it(
     server: InProcessServer, push: PushService, clock: Clock
 ) -> None:
     phone = ready(server, push)
-    ask = working(server).ask_permission()
+    ask = server.working().ask_permission()
     phone.answering.clear()
     clock.go_on(seconds=61)
     server.look_after()
@@ -329,7 +329,7 @@ def test_who_dismissed_three_in_a_row_may_mute_the_kind_and_is_asked_once(server
         return attention(server)["offers"]
 
     def breaks(number: int, decision: str = "dismiss") -> None:
-        working(server, f"session-{number}").end("failed", error=AgentError(code="other", message="It broke."))
+        server.working(f"session-{number}").end("failed", error=AgentError(code="other", message="It broke."))
         (item,) = server.person.get("/api/inbox")["items"]
         assert item["kind"] == "failure"
         answer(server, item["id"], decision)
@@ -350,7 +350,7 @@ def test_who_dismissed_three_in_a_row_may_mute_the_kind_and_is_asked_once(server
     breaks(3, "retry")
     assert offers() == []
     # What asks is never muted by a suggestion.
-    asking = working(server, "session-9")
+    asking = server.working("session-9")
     for number in range(3):
         answer(server, asking.ask_question(f"Which {number}?"), "dismiss")
     assert offers() == []

@@ -19,7 +19,7 @@ from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop.testing.push_service import PushService
 from mainloop.testing.waiting import eventually
 
-from .phones import ALWAYS, answer, attention, outcomes, ready, subscribe, working
+from .phones import ALWAYS, answer, attention, outcomes, ready, subscribe
 
 
 @pytest.mark.spec("attention-13")
@@ -31,7 +31,7 @@ def test_a_service_that_has_enough_is_asked_again_and_one_that_knows_nobody_is_n
     tablet = push.browser("tablet")
     subscribe(server.pair(), tablet)
     phone.answers, tablet.answers = [429, 500], [410]
-    working(server).ask_permission()
+    server.working().ask_permission()
     clock.go_on(seconds=61)
     server.look_after()
 
@@ -160,7 +160,7 @@ def test_mail_is_sent_for_the_kinds_it_is_for_and_its_address_is_never_said(
     server.person.post("/api/attention/notifiers", {**given, "kinds": ["permission"]}, expect=201)
     server.person.post("/api/attention/notifiers", {**given, "name": "never", "kinds": ["plan"]}, expect=201)
     assert "sam@example.org" not in str(attention(server))
-    working(server).ask_permission("make install")
+    server.working().ask_permission("make install")
     clock.go_on(seconds=61)
     server.look_after()
     eventually(lambda: postbox.mails)
@@ -269,12 +269,12 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
         def told() -> list[list[str]]:
             return [word["items"] for word in phone.got if word["about"] == "push"]
 
-        over = working(server).ask_permission("make one")
+        over = server.working().ask_permission("make one")
         clock.go_on(seconds=61)
         server.look_after()
         eventually(lambda: tries(over) == [1, 1])
         answer(server, over)
-        still = working(server, "session-2").ask_permission("make two")
+        still = server.working("session-2").ask_permission("make two")
         clock.go_on(minutes=3)
         server.look_after()
         eventually(lambda: tries(still) == [1, 1])
@@ -297,7 +297,7 @@ def test_a_machine_without_a_line_for_days_switches_nothing_off_and_what_still_w
         # Days later it still is not, though others are.
         answer(server, still)
         clock.go_on(days=3)
-        last = working(server, "session-3").ask_permission("make three")
+        last = server.working("session-3").ask_permission("make three")
         clock.go_on(minutes=3)
         server.look_after()
         eventually(lambda: told() == [[still], [last]])
@@ -318,7 +318,7 @@ def test_what_waits_for_the_line_outlives_the_server_and_a_line_that_goes_again(
         subscribe(server.pair(), tablet)
         push.close()
         elsewhere.close()
-        working(server).ask_permission("make one")
+        server.working().ask_permission("make one")
         clock.go_on(seconds=61)
         server.look_after()
 
@@ -367,7 +367,7 @@ def test_of_the_digests_that_waited_for_the_line_those_of_earlier_days_are_not_s
     push.close()
     days = 3
     for day in range(1, days + 1):
-        working(server, f"session-{day}").end(text="It is built.")
+        server.working(f"session-{day}").end(text="It is built.")
         clock.go_on(days=1)
         server.look_after()
 
@@ -394,7 +394,7 @@ def test_a_way_that_fails_is_noticed_also_where_each_time_one_answers_before_its
     server.person.put("/api/attention/preferences", ALWAYS)
     for number in (1, 2):
         tablet.answers = [503]
-        ask = working(server, f"session-{number}").ask_permission()
+        ask = server.working(f"session-{number}").ask_permission()
         clock.go_on(minutes=3)
         server.look_after()
         eventually(lambda number=number: len(outcomes(server)) == number and "503" in outcomes(server)[0][1])
@@ -414,7 +414,7 @@ def test_of_what_another_server_has_settled_nothing_is_kept(
 ) -> None:
     phone = ready(server, push)
     phone.answers = [503]
-    working(server).ask_permission()
+    server.working().ask_permission()
     clock.go_on(seconds=61)
     server.look_after()
     eventually(lambda: [state for state, why in outcomes(server) if "503" in why] == ["waiting"])
@@ -466,7 +466,7 @@ def test_a_way_that_hangs_holds_up_neither_the_others_nor_the_sessions(
         server.person.post(f"/api/attention/notifiers/{way}/test", {})
     eventually(lambda: hanging.asked)
     phone = ready(server, push)
-    ask = working(server).ask_permission("make install")
+    ask = server.working().ask_permission("make install")
     clock.go_on(seconds=61)
     server.look_after()
     assert phone.wait_for(1)[0]["items"] == [ask]
@@ -484,7 +484,7 @@ def test_a_browser_that_was_signed_out_is_told_nothing_more(
     tablet = push.browser("tablet")
     subscribe(other, tablet)
     tablet.answers = [503]
-    working(server).ask_permission()
+    server.working().ask_permission()
     clock.go_on(seconds=61)
     server.look_after()
     eventually(lambda: any("503" in why for _, why in outcomes(server)))

@@ -19,14 +19,6 @@ from mainloop_models import runner as r
 from mainloop_models.events import ModelUsage
 
 
-def working(server: InProcessServer, ident: str) -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around"})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
-
-
 def looks(person: Person) -> None:
     person.http.put("/api/presence").raise_for_status()
 
@@ -56,7 +48,7 @@ def spend(runner: HandRunner, usd: float | None, tokens: int) -> None:
 
 @pytest.mark.spec("unread-8")
 def test_who_comes_back_reads_what_finished_what_waits_what_ran_and_what_it_cost(server: InProcessServer) -> None:
-    one, two, three = (working(server, f"session-{n}") for n in range(1, 4))
+    one, two, three = (server.working(f"session-{n}") for n in range(1, 4))
     spend(one, 1.0, 100)
     one.end(text="before they left")
     wish = {"pattern": "make build", "scope": "session", "session": "session-2"}
@@ -92,7 +84,7 @@ def test_who_comes_back_reads_what_finished_what_waits_what_ran_and_what_it_cost
 
 @pytest.mark.spec("unread-8", "unread-9")
 def test_it_is_said_once_after_a_quarter_of_an_hour_and_not_where_nothing_happened(server: InProcessServer) -> None:
-    runner = working(server, "session-1")
+    runner = server.working("session-1")
     looks(server.person)  # the first time ever is no coming back
     leave(server)
     looks(server.person)
@@ -127,7 +119,7 @@ def test_after_hours_it_is_a_digest_with_the_names_and_with_what_comes_next(
 ) -> None:
     server = new_server(time_zone="UTC")
     looks(server.person)
-    one, two = working(server, "session-1"), working(server, "session-2")
+    one, two = server.working("session-1"), server.working("session-2")
     server.person.put("/api/sessions/session-1/watches/done", {})
     one.request("report", text="**It is built.**\nAll of it.")
     spend(one, 1.25, 10)
@@ -167,7 +159,7 @@ def test_at_the_hours_that_were_chosen_it_is_said_and_sent_once_to_the_ways_that
         hour = (clock.now() + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
         wanted = {"quiet_from": None, "quiet_until": None, "digest_hours": [hour.strftime("%H:%M")]}
         server.person.put("/api/attention/preferences", wanted)
-        runner = working(server, "session-1")
+        runner = server.working("session-1")
         runner.request("report", text="It is built.")
         runner.end()
         server.look_after()
@@ -204,7 +196,7 @@ def test_a_digest_that_was_due_while_nothing_ran_is_said_by_the_next_server_once
     looks(server.person)
     hours = {"quiet_from": None, "quiet_until": None, "digest_hours": ["06:00", "12:00", "18:00"]}
     server.person.put("/api/attention/preferences", hours)
-    working(server, "session-1").end(text="It is built.")
+    server.working("session-1").end(text="It is built.")
     server.stop()
     clock.go_on(days=2)
     server.start()

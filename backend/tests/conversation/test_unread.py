@@ -10,14 +10,6 @@ from mainloop.testing.inprocess import InProcessServer
 from mainloop_models import runner as r
 
 
-def working(server: InProcessServer) -> HandRunner:
-    server.person.post("/api/sessions", {"id": "session-1", "prompt": "look around"})
-    runner = server.runner("session-1")
-    runner.hello()
-    runner.begin()
-    return runner
-
-
 def says(runner: HandRunner, text: str) -> None:
     runner.say(r.Said(id=f"m-{text}", turn=1, text=text))
 
@@ -42,7 +34,7 @@ def last(server: InProcessServer, thread: str = "session-1") -> int:
 
 @pytest.mark.spec("unread-3")
 def test_what_tells_something_is_unread_and_nothing_else(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     assert mark(server) == (0, 0)  # what the person said, and that it works now
     says(runner, "hello")
     told = mark(server)[1]
@@ -62,7 +54,7 @@ def test_what_tells_something_is_unread_and_nothing_else(server: InProcessServer
 
 @pytest.mark.spec("unread-1")
 def test_every_device_is_told_at_once_and_it_survives_a_restart(server: InProcessServer) -> None:
-    says(working(server), "hello")
+    says(server.working(), "hello")
     told = mark(server)[1]
     other = server.pair()
     with other.follow(other.state()["cursor"]) as follower:
@@ -76,7 +68,7 @@ def test_every_device_is_told_at_once_and_it_survives_a_restart(server: InProces
 
 @pytest.mark.spec("unread-2")
 def test_it_only_moves_forward_and_not_past_the_end(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     for n in range(5):
         says(runner, f"line {n}")
     end = last(server)
@@ -95,7 +87,7 @@ def test_it_only_moves_forward_and_not_past_the_end(server: InProcessServer) -> 
 
 @pytest.mark.spec("unread-7")
 def test_it_goes_back_only_where_that_is_said(server: InProcessServer) -> None:
-    says(working(server), "hello")
+    says(server.working(), "hello")
     told = mark(server)[1]
     read(server, told)
     assert read(server, told, unread=True) == told - 1
@@ -105,7 +97,7 @@ def test_it_goes_back_only_where_that_is_said(server: InProcessServer) -> None:
 
 
 def test_what_is_no_place_in_a_thread_is_refused_in_words(server: InProcessServer) -> None:
-    working(server)
+    server.working()
     for body in ({}, {"seq": 0}, {"seq": -1}, {"seq": 2**70}, {"seq": "all"}):
         assert server.person.http.put("/api/threads/session-1/read", json=body).status_code == 422, body
     assert server.person.http.put("/api/threads/no-such/read", json={"seq": 1}).json()["code"] == "unknown_thread"

@@ -18,14 +18,6 @@ from mainloop_models.asks import Option, PermissionAsk, PlanAsk, Question, Quest
 RUN = PermissionAsk(tool="Bash", input={"command": "make 2"}, command="make 2")
 
 
-def working(server: InProcessServer, ident: str = "session-1") -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around"})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
-
-
 def give(server: InProcessServer, item: str, decision: str, **more: Any) -> tuple[int, Any]:
     body = {"id": str(uuid.uuid4()), "decision": decision, **more}
     answer = server.person.http.post(f"/api/inbox/{item}/answer", json=body)
@@ -37,7 +29,7 @@ def waiting(server: InProcessServer) -> list[str]:
 
 
 def test_an_ask_has_one_answer_and_the_second_answerer_is_shown_the_first(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask_permission()
     status, item = give(server, ask, "deny", id="answer-1", text="not now")
     assert (status, item["state"], item["answer"]["decision"], item["closed_by"]) == (200, "answered", "deny", "test")
@@ -51,7 +43,7 @@ def test_an_ask_has_one_answer_and_the_second_answerer_is_shown_the_first(server
 
 
 def test_of_many_answers_at_once_one_counts(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask_permission()
 
     def decide(decision: str) -> tuple[int, Any]:
@@ -66,7 +58,7 @@ def test_of_many_answers_at_once_one_counts(server: InProcessServer) -> None:
 
 
 def test_each_kind_is_answered_in_its_own_words(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     asks = {
         "permission": runner.ask_permission(),
         "question": runner.ask_question("Which?"),
@@ -90,7 +82,7 @@ def test_each_kind_is_answered_in_its_own_words(server: InProcessServer) -> None
 
 
 def test_every_question_needs_its_answer_or_the_persons_own_words(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask_question("Which?", "How many?")
     wrong: list[tuple[dict[str, Any], str]] = [
         ({}, "Not answered yet: Which?"),
@@ -112,7 +104,7 @@ def test_every_question_needs_its_answer_or_the_persons_own_words(server: InProc
 
 
 def test_a_question_for_any_number_of_options_takes_several(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     options = [Option(label=label) for label in ("left", "right", "both")]
     ask = runner.ask(QuestionAsk(questions=[Question(question="Where?", multi_select=True, options=options)]))
     chosen = {"Where?": ["left", "in the middle"]}
@@ -140,7 +132,7 @@ FORM = form_of(
 
 @pytest.mark.spec("inbox-28")
 def test_a_form_is_an_item_with_its_fields_and_its_values_reach_the_call_that_asked(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask(FORM, title="Where shall it run?")
     [item] = server.person.get("/api/inbox")["items"]
     assert (item["kind"], item["decisions"], item["ask"]["message"]) == (
@@ -160,7 +152,7 @@ def test_a_form_is_an_item_with_its_fields_and_its_values_reach_the_call_that_as
 
 @pytest.mark.spec("inbox-29")
 def test_values_that_do_not_fit_are_refused_with_the_field_by_name(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask(FORM)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({}, "Not filled in yet: Host"),
@@ -181,7 +173,7 @@ def test_values_that_do_not_fit_are_refused_with_the_field_by_name(server: InPro
 
 
 def test_an_ask_of_a_kind_that_a_newer_runner_knows_is_kept_and_can_be_dismissed(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask(UnknownAsk.model_validate({"kind": "teleport", "to": "Mars"}), title="Shall I go?")
     [item] = server.person.get("/api/inbox")["items"]
     assert (item["kind"], item["title"], item["decisions"]) == ("teleport", "Shall I go?", ["dismiss"])
@@ -191,14 +183,14 @@ def test_an_ask_of_a_kind_that_a_newer_runner_knows_is_kept_and_can_be_dismissed
 
 
 def test_an_answer_with_text_no_database_stores_is_taken(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     ask = runner.ask_question("Which?")
     assert give(server, ask, "answer", id="answer\x00-1", answers={"Which?": "a\x00b"}, text="\x00")[0] == 200
     assert len(runner.work().answers) == 1
 
 
 def test_several_are_answered_at_once_each_with_its_own_result(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     one, two, three = (runner.ask_permission(f"make {n}") for n in range(3))
     give(server, three, "deny")
 
@@ -219,7 +211,7 @@ def test_several_are_answered_at_once_each_with_its_own_result(server: InProcess
 
 
 def test_what_is_no_item_or_no_answer_is_refused_in_words(server: InProcessServer) -> None:
-    ask = working(server).ask_permission()
+    ask = server.working().ask_permission()
     assert give(server, "nothing", "allow")[1]["code"] == "unknown_item"
     assert give(server, "%00", "allow")[1]["code"] == "unknown_item"
     assert give(server, ask, "allow", id="short")[1]["code"] == "bad_input"
@@ -231,7 +223,7 @@ def test_what_is_no_item_or_no_answer_is_refused_in_words(server: InProcessServe
 
 @pytest.mark.spec("inbox-13")
 def test_a_megabyte_is_no_answer_wherever_it_stands(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     question, permission = runner.ask_question("Which?"), runner.ask_permission()
     much = "x" * 1_000_000
     for item, decision, more, words in (
@@ -277,7 +269,7 @@ def denials(items: list[str]) -> dict[str, Any]:
 @pytest.mark.spec("inbox-3", "inbox-14")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_many_at_once_are_all_there(server: InProcessServer) -> None:
-    asked = many(working(server), 201)
+    asked = many(server.working(), 201)
     items = waiting(server)
     assert sorted(items) == sorted(asked)
     assert [item["id"] for item in server.person.state()["items"]] == items
@@ -291,7 +283,7 @@ def test_many_at_once_are_all_there(server: InProcessServer) -> None:
 @pytest.mark.long
 @pytest.mark.spec("inbox-3", "inbox-14")
 def test_five_hundred_are_answered_by_hundreds(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     items = many(runner, 500)
     assert sorted(waiting(server)) == sorted(items)
     for start in range(0, 500, 200):
@@ -308,7 +300,7 @@ def test_five_hundred_are_answered_by_hundreds(server: InProcessServer) -> None:
 def test_a_clock_that_jumps_loses_no_ask_and_no_answer(
     server: InProcessServer, monkeypatch: pytest.MonkeyPatch, jump: timedelta
 ) -> None:
-    runner = working(server)
+    runner = server.working()
     before, question = runner.ask_permission(), runner.ask_question()
     right = unit.now
     monkeypatch.setattr(unit, "now", lambda: right() + jump)
@@ -337,7 +329,7 @@ def closed(server: InProcessServer, item: str, thread: str = "session-1") -> tup
 
 
 def test_an_ask_that_lost_its_cause_closes_itself_and_says_why(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     by_end = runner.ask_permission("one")
     runner.end()
     assert closed(server, by_end) == ("closed", "The turn that asked has ended.")
@@ -359,7 +351,7 @@ def test_an_ask_that_lost_its_cause_closes_itself_and_says_why(server: InProcess
 
 
 def test_an_ask_of_another_turn_or_thread_stays_when_a_turn_ends(server: InProcessServer) -> None:
-    runner, other = working(server), working(server, "session-2")
+    runner, other = server.working(), server.working("session-2")
     stays = other.ask_permission()
     runner.ask_permission()
     runner.end()
@@ -367,7 +359,7 @@ def test_an_ask_of_another_turn_or_thread_stays_when_a_turn_ends(server: InProce
 
 
 def test_the_badge_is_the_number_of_open_rows_most_urgent_first(server: InProcessServer) -> None:
-    runner, other = working(server), working(server, "session-2")
+    runner, other = server.working(), server.working("session-2")
     plan = runner.ask(PlanAsk(plan="1. Look"))
     question = other.ask_question()
     permission = runner.ask_permission()
@@ -405,7 +397,7 @@ def last_looked(server: InProcessServer, ago: timedelta) -> None:
 def test_what_is_put_off_stands_last_until_its_time_has_come_and_its_agent_is_not_told(
     server: InProcessServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner = working(server)
+    runner = server.working()
     one, two = runner.ask_permission("make one"), runner.ask_permission("make two")
     seen, until = runner.work().version, datetime.now(UTC) + timedelta(days=1)
     other = server.pair()
@@ -434,7 +426,7 @@ def test_what_is_put_off_stands_last_until_its_time_has_come_and_its_agent_is_no
 
 @pytest.mark.spec("inbox-20")
 def test_what_is_put_off_until_they_are_back_waits_while_they_are_there(server: InProcessServer) -> None:
-    ask = working(server).ask_permission()
+    ask = server.working().ask_permission()
     last_looked(server, timedelta(minutes=5))
     snooze(server, ask)
     server.pair().http.put("/api/presence").raise_for_status()  # another device: they never left
@@ -458,7 +450,7 @@ def test_what_is_put_off_until_they_are_back_waits_while_they_are_there(server: 
 
 @pytest.mark.spec("inbox-19", "inbox-21")
 def test_what_is_put_off_can_be_woken_answered_and_closes_itself_as_before(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     one, two, three = (runner.ask_permission(f"make {n}") for n in range(3))
     for ask in (one, two, three):
         snooze(server, ask)
@@ -480,7 +472,7 @@ def test_what_is_put_off_can_be_woken_answered_and_closes_itself_as_before(serve
 
 @pytest.mark.spec("inbox-19")
 def test_a_time_that_has_passed_or_is_years_away_is_refused_in_words(server: InProcessServer) -> None:
-    ask = working(server).ask_permission()
+    ask = server.working().ask_permission()
     past, far = datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(days=400)
     assert "has passed already" in snooze(server, ask, past, expect=422)["detail"]
     assert "more than a year" in snooze(server, ask, far, expect=422)["detail"]
@@ -493,7 +485,7 @@ def test_a_time_that_has_passed_or_is_years_away_is_refused_in_words(server: InP
 def test_a_plan_that_comes_again_says_its_version_and_takes_the_place_of_one_that_waits(
     server: InProcessServer,
 ) -> None:
-    runner = working(server)
+    runner = server.working()
     plans: dict[str, int] = {}
 
     def shows() -> str:

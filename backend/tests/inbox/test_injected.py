@@ -26,14 +26,6 @@ INJECTED = [
 ]
 
 
-def working(server: InProcessServer, ident: str) -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around"})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
-
-
 def everywhere(runner: HandRunner, turn: int, text: str) -> list[str]:
     """Say it in every way an agent can say something, and ask in every way; the asks, that of a plan last."""
     call = f"call-{uuid.uuid4().hex[:8]}"
@@ -64,7 +56,7 @@ def everywhere(runner: HandRunner, turn: int, text: str) -> list[str]:
 
 
 def test_nothing_that_an_agent_says_or_asks_answers_starts_or_grants_anything(server: InProcessServer) -> None:
-    runner, turn = working(server, "session-1"), 1
+    runner, turn = server.working("session-1"), 1
     main = server.person
     asks: set[str] = set()
     plan = ""
@@ -110,7 +102,7 @@ def test_a_result_reaches_the_main_agent_as_something_to_read_and_never_as_the_p
 
 @pytest.mark.parametrize("tool", ["answer_item", "control_session", "message_session", "give_permission", "notify"])
 def test_tools_that_an_agent_does_not_have_do_nothing_for_it(server: InProcessServer, tool: str) -> None:
-    other, runner = working(server, "session-1"), working(server, "session-2")
+    other, runner = server.working("session-1"), server.working("session-2")
     item = other.ask_permission("make all")
     given = {
         "id": "session-1",
@@ -128,7 +120,7 @@ def test_tools_that_an_agent_does_not_have_do_nothing_for_it(server: InProcessSe
 
 
 def test_a_session_can_not_touch_the_asks_of_another(server: InProcessServer) -> None:
-    other, runner = working(server, "session-1"), working(server, "session-2")
+    other, runner = server.working("session-1"), server.working("session-2")
     item = other.ask_permission("make all")
     harmless = PermissionAsk(tool="Bash", input={"command": "ls"}, command="ls")
     runner.say(
@@ -146,7 +138,7 @@ def test_a_session_can_not_touch_the_asks_of_another(server: InProcessServer) ->
 
 
 def test_a_runners_token_opens_nothing_of_the_persons_api(server: InProcessServer) -> None:
-    runner = working(server, "session-1")
+    runner = server.working("session-1")
     token = runner.http.headers["Authorization"].removeprefix("Bearer ")
     keys = {"X-Mainloop-Key": token, "Cookie": f"mainloop_device={token}"}
     open_to_all = {"/api/health", "/api/pair"}

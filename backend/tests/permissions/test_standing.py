@@ -30,14 +30,6 @@ def add_project(server: InProcessServer, path: Path) -> str:
     return ident
 
 
-def working(server: InProcessServer, ident: str = "session-1", project: str | None = None) -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around", "project": project})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
-
-
 def give(server: InProcessServer, item: str, decision: str = "allow", **more: Any) -> tuple[int, Any]:
     body = {"id": str(uuid.uuid4()), "decision": decision, **more}
     answer = server.person.http.post(f"/api/inbox/{item}/answer", json=body)
@@ -75,7 +67,7 @@ def asks(server: InProcessServer, runner: HandRunner, command: str) -> bool:
 def test_a_command_of_two_programs_is_offered_one_pattern_for_each_and_both_are_given(
     server: InProcessServer, project: str
 ) -> None:
-    runner = working(server, "session-1", project)
+    runner = server.working("session-1", project=project)
     both = "npm run build && npm test"
     for _ in range(2):
         give(server, runner.ask_permission(both))
@@ -105,7 +97,7 @@ def test_a_command_of_two_programs_is_offered_one_pattern_for_each_and_both_are_
 def test_the_third_same_allow_offers_to_stand_and_the_fourth_is_not_asked(
     server: InProcessServer, project: str
 ) -> None:
-    one, two = working(server, "session-1", project), working(server, "session-2", project)
+    one, two = server.working("session-1", project=project), server.working("session-2", project=project)
     first = one.ask_permission("npm test")
     assert waiting(server)[first]["pattern"] == "npm test"
     assert waiting(server)[first]["allowed_before"] == 0
@@ -145,7 +137,7 @@ def test_the_third_same_allow_offers_to_stand_and_the_fourth_is_not_asked(
 
 @pytest.mark.spec("permissions-2")
 def test_an_offer_shows_what_else_it_would_have_allowed(server: InProcessServer, project: str) -> None:
-    runner = working(server, "session-1", project)
+    runner = server.working("session-1", project=project)
     for command, decision in (
         ("pytest tests/a.py", "allow"),
         ("pytest tests/a.py", "allow"),
@@ -170,7 +162,7 @@ def test_an_offer_shows_what_else_it_would_have_allowed(server: InProcessServer,
 
 @pytest.mark.spec("permissions-10")
 def test_what_was_taken_back_or_has_expired_answers_nothing(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     held = by_hand(server, pattern="make build", scope="session", session="session-1")
     assert not asks(server, runner, "make build")
     gone = server.person.http.delete(f"/api/permissions/{held['id']}").json()
@@ -191,8 +183,8 @@ def test_what_was_taken_back_or_has_expired_answers_nothing(server: InProcessSer
 @pytest.mark.spec("permissions-11")
 def test_it_answers_where_it_was_given_and_nowhere_else(server: InProcessServer, project: str, tmp_path: Path) -> None:
     elsewhere = add_project(server, tmp_path / "boat")
-    mine, sibling = working(server, "session-1", project), working(server, "session-2", project)
-    stranger, alone = working(server, "session-3", elsewhere), working(server, "session-4")
+    mine, sibling = server.working("session-1", project=project), server.working("session-2", project=project)
+    stranger, alone = server.working("session-3", project=elsewhere), server.working("session-4")
     by_hand(server, pattern="make one", scope="project", project=project)
     by_hand(server, pattern="make two", scope="session", session="session-1")
     for runner, one, two in ((mine, False, False), (sibling, False, True), (stranger, True, True), (alone, True, True)):
@@ -204,7 +196,7 @@ def test_it_answers_where_it_was_given_and_nowhere_else(server: InProcessServer,
 def test_what_was_given_inside_a_sandbox_answers_nobody_without_one(server: InProcessServer, project: str) -> None:
     """A project without sessions so far is one whose agents are confined; here they are not."""
     by_hand(server, pattern="make build", project="rocket")
-    runner = working(server, "session-1", project)
+    runner = server.working("session-1", project=project)
     assert server.person.get("/api/sessions/session-1")["confined"] is False
     assert asks(server, runner, "make build")
     by_hand(server, pattern="make build", project="rocket")
@@ -213,7 +205,7 @@ def test_what_was_given_inside_a_sandbox_answers_nobody_without_one(server: InPr
 
 
 def test_several_answer_together_and_each_is_counted(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     for pattern in ("npm run build", "npm test", "npm run lint"):
         by_hand(server, pattern=pattern, scope="session", session="session-1")
     assert not asks(server, runner, "npm run build && npm test")
@@ -222,7 +214,7 @@ def test_several_answer_together_and_each_is_counted(server: InProcessServer) ->
 
 
 def test_an_ask_that_is_made_again_is_answered_the_same_and_counted_once(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     held = by_hand(server, pattern="make build", scope="session", session="session-1")
     item = runner.ask_permission("make build", call_id="call-1")
     server.person.http.delete(f"/api/permissions/{held['id']}")
@@ -235,7 +227,7 @@ def test_an_ask_that_is_made_again_is_answered_the_same_and_counted_once(server:
 
 
 def test_of_answers_and_a_revoke_at_once_none_comes_after_the_revoke(server: InProcessServer) -> None:
-    runners = [working(server, f"session-{n}") for n in range(4)]
+    runners = [server.working(f"session-{n}") for n in range(4)]
     for n in range(4):
         by_hand(server, pattern="make build", scope="session", session=f"session-{n}")
     held = [p["id"] for p in standing(server)]
@@ -259,7 +251,7 @@ def test_of_answers_and_a_revoke_at_once_none_comes_after_the_revoke(server: InP
 
 @pytest.mark.spec("permissions-12")
 def test_questions_and_plans_are_never_answered_by_one(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     for tool, pattern in (("Edit", "docs/*"), ("mcp__forge__merge", "mcp__forge__merge"), ("Bash", "make build")):
         by_hand(server, tool=tool, pattern=pattern, scope="session", session="session-1")
     for tool in ("AskUserQuestion", "ExitPlanMode"):
@@ -284,7 +276,7 @@ def test_questions_and_plans_are_never_answered_by_one(server: InProcessServer) 
 @pytest.mark.spec("permissions-13")
 def test_no_agent_can_give_one(server: InProcessServer) -> None:
     """Neither with its runner's token nor by what it says: only a device that was paired can."""
-    runner = working(server)
+    runner = server.working()
     for path, body in (
         ("/api/permissions", {"pattern": "make build", "scope": "session", "session": "session-1"}),
         ("/api/permissions/preview", {"pattern": "make build", "scope": "session", "session": "session-1"}),
@@ -309,7 +301,7 @@ def test_no_agent_can_give_one(server: InProcessServer) -> None:
 def test_what_can_not_be_given_is_refused_in_a_sentence_and_nothing_is_answered(
     server: InProcessServer, project: str
 ) -> None:
-    runner = working(server)
+    runner = server.working()
     item = runner.ask_permission("make build")
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     far = (datetime.now(UTC) + timedelta(days=800)).isoformat()
@@ -345,7 +337,7 @@ def test_what_can_not_be_given_is_refused_in_a_sentence_and_nothing_is_answered(
 
 
 def test_the_same_answer_sent_twice_gives_one(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     item = runner.ask_permission("make build")
     for _ in range(2):
         status, _body = give(server, item, id="answer-1", scope="session", pattern="make build")
@@ -368,8 +360,8 @@ def test_what_waits_already_is_answered_once_and_counted_when_one_is_given(
     server: InProcessServer, project: str, tmp_path: Path
 ) -> None:
     elsewhere = add_project(server, tmp_path / "boat")
-    one, two = working(server, "session-1", project), working(server, "session-2", project)
-    stranger = working(server, "session-3", elsewhere)
+    one, two = server.working("session-1", project=project), server.working("session-2", project=project)
+    stranger = server.working("session-3", project=elsewhere)
     asked = one.ask_permission("npm test")
     same = [one.ask_permission("npm test"), two.ask_permission("cd src && npm test")]
     other, foreign = two.ask_permission("npm test; rm -rf ~"), stranger.ask_permission("npm test")
@@ -395,7 +387,7 @@ def test_what_waits_already_is_answered_once_and_counted_when_one_is_given(
 
 @pytest.mark.spec("permissions-15", "permissions-16")
 def test_one_that_is_given_by_hand_answers_what_waits_and_says_before_what_that_is(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working()
     item, other = runner.ask_permission("make build"), runner.ask_permission("make all")
     wish: dict[str, Any] = {"pattern": "make build", "scope": "session", "session": "session-1"}
     assert server.person.post("/api/permissions/preview", wish)["waiting"] == ["make build"]
@@ -411,7 +403,7 @@ def test_one_that_is_given_by_hand_answers_what_waits_and_says_before_what_that_
 
 @pytest.mark.spec("permissions-15")
 def test_no_ask_slips_between_two_that_are_given_and_made_at_once(server: InProcessServer) -> None:
-    runners = [working(server, f"session-{n}") for n in range(4)]
+    runners = [server.working(f"session-{n}") for n in range(4)]
 
     def ask(runner: HandRunner) -> str:
         return runner.ask_permission("make build")

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from mainloop.attention import service
-from mainloop.testing.by_hand import HandRunner
 from mainloop.testing.clock import Clock
 from mainloop.testing.inprocess import InProcessServer, NewServer
 from mainloop_models import runner as r
@@ -17,14 +16,6 @@ ALWAYS: dict[str, Any] = {"quiet_from": None, "quiet_until": None}
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch, service)
-
-
-def working(server: InProcessServer, ident: str = "session-1") -> HandRunner:
-    server.person.post("/api/sessions", {"id": ident, "prompt": "look around", "title": "Pine"})
-    runner = server.runner(ident)
-    runner.hello()
-    runner.begin()
-    return runner
 
 
 def watch(server: InProcessServer, condition: str, **given: Any) -> dict[str, Any]:
@@ -42,7 +33,7 @@ def told(server: InProcessServer) -> list[str]:
 
 @pytest.mark.spec("watches-1", "watches-2")
 def test_a_session_that_is_done_is_told_once_to_who_asked(server: InProcessServer, clock: Clock) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
     server.person.put("/api/attention/preferences", {**ALWAYS, "muted_sessions": ["session-1"]})
     watch(server, "done")
     watch(server, "done")
@@ -71,7 +62,7 @@ def test_a_session_that_is_done_is_told_once_to_who_asked(server: InProcessServe
 @pytest.mark.spec("watches-2")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_each_time_is_told_to_who_wants_that_and_nothing_after_it_was_taken_back(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
     watch(server, "done", again=True)
     runner.end()
     assert told(server) == ["pine has stopped."]
@@ -91,7 +82,7 @@ def test_each_time_is_told_to_who_wants_that_and_nothing_after_it_was_taken_back
 
 @pytest.mark.spec("watches-3")
 def test_what_it_costs_is_told_while_it_works(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
     watch(server, "cost", above=2)
     runner.say(r.Spent(turn=1, models=[ModelUsage(model="opus", cost_usd=1.5, input_tokens=10)]))
     assert told(server) == []
@@ -104,7 +95,7 @@ def test_what_it_costs_is_told_while_it_works(server: InProcessServer) -> None:
 @pytest.mark.spec("watches-4")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_an_ask_of_a_muted_session_is_told_where_that_was_asked_for(server: InProcessServer, clock: Clock) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
     muting = {**ALWAYS, "muted_sessions": ["session-1"], "muted_kinds": ["permission"]}
     server.person.put("/api/attention/preferences", muting)
 
@@ -133,7 +124,7 @@ def test_an_ask_of_a_muted_session_is_told_where_that_was_asked_for(server: InPr
 def test_what_makes_no_sense_is_refused_in_a_sentence_and_who_closes_a_session_is_not_told(
     server: InProcessServer,
 ) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
 
     def refused(condition: str, session: str = "session-1", **given: Any) -> str:
         answer = server.person.http.put(f"/api/sessions/{session}/watches/{condition}", json=given)
@@ -157,7 +148,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence_and_who_closes_a_session_i
 @pytest.mark.spec("watches-5")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_what_is_so_already_is_said_at_once(server: InProcessServer) -> None:
-    runner = working(server)
+    runner = server.working(title="Pine")
     runner.request("report", text="All of it.")
     runner.end()
     answer = server.person.http.put("/api/sessions/session-1/watches/done", json={})
@@ -168,7 +159,7 @@ def test_what_is_so_already_is_said_at_once(server: InProcessServer) -> None:
 @pytest.mark.spec("watches-6")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_the_main_agent_sets_one_by_the_persons_word_alone(server: InProcessServer) -> None:
-    working(server)
+    server.working(title="Pine")
     server.person.say("Tell me when pine is done")
     main = server.runner()
     main.hello()
@@ -189,7 +180,7 @@ def test_the_main_agent_sets_one_by_the_persons_word_alone(server: InProcessServ
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_it_outlives_the_server(new_server: NewServer) -> None:
     server = new_server()
-    runner = working(server)
+    runner = server.working(title="Pine")
     watch(server, "done")
     server.stop()
     server.start()

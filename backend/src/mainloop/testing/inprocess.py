@@ -126,6 +126,14 @@ class InProcessServer:
         self.parts.janitor.beat(time.monotonic(), anyway=True)
 
     # -- runners -----------------------------------------------------------------------------------------------
+    def working(self, ident: str = "session-1", **more: Any) -> HandRunner:
+        """A session in its first turn, its runner played by the test. `more`: of the request that starts it."""
+        self.person.post("/api/sessions", {"id": ident, "prompt": "look around", **more})
+        runner = self.runner(ident)
+        runner.hello()
+        runner.begin()
+        return runner
+
     def runner(self, thread_id: str = "main", run: int | None = None) -> HandRunner:
         """Play the runner that was started for a thread: run `run`, or the next that nobody plays yet."""
         played = {(r.thread_id, r.run) for r in self._runners}
