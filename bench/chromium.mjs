@@ -1,9 +1,10 @@
-/** The browser of the measures: CHROMIUM_PATH, or the first that this machine has. */
+/** The browser of the measures: CHROMIUM_PATH, or the first that this machine has. Best is one without windows of its own,
+ * which another one draws beside the page while that is measured. */
 import { execFileSync } from 'node:child_process';
 import { chromium } from '@playwright/test';
 
 function find() {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+  for (const name of ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']) {
     try {
       return execFileSync('which', [name], { encoding: 'utf8' }).trim();
     } catch {

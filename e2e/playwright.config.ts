@@ -1,6 +1,5 @@
 import { defineConfig } from '@playwright/test';
-
-const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+import { BARE, launchOptions } from './src/browsers.ts';
 
 // The long run has what the daily one leaves out.
 const LONG = Boolean(process.env['E2E_LONG']);
@@ -30,17 +29,7 @@ export default defineConfig({
     locale: 'en-GB',
     screenshot: 'only-on-failure',
     trace: 'off',
-    launchOptions: {
-      executablePath: CHROMIUM,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    },
+    launchOptions: launchOptions(BARE),
   },
   projects: [
     {

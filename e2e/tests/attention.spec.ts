@@ -1,4 +1,5 @@
 /** Being told: what the browser's worker shows, takes away and leads to, and the settings of it. */
+import { WHOLE, launchOptions } from '../src/browsers.ts';
 import { examine } from '../src/examine.ts';
 import { script } from '../src/model.ts';
 import { ask, bash } from '../src/steps.ts';
@@ -6,6 +7,7 @@ import { expect, test, useServer, type Page } from '../src/test.ts';
 import { isPhone } from '../src/ui.ts';
 
 const server = useServer();
+test.use({ launchOptions: launchOptions(WHOLE) });
 
 /** What stands outside of the page, by its title. */
 function shown(page: Page): Promise<string[]> {

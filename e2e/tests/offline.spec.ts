@@ -1,10 +1,10 @@
 /** A browser whose server is gone: the page opens, is read and written, and catches up when it is back. */
-import { chromium, type Route } from '@playwright/test';
+import { type Route } from '@playwright/test';
+import { BARE, launch } from '../src/browsers.ts';
 import { script } from '../src/model.ts';
 import { expect, test, useServer, type Page } from '../src/test.ts';
 import { ask } from '../src/steps.ts';
 import { asks, composer, said, say } from '../src/ui.ts';
-import config from '../playwright.config.ts';
 
 const server = useServer({ settings: { MAINLOOP_ALLOWED_HOSTS: 'phone.test' } });
 
@@ -149,11 +149,7 @@ test('six tabs share one stream, and whichever is closed the others go on', asyn
 
 // spec: length-12, attention-49
 test('an address without a secure connection works too: the tab one looks at has the stream', async () => {
-  const { executablePath, args = [] } = config.use?.launchOptions ?? {};
-  const browser = await chromium.launch({
-    ...(executablePath && { executablePath }),
-    args: [...args, '--host-resolver-rules=MAP phone.test 127.0.0.1'],
-  });
+  const browser = await launch(BARE, '--host-resolver-rules=MAP phone.test 127.0.0.1');
   try {
     const link = await server().link();
     const context = await browser.newContext();

@@ -1,11 +1,11 @@
 /** mainloop behind a proxy that terminates HTTPS, as the guide for the phone says: all that a browser allows only there. */
-import { chromium, type BrowserContext } from '@playwright/test';
+import { type BrowserContext } from '@playwright/test';
+import { WHOLE, launch } from '../src/browsers.ts';
 import { freePort } from '../src/port.ts';
 import { Certificate, startProxy } from '../src/proxy.ts';
 import { Server } from '../src/server.ts';
 import { expect, test } from '../src/test.ts';
 import { composer, said, say } from '../src/ui.ts';
-import config from '../playwright.config.ts';
 
 const NAME = 'desk.test';
 
@@ -34,11 +34,7 @@ test('behind a proxy with HTTPS one signs in, is heard, is kept and told as on t
     await startProxy({ ...front, port, keepsHost: true }),
     await startProxy({ ...front, port: other, keepsHost: false }),
   ];
-  const { executablePath, args = [] } = config.use?.launchOptions ?? {};
-  const browser = await chromium.launch({
-    ...(executablePath && { executablePath }),
-    args: [...args, ...certificate.trusted],
-  });
+  const browser = await launch(WHOLE, ...certificate.trusted);
   try {
     const link = await server.link();
     expect(link.url).toBe(`${home}/pair#${link.code}`);

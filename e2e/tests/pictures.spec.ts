@@ -1,9 +1,10 @@
 /** The pictures of the guides, made anew by `make pictures`: of the page itself, at the size of a phone. */
-import { chromium } from '@playwright/test';
+import { WHOLE, launch, launchOptions } from '../src/browsers.ts';
 import { Server } from '../src/server.ts';
 import { expect, test, type Page } from '../src/test.ts';
 import { fill, type World } from '../src/world.ts';
-import config from '../playwright.config.ts';
+
+test.use({ launchOptions: launchOptions(WHOLE) });
 
 const FOLDER = '../docs/pictures';
 const server: { full?: Server; world?: World } = {};
@@ -48,12 +49,8 @@ test('what waits, an ask, and being told', { tag: '@phone' }, async ({ visit }) 
 test('without https', { tag: '@phone' }, async () => {
   const { full } = server;
   if (!full) throw new Error('there is no server');
-  const { executablePath, args = [] } = config.use?.launchOptions ?? {};
   const { host } = new URL(full.url);
-  const browser = await chromium.launch({
-    ...(executablePath && { executablePath }),
-    args: [...args, `--host-resolver-rules=MAP desk.home:80 ${host}`],
-  });
+  const browser = await launch(WHOLE, `--host-resolver-rules=MAP desk.home:80 ${host}`);
   const { use } = test.info().project;
   const { viewport = null, isMobile = true, hasTouch = true } = use;
   const context = await browser.newContext({ viewport, isMobile, hasTouch });
