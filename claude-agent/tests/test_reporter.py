@@ -80,6 +80,24 @@ async def test_of_much_output_of_a_call_the_newest_is_sent_and_none_once_it_has_
     assert "late" not in server.outputs["call"]
 
 
+@pytest.mark.spec("length-17")
+async def test_half_a_character_becomes_a_question_mark_and_ends_nothing(said: Speaker, server: ProtocolServer) -> None:
+    half = "cut here: \ud83d"
+    said.reporter.delta("m", 1, half)
+    await server.until(lambda s: s.open.get("m") == "cut here: ?")
+    said.reporter.output("call", 1, half, 0)
+    await server.until(lambda s: s.outputs.get("call") == "cut here: ?")
+    said.reporter.report(Said(id="m", turn=1, text=half))
+    request = ToolRequest(call_id="c1", turn=1, tool="report", arguments={"a \udc00": [half, {"whole": "🙂"}]})
+    said.reporter.request(request)
+    await asyncio.wait_for(said.reporter.delivered(), 30)
+    message, asked = (report.body for report in server.reports)
+    assert isinstance(message, Said)
+    assert message.text == "cut here: ?"
+    assert isinstance(asked, ToolRequest)
+    assert asked.arguments == {"a ?": ["cut here: ?", {"whole": "🙂"}]}
+
+
 async def test_what_is_said_together_goes_in_one_request(said: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     send = said.http.send

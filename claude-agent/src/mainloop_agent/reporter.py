@@ -5,9 +5,12 @@ A report is on disk when `report` returns. Everything else happens in `run`, one
 """
 
 import asyncio
+import json
 import logging
 from dataclasses import dataclass, field
 from typing import Literal
+
+from pydantic_core import PydanticSerializationError
 
 from mainloop_agent.output import NEWEST
 from mainloop_agent.server import LONGEST_PAUSE, Server
@@ -91,7 +94,7 @@ class Reporter:
         self._say(body)
 
     def _say(self, body: ReportBody) -> Report:
-        report = self._spool.append(body)
+        report = self._spool.append(_sayable(body))
         self._note_disk()
         return report
 
@@ -108,7 +111,7 @@ class Reporter:
 
     def delta(self, message: str, turn: int, text: str, what: Literal["text", "reasoning"] = "text") -> None:
         """Adds a piece to an open message."""
-        self._open.setdefault(message, _Open(turn, what)).text += text
+        self._open.setdefault(message, _Open(turn, what)).text += _whole(text)
         self._pieces.set()
 
     def output(self, call: str, turn: int, text: str, left_out: int) -> None:
@@ -116,7 +119,7 @@ class Reporter:
         held = self._open.setdefault(call, _Open(turn, "output"))
         if left_out:
             held.start, held.text = held.length + left_out, ""
-        whole = held.text + text
+        whole = held.text + _whole(text)
         held.text = whole[-NEWEST:]
         held.start += len(whole) - len(held.text)
         self._pieces.set()
@@ -249,6 +252,20 @@ class Reporter:
                 if message.sent < message.length:
                     self._pieces.set()
         return taken is not None
+
+
+def _whole(text: str) -> str:
+    """`text` with a question mark for each half of a character, which a program leaves that cuts by the halves."""
+    return text.encode(errors="replace").decode()
+
+
+def _sayable(body: ReportBody) -> ReportBody:
+    """`body`, whole in all its texts."""
+    try:
+        body.model_dump_json()
+    except PydanticSerializationError:
+        return type(body).model_validate_json(_whole(json.dumps(body.model_dump(), default=str, ensure_ascii=False)))
+    return body
 
 
 def next_batch(waiting: list[Report]) -> list[Report]:
