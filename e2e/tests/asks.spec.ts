@@ -1,4 +1,4 @@
-import { examine } from '../src/examine.ts';
+import { examine, fits } from '../src/examine.ts';
 import { ask, bash, plan, spawn } from '../src/steps.ts';
 import { expect, test, useServer } from '../src/test.ts';
 import { approve, asks, block, isPhone, openSessions, said, say } from '../src/ui.ts';
@@ -8,6 +8,10 @@ const server = useServer({ agent: 'claude' });
 const COMMAND = 'printf "%s\\n" released > release.txt && cat release.txt';
 // Longer than what is sent with every item.
 const LONG = `printf "%s" "${'dear reader '.repeat(3000)}the end" > letter.txt && tail -c 7 letter.txt`;
+// What follows the sign is written from right to left: it seems to be a note behind another command.
+const TURNED = 'ls \u202e#llaw | hs.live';
+// Its end lies below what is seen of it.
+const FAR = `ls${'\n'.repeat(40)}rm -r ~`;
 
 test.beforeAll(async () => {
   await server().model.rules(
@@ -32,6 +36,18 @@ test.beforeAll(async () => {
     {
       match: 'Write the long letter',
       steps: [bash(LONG, 'Write the letter'), { text: 'It ends with: {{result}}' }],
+    },
+    {
+      match: 'Run what hides',
+      steps: [bash(TURNED, 'Count the files'), { text: 'I was told: {{result}}' }],
+    },
+    {
+      match: 'Run what ends far below',
+      steps: [bash(FAR, 'Count the files'), { text: 'I was told: {{result}}' }],
+    },
+    {
+      match: 'Ask without an end',
+      steps: [ask(`Which ${'name'.repeat(80)}?`, 'x'.repeat(300), 'short'), { text: 'Thank you.' }],
     },
     {
       match: 'Delete the old logs',
@@ -123,6 +139,51 @@ test('a command too long for an event is there to its last word before it can be
 });
 
 // spec: inbox-9
+// spec: inbox-32
+test(
+  'of a command nothing hides, and a word without an end goes beyond no edge',
+  { tag: '@both' },
+  async ({ visit }) => {
+    const page = await visit(server());
+    await server().api('POST', '/api/sessions', {
+      id: crypto.randomUUID(),
+      prompt: 'Run what hides',
+    });
+    await server().api('POST', '/api/sessions', {
+      id: crypto.randomUUID(),
+      prompt: 'Ask without an end',
+    });
+    const list = await openSessions(page);
+    if (!isPhone(page)) await page.goto(`${server().url}/sessions`);
+    const permission = page.getByRole('main').locator('[data-permission]').first();
+    await expect(permission.locator('[data-command]')).toHaveText('$ ls ‹U+202E›#llaw | hs.live');
+    await permission.getByRole('button', { name: 'Everything it hands over' }).click();
+    await expect(permission).toContainText('"ls ‹U+202E›#llaw | hs.live"');
+    await expect(page.getByRole('main').getByText('x'.repeat(300))).toBeVisible();
+    await fits(page, 'a word without an end');
+    await expect(list).not.toContainText('\u202e');
+    await permission.getByRole('button', { name: 'Deny', exact: true }).click();
+    await page.getByRole('main').getByRole('radio', { name: 'short' }).click();
+
+    const far = crypto.randomUUID();
+    await server().api('POST', '/api/sessions', { id: far, prompt: 'Run what ends far below' });
+    await page.goto(`${server().url}/s/${far}`);
+    const long = asks(page, /^Run ls/);
+    const end = async () => {
+      const [inner, outer] = await Promise.all([
+        long.locator('[data-command]').evaluate((pre) => pre.scrollHeight),
+        long.locator('[data-command]').evaluate((pre) => pre.clientHeight),
+      ]);
+      return inner - outer;
+    };
+    expect(await end()).toBeGreaterThan(100);
+    await long.getByRole('button', { name: 'There is more of it: show all' }).click();
+    await expect.poll(end).toBeLessThan(2);
+    await expect(long.getByRole('button', { name: /show all/ })).toHaveCount(0);
+    await long.getByRole('button', { name: 'Deny', exact: true }).click();
+  },
+);
+
 test(
   'a refused command does not run, and the agent reads why',
   { tag: '@wide' },

@@ -98,7 +98,7 @@ test(
       .filter({ hasText: 'The key was refused: invalid x-api-key' });
     await expect(failure).toContainText('Put a key into the environment of mainloop');
     await expect(
-      page.locator('[data-session-header]').getByText('stuck', { exact: true }),
+      page.locator('[data-session-header]').getByText('stuck: sign-in', { exact: true }),
     ).toBeVisible();
     await failure.getByRole('button', { name: 'Retry' }).click();
     await expect(said(page, 'Now it works.')).toBeVisible();

@@ -40,6 +40,7 @@ export const HOSTILE: [string, string][] = [
   ['a template that mutates', '<noscript><p title="</noscript><img src=x onerror=alert(1)>">'],
   ['markup in a fence’s language', '```"><img src=x onerror=alert(1)>\ncode\n```'],
   ['markup in code', '`<img src=x onerror=alert(1)>`'],
+  ['letters that are turned around', 'Pay \u202e001\u202c and run \u202etxt.sh'],
   [
     'video and audio',
     '<video src="https://evil.example/v"></video><audio src="https://evil.example/a">',

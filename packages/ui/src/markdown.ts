@@ -8,6 +8,7 @@
 import DOMPurify, { type Config } from 'dompurify';
 import { Marked, type Token, type Tokens } from 'marked';
 import remend from 'remend';
+import { upright } from './unseen';
 
 export type Block =
   | { key: string; kind: 'html'; html: string }
@@ -134,9 +135,13 @@ function block(key: string, token: Token, html: string): Block {
   return { key, kind: 'html', html: sanitise(html) };
 }
 
+function sourceOf(text: string): string {
+  return upright(text.replaceAll('\r\n', '\n'));
+}
+
 /** A finished text in one go. */
 export function renderMarkdown(text: string): Block[] {
-  const source = text.replaceAll('\r\n', '\n');
+  const source = sourceOf(text);
   const tokens = marked.lexer(source);
   const blocks: Block[] = [];
   let run: Token[] = [];
@@ -167,7 +172,7 @@ export class GrowingMarkdown {
   #frozen: Block[] = [];
 
   update(text: string): Block[] {
-    const source = text.replaceAll('\r\n', '\n');
+    const source = sourceOf(text);
     if (!source.startsWith(this.#source.slice(0, this.#frozenUpTo))) {
       this.#frozen = [];
       this.#frozenUpTo = 0;

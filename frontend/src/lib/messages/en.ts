@@ -92,6 +92,7 @@ export const en = {
     linkTo: (time: string) => `Link to what was said at ${time}`,
     new: 'new',
     unread: 'unread',
+    draft: 'draft',
     markUnread: 'Mark as unread',
     fresh: (n: number) => `${n} new`,
     beginning: 'The beginning of this conversation.',
@@ -100,6 +101,9 @@ export const en = {
     thinking: 'thinking',
     working: 'working',
     steps: (n: number) => counted(n, 'step', 'steps'),
+    /** So many calls alike, of which each is about another thing where `apart`: "read", "14 files". */
+    alike: (verb: string, n: number, apart: boolean) =>
+      `${n} ${(apart && { read: 'files', write: 'files', edit: 'files', run: 'commands', fetch: 'pages' }[verb]) || 'times'}`,
     hiddenError: (n: number) => counted(n, 'error', 'errors'),
     showAll: (size: string) => `Show all of it (${size})`,
     input: 'Input',
@@ -292,6 +296,10 @@ export const en = {
     oneCallFor: (time: string) => `one call for ${time}`,
     attempt: (n: number, of: number) =>
       of ? ` (attempt ${n} of ${of})` : n ? ` (attempt ${n})` : '',
+    stuckBy: (kind: string) => {
+      const why = { ceiling: 'ceiling', stall: 'no progress', sign_in: 'sign-in' }[kind];
+      return why ? `stuck: ${why}` : 'stuck';
+    },
     states: {
       queued: 'queued',
       held: 'waits for others',
@@ -304,7 +312,6 @@ export const en = {
       question: 'asks you',
       plan: 'plan ready',
       permission: 'needs a yes',
-      stuck: 'stuck',
       waiting: 'waiting',
       idle: 'answered',
       unanswered: 'no answer',
@@ -357,6 +364,7 @@ export const en = {
     no: 'no',
     plan: 'Plan',
     planSteps: 'Plan to review',
+    planReady: (n: number) => `Plan ready${n ? `, ${counted(n, 'step', 'steps')}` : ''}`,
     readPlan: 'Read plan',
     approve: 'Approve',
     approvePlan: 'Approve plan',
@@ -376,6 +384,7 @@ export const en = {
     permissionTitle: (tool: string) => `May it use ${tool}?`,
     runCommand: 'Run this command?',
     wholeInput: 'Everything it hands over',
+    uncut: 'There is more of it: show all',
     told: 'Was I told?',
     bySubagent: (name: string) => `asked by its sub-agent ${name}`,
     allowOnce: 'Allow once',

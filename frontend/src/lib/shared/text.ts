@@ -1,3 +1,5 @@
+import { upright } from '@mainloop/ui/unseen';
+
 // What Markdown puts around words.
 const AROUND = /(\*\*|__|~~)(.+?)\1/g;
 const SLANTED = /(^|[\s(])([*_])(\S(?:.*?\S)?)\2(?=$|[\s).,;:!?])/g;
@@ -5,7 +7,8 @@ const SLANTED = /(^|[\s(])([*_])(\S(?:.*?\S)?)\2(?=$|[\s).,;:!?])/g;
 const LONGEST = 1000;
 
 /** A Markdown text without the marks in its lines, for where it is shown as it is. What stands in code stays. */
-export function unmarked(markdown: string): string {
+export function unmarked(written: string): string {
+  const markdown = upright(written);
   if (markdown.length > LONGEST) return markdown;
   const code: string[] = [];
   return (

@@ -1,6 +1,7 @@
 /** Comments on lines: where they stand now, and as a message to the agent. */
+import { seen } from '@mainloop/ui/unseen';
 import type { ToolCallBody } from '$lib/live/types';
-import { seen, type Line, type Part } from './rows';
+import type { Line, Part } from './rows';
 
 export interface LineComment {
   id: string;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { seen } from '@mainloop/ui/unseen';
 import type { DiffHunk, FileDiff } from '$lib/live/types';
-import { pairsOf, partsOf, piecesOf, tintsOf, blocksOf, seen, type Line, type Part } from './rows';
+import { pairsOf, partsOf, piecesOf, tintsOf, blocksOf, type Line, type Part } from './rows';
 
 const NOTHING = () => false;
 

@@ -1,4 +1,5 @@
 /** A file's hunks as the rows of a screen, one column or two, with what lies folded between them. */
+import { isUnseen, seen, UNSEEN } from '@mainloop/ui/unseen';
 import type { DiffHunk, FileDiff } from '$lib/live/types';
 
 export interface Line {
@@ -200,34 +201,18 @@ export interface Piece {
   unseen: boolean;
 }
 
-/** Signs that no screen shows, or that turn the direction of what follows: a text seems to be another one than it is. */
-const UNSEEN =
-  // eslint-disable-next-line no-control-regex
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/;
-const EACH = new RegExp(UNSEEN.source, 'g');
-
-/** A text without a sign that hides something. */
-export function seen(text: string): string {
-  return text.replace(EACH, nameOf);
-}
-
-function nameOf(sign: string): string {
-  if (sign === '\r') return '␍';
-  return `‹U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}›`;
-}
-
 /** A line in pieces: the words that changed, signs that can't be seen otherwise, and what is between. */
 export function piecesOf({ text, words }: Line): Piece[] {
-  if (words.length === 0 && !UNSEEN.test(text))
+  if (words.length === 0 && text.search(UNSEEN) < 0)
     return [{ at: 0, text, changed: false, unseen: false }];
   const cuts = new Set([0, text.length, ...words.flat()]);
-  for (const { index } of text.matchAll(EACH)) cuts.add(index).add(index + 1);
+  for (const { index } of text.matchAll(UNSEEN)) cuts.add(index).add(index + 1);
   const places = [...cuts].filter((place) => place <= text.length).sort((a, b) => a - b);
   return places.slice(0, -1).map((at, i) => {
     const part = text.slice(at, places[i + 1]);
-    const unseen = part.length === 1 && UNSEEN.test(part);
+    const unseen = isUnseen(part);
     const changed = words.some(([start, end]) => start <= at && at < end);
-    return { at, text: unseen ? nameOf(part) : part, changed, unseen };
+    return { at, text: seen(part), changed, unseen };
   });
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Item, Session, Status } from '$lib/live/types';
-import { actsOf, boundAbove, doingOf, faceOf, isAtWork, tookOf } from './state';
+import { actsOf, boundAbove, doingOf, faceOf, isAtWork, stoodSince, tookOf } from './state';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const before = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
@@ -41,9 +41,9 @@ describe('what an agent does right now', () => {
     });
     expect(end({ heard_at: before(1) })).toBe('live');
     expect(end(held('retrying'))).toBe('live');
-    expect(end(held('restarting'))).toBe('stub');
-    expect(end({ heard_at: before(12) })).toBe('stub');
-    expect(end({ heard_at: before(1), last_seen: before(2) })).toBe('stub');
+    expect(end(held('restarting'))).toBe('lost');
+    expect(end({ heard_at: before(12) })).toBe('lost');
+    expect(end({ heard_at: before(1), last_seen: before(2) })).toBe('lost');
   });
 
   test('a retry says which one it is, a runner that is not seen says since when', () => {
@@ -61,10 +61,20 @@ describe('what an agent does right now', () => {
   });
 
   test('what needs the person comes before all of it', () => {
-    const item = { kind: 'stall' } as Item;
-    expect(faceOf(session('working', { last_seen: before(12) }), [item], { now: NOW }).text).toBe(
-      'stuck',
-    );
+    const stuck = (kind: string) =>
+      faceOf(session('working', { last_seen: before(12) }), [{ kind } as Item], { now: NOW });
+    expect(stuck('stall')).toMatchObject({ text: 'stuck: no progress', end: 'wait' });
+    expect(stuck('sign_in').text).toBe('stuck: sign-in');
+    expect(stuck('what comes later').text).toBe('stuck');
+  });
+
+  test('what is put off says until when, on a line of its own', () => {
+    const item = { kind: 'plan', ask: {}, snoozed_at: before(1), snoozed_until: null } as Item;
+    expect(faceOf(session('waiting'), [item], { now: NOW })).toMatchObject({
+      tone: 'quiet',
+      text: 'snoozed until you are back',
+      end: 'paused',
+    });
   });
 });
 
@@ -124,6 +134,17 @@ describe('a session in time', () => {
       expect(tookOf(session(state), NOW)).toBe('1h 00m');
     }
     expect(tookOf(session('done', {}, { ended_at: before(80) }), NOW)).toBe('10 min');
+  });
+
+  test('that its process has ended since is no news of it', () => {
+    const result = { turn: 2, text: 'Done.', outcome: 'done', at: before(80) } as const;
+    for (const state of ['idle', 'in_review'] as const) {
+      const answered = session(state, {}, { turn: 2, result });
+      expect([stoodSince(answered), tookOf(answered, NOW)]).toEqual([before(80), '10 min']);
+    }
+    const item = { kind: 'plan', opened_at: before(85) } as Item;
+    expect(tookOf(session('waiting'), NOW, [item])).toBe('5m 00s');
+    expect(stoodSince(session('idle', {}, { turn: 3, result }))).toBe(before(30));
   });
 });
 

@@ -31,7 +31,7 @@ const ASKING: Record<string, [string, IconName] | undefined> = {
 
 export function faceOfItem(item: Item): Face {
   if (item.snoozed_at) {
-    return { tone: 'quiet', text: snoozedWords(item), icon: 'clock', end: 'stub' };
+    return { tone: 'quiet', text: snoozedWords(item), icon: 'clock', end: 'paused' };
   }
   const wait = (text: string, icon: IconName): Face => ({ tone: 'attn', text, icon, end: 'wait' });
   if (item.kind === 'failure') {
@@ -39,7 +39,7 @@ export function faceOfItem(item: Item): Face {
   }
   if (item.kind === 'watch') return wait(en.asks.kinds.watch ?? '', 'clock');
   if (item.kind === 'order') return wait(words.question, 'question');
-  if (!item.ask) return wait(words.stuck, 'stuck');
+  if (!item.ask) return wait(en.sessions.stuckBy(item.kind), 'stuck');
   // Of a kind that has no words of its own here, that it asks is all there is to say.
   const [text, icon] = ASKING[item.kind] ?? [words.question, 'question'];
   return wait(text, icon);
@@ -103,9 +103,19 @@ export function doingOf(status: Status | undefined, now: number): Doing {
   };
 }
 
+/** When it came to stand as it does. That its process has ended since, or another one began, is no news of it. */
+export function stoodSince(session: Session, items: Item[] = []): string {
+  const { state, result, turn, ended_at, updated_at } = session;
+  if (ended_at) return ended_at;
+  const answered = state === 'idle' || state === 'in_review';
+  if (answered && result && result.turn === turn) return result.at;
+  const asked = items.find(({ kind }) => kind !== 'watch');
+  return (state === 'waiting' && asked?.opened_at) || updated_at;
+}
+
 /** How long a session has taken so far: the time runs while it works, and stands when it does not. */
-export function tookOf(session: Session, now: number): string {
-  const end = session.ended_at ?? (isAtWork(session) ? null : session.updated_at);
+export function tookOf(session: Session, now: number, items: Item[] = []): string {
+  const end = isAtWork(session) ? null : stoodSince(session, items);
   return lasting((end ? Date.parse(end) : now) - Date.parse(session.created_at));
 }
 
@@ -137,7 +147,7 @@ export function faceOf(
       const doing = doingOf(session.status, now);
       return doing.live
         ? { tone: 'busy', text: doing.chip, icon: null, end: 'live' }
-        : { tone: 'quiet', text: doing.chip, icon: 'clock', end: 'stub' };
+        : { tone: 'quiet', text: doing.chip, icon: 'clock', end: 'lost' };
     }
     case 'waiting':
       return item
