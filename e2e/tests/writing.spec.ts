@@ -228,7 +228,7 @@ test(
 // spec: length-6
 test(
   'code is coloured by one worker, once it is whole, and is copied and wrapped as it is',
-  { tag: '@wide' },
+  { tag: '@both' },
   async ({ visit, browserName }) => {
     const code = 'import x from "y"; // <b>note</b>\nconst answer = 42;';
     const page = await visit(server());
@@ -238,7 +238,9 @@ test(
     const workers: string[] = [];
     page.on('worker', (worker) => workers.push(worker.url()));
     const blocks = `Two.\n\n\`\`\`ts\n${code}\n\`\`\`\n\n\`\`\`py\nprint(1)\n\`\`\`\n\n\`\`\`zz\nplain\n\`\`\``;
-    await say(page, `Show me ${script({ text: `${blocks}\n\n> [!TIP]\n> That is all.` })}`);
+    const table = '| what | how many |\n|---|---:|\n| pears | 1,200 |';
+    const text = `${blocks}\n\n${table}\n\n> [!TIP]\n> That is all.`;
+    await say(page, `Show me ${script({ text })}`);
     const reply = said(page, 'That is all.').last();
     const first = reply.locator('.code').first();
     await expect(first.locator('code span').first()).toHaveText('import');
@@ -250,7 +252,14 @@ test(
     await expect(reply.locator('.code').nth(1).locator('code span').first()).toBeVisible();
     await expect(reply.locator('.code').nth(2).locator('code')).toHaveText('plain');
     await expect(reply.locator('[data-callout="tip"]')).toContainText('Tip');
+    await expect(reply.getByRole('cell', { name: '1,200' })).toHaveCSS('text-align', 'right');
     expect(workers).toHaveLength(1);
+    if (isPhone(page)) {
+      // What is pressed is always there, and covers nothing.
+      const button = await first.getByRole('button', { name: 'Copy' }).boundingBox();
+      const box = await first.locator('pre').boundingBox();
+      expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThanOrEqual((box?.y ?? 0) + 1);
+    }
     await examine(page, 'code');
 
     await first.hover();

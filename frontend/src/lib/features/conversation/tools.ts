@@ -1,6 +1,7 @@
 /** Tool calls as lines, folded where there are many alike. */
 import { changeOf } from '$lib/features/inbox/change';
 import type { ToolCallBody } from '$lib/live/types';
+import { en } from '$lib/messages/en';
 
 export type ToolPart =
   | { kind: 'call'; key: string; call: ToolCallBody }
@@ -43,6 +44,11 @@ export function partsOf(calls: ToolCallBody[]): ToolPart[] {
     i = end;
   }
   return parts;
+}
+
+/** "14 files", of calls that do alike. */
+export function countOf(verb: string, calls: ToolCallBody[]): string {
+  return en.chat.alike(verb, calls.length, new Set(calls.map(targetOf)).size === calls.length);
 }
 
 /** "read 14, run 2". */

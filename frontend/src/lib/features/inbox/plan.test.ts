@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isFinal, messageOf, partsOf, stepOf } from './plan';
+import { isFinal, messageOf, partsOf, stepOf, summaryOf } from './plan';
 
 const PLAN = `# Move to 17
 
@@ -21,6 +21,15 @@ Slowly.
 `;
 
 describe('a plan', () => {
+  it('is about what its first paragraph says, or its heading where there is none', () => {
+    expect(summaryOf(PLAN)).toBe('Slowly.');
+    expect(summaryOf('# Move\n**Replicate**,\nthen switch.\n\n1. Copy')).toBe(
+      'Replicate, then switch.',
+    );
+    expect(summaryOf('# Move to 17\n\n1. Dump\n2. Restore')).toBe('Move to 17');
+    expect(summaryOf('1. Dump\n2. Restore')).toBe('Dump');
+  });
+
   // spec: inbox-26
   it('is cut at the entries of its outermost lists, and is the same text when joined', () => {
     const parts = partsOf(PLAN);

@@ -1,4 +1,5 @@
 /** A plan in its steps, so that each can be commented on. */
+import { brief, unmarked } from '$lib/shared/text';
 
 export interface Part {
   text: string;
@@ -32,6 +33,11 @@ export function partsOf(plan: string): Part[] {
   return parts;
 }
 
+/** Its numbered steps. */
+export function stepsOf(plan: string): Part[] {
+  return partsOf(plan).filter((part) => part.step && stepOf(part).number);
+}
+
 /** A step without the sign of its list: that number, or null where the list has none. */
 export function stepOf(part: Part): { number: string | null; text: string } {
   const sign = /^(?:(\d+)[.)]|[-*+])\s+/.exec(part.text);
@@ -42,6 +48,21 @@ export function stepOf(part: Part): { number: string | null; text: string } {
     number: sign[1] ?? null,
     text: [first, ...more.map((line) => line.replace(indent, ''))].join('\n'),
   };
+}
+
+/** What it is about, in brief: its first paragraph before the steps, else its heading. */
+export function summaryOf(plan: string): string {
+  const [first] = partsOf(plan);
+  const paragraphs = first && !first.step ? first.text.split(/\n\s*\n/) : [];
+  const said = paragraphs
+    .map((one) =>
+      one
+        .trim()
+        .replace(/^#.*\n?/gm, '')
+        .trim(),
+    )
+    .find((one) => one && !/^(?:```|~~~|\||>|-{3})/.test(one));
+  return said ? unmarked(said.replace(/\s+/g, ' ')) : brief(plan);
 }
 
 /** Its own words say that there is no way back. */

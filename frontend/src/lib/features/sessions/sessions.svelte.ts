@@ -5,7 +5,7 @@ import type { Item, KeptFiles, Session, WatchedFor } from '$lib/live/types';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { clock } from '$lib/shared/clock.svelte';
-import { faceOf, groupOf, isAtWork, type Face } from './state';
+import { faceOf, groupOf, isAtWork, stoodSince, type Face } from './state';
 
 /** All sessions that this browser knows. */
 export class Sessions {
@@ -39,7 +39,7 @@ export class Sessions {
     connection.onchange((changes) => {
       if (!changes.has('sessions')) return;
       this.#all = [...connection.live.world.sessions.values()].sort((a, b) =>
-        a.updated_at < b.updated_at ? 1 : -1,
+        stoodSince(a) < stoodSince(b) ? 1 : -1,
       );
     });
   }
