@@ -27,6 +27,8 @@ from mainloop.testing.server import ServerProcess
 settings.register_profile("unhurried", parent=settings(), deadline=None)
 settings.load_profile("unhurried")
 
+ServerProcess.divides = True
+
 
 @pytest.fixture(scope="session", autouse=True)
 def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from mainloop.testing.server import client
 from mainloop.testing.workspaces import MemoryWorkspaces
 from mainloop.workspaces.base import RunSpec
 from mainloop_models import runner as r
@@ -19,7 +20,7 @@ class HandRunner:
 
     def __init__(self, url: str, spec: RunSpec, workspaces: MemoryWorkspaces) -> None:
         self.thread_id, self.run = spec.thread_id, spec.run
-        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {spec.token}"}, timeout=40)
+        self.http = client(url, headers={"Authorization": f"Bearer {spec.token}"}, timeout=40)
         self.spool: list[r.Report] = []
         self._sent = 0
         self._workspaces = workspaces

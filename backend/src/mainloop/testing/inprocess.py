@@ -18,7 +18,7 @@ from mainloop.app import Parts, create_app
 from mainloop.durable.phases import Phases
 from mainloop.settings import Settings
 from mainloop.testing.by_hand import HandRunner
-from mainloop.testing.server import PATIENCE, Person, free_port
+from mainloop.testing.server import PATIENCE, Person, client, free_port
 from mainloop.testing.workspaces import MemoryWorkspaces
 from mainloop.workspaces.base import RunSpec
 
@@ -162,7 +162,7 @@ class InProcessServer:
     # -- raw requests ------------------------------------------------------------------------------------------
     def anonymous(self, **headers: str) -> httpx.Client:
         """Somebody who is not signed in."""
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return client(self.url, headers=headers, timeout=30)
 
 
 def wait_until_at_rest(phases: Phases, pool: sa.Pool | None = None) -> None:

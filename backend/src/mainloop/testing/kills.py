@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import httpx
-
 from mainloop.db.engine import make_engine
 from mainloop.events.bell import Bell
 from mainloop.events.unit import Database
 from mainloop.testing.scripted_model import free_port
-from mainloop.testing.server import ServerProcess
+from mainloop.testing.server import ServerProcess, client
 
 Victim = Literal["server", "runner", "agent", "tool", "machine"]
 _PROC: Final = Path("/proc")
@@ -105,7 +103,7 @@ class Model:
     def __init__(self) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+        self._http = client(self.url, trust_env=False, timeout=30)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mainloop.testing.scripted_model", "--port", str(port), "--ready"],
             stdin=subprocess.DEVNULL,

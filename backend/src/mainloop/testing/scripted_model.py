@@ -419,7 +419,7 @@ class ScriptedModelServer:
     def __init__(self, port: int = 0) -> None:
         self._port = port or free_port()
         self._process: asyncio.subprocess.Process | None = None
-        self._http = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
+        self._http = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30, verify=False)
 
     @property
     def url(self) -> str:

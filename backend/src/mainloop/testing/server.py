@@ -13,15 +13,17 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import httpx
 
+from mainloop.testing import divided
 from mainloop.testing.keep_out import kept_out
 
 START_SECONDS: Final = 60
 PATIENCE: Final = 60.0
 STEP: Final = 0.05
+PROGRAM: Final[tuple[str, ...]] = ("-m", "mainloop.main")
 
 
 def free_port() -> int:
@@ -31,21 +33,39 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def client(url: str, *, timeout: float = PATIENCE, **more: Any) -> httpx.Client:
+    """For a server on this machine. What it says is not encrypted, and loading certificates costs more than a test."""
+    return httpx.Client(base_url=url, timeout=timeout, verify=False, **more)
+
+
 def script(*steps: dict[str, Any]) -> str:
     """A message that tells the scripted agent, or the scripted model behind a real one, what to do."""
     return f"[[script]]{json.dumps(list(steps))}[[/script]]"
 
 
+class Started(Protocol):
+    """A process that was started."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, sig: signal.Signals) -> None: ...
+
+
 class ServerProcess:
     """`mainloop up` on a home of its own. Never touches the default home."""
+
+    # Whether it is divided off a process that has loaded the program: cheaper, and no measure of a start.
+    divides = False
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None, port: int = 0) -> None:
         self.home = home
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Started | None = None
         # What Python runs; a test may put something around the program.
-        self.program: tuple[str, ...] = ("-m", "mainloop.main")
+        self.program: tuple[str, ...] = PROGRAM
         self._settings = {
             "MAINLOOP_AGENT": "scripted",
             "MAINLOOP_USER": "sam",
@@ -69,19 +89,23 @@ class ServerProcess:
         self.home.mkdir(parents=True, exist_ok=True)
         self.spawn()
         until = time.monotonic() + START_SECONDS
-        with httpx.Client(timeout=5) as http:
+        with client(self.url, timeout=5) as http:
             while True:
                 assert self.process is not None
                 assert self.process.poll() is None, f"the server ended: {self.log()[-3000:]}"
                 with contextlib.suppress(httpx.TransportError):
-                    if http.get(f"{self.url}/api/health").status_code == 200:
+                    if http.get("/api/health").status_code == 200:
                         return self
                 assert time.monotonic() < until, f"the server did not start: {self.log()[-3000:]}"
                 time.sleep(STEP)
 
     def spawn(self) -> None:
         """Start it and don't wait."""
-        with (self.home / "server.log").open("ab") as log:
+        path = self.home / "server.log"
+        if self.divides and self.program == PROGRAM:
+            self.process = divided.Divided(["up"], self.environment, self.home, path, path)
+            return
+        with path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, "up"],
                 stdin=subprocess.DEVNULL,
@@ -94,8 +118,10 @@ class ServerProcess:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of the program, on the same home."""
+        if self.divides:
+            return divided.run(arguments, self.environment, self.home, START_SECONDS)
         return subprocess.run(
-            [sys.executable, "-m", "mainloop.main", *arguments],
+            [sys.executable, *PROGRAM, *arguments],
             capture_output=True,
             text=True,
             env=self.environment,
@@ -145,7 +171,7 @@ class Person:
 
     def __init__(self, url: str, code: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=PATIENCE)
+        self.http = client(url)
         paired = self.http.post("/api/pair", json={"code": code, "name": "test"})
         assert paired.status_code == 200, paired.text
         self.device: dict[str, str] = paired.json()["device"]
@@ -262,9 +288,7 @@ class Follower:
 
     def __init__(self, person: Person, after: str, params: Mapping[str, str]) -> None:
         self._frames: queue.Queue[tuple[str, str, Any]] = queue.Queue()
-        self._client = httpx.Client(
-            base_url=person.url, headers=person.http.headers, cookies=person.http.cookies, timeout=PATIENCE
-        )
+        self._client = client(person.url, headers=person.http.headers, cookies=person.http.cookies)
         self._params = {"after": after, **params}
         self._closed = False
         self._thread = threading.Thread(target=self._read, daemon=True)

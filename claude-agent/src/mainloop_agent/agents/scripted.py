@@ -287,7 +287,7 @@ class ScriptedAgent:
     async def _gate(self, name: str | None) -> None:
         address = self._run.environment.get("SCRIPTED_GATES")
         if name and address:
-            async with httpx.AsyncClient(trust_env=False, timeout=None) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=None, verify=address.startswith("https:")) as http:
                 (await http.get(f"{address}/ctl/gate/{name}")).raise_for_status()
 
     # ---- tools ------------------------------------------------------------------------------------------------
