@@ -70,6 +70,37 @@ test(
 );
 
 // spec: length-9
+test('where the line goes while the page is open, what was read before is read, and the rest follows', async ({
+  visit,
+}) => {
+  const [read, unread] = [crypto.randomUUID(), crypto.randomUUID()];
+  const start = (id: string, title: string, text: string) =>
+    server().api('POST', '/api/sessions', { id, title, prompt: script({ text }) });
+  await start(read, 'Read before', 'Read me again.');
+  await start(unread, 'Never read', 'Read me at last.');
+  const page = await visit(server(), { path: `/s/${read}` });
+  await expect(said(page, 'Read me again.').last()).toBeVisible();
+  await kept(page, 'Read me again."', read);
+  await page.goto(server().url);
+  const list = page.getByRole('complementary', { name: 'Sessions' });
+  await expect(list.getByRole('link', { name: /Never read, answered/ })).toBeVisible();
+  await page.context().setOffline(true);
+  await expect(page.getByText(/^Offline since/)).toBeVisible();
+  await list.getByRole('link', { name: /Read before/ }).click();
+  await expect(said(page, 'Read me again.').last()).toBeVisible();
+  await list.getByRole('link', { name: /Never read/ }).click();
+  await expect(page.getByRole('alert')).toContainText('It comes with the connection.');
+  const text = script({ text: 'Said meanwhile.' });
+  const message = { id: crypto.randomUUID(), text, mode: 'queue' };
+  await server().api('POST', `/api/threads/${read}/messages`, message);
+  await page.context().setOffline(false);
+  await expect(said(page, 'Read me at last.').last()).toBeVisible();
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await list.getByRole('link', { name: /Read before/ }).click();
+  await expect(said(page, /^scripted.*Said meanwhile\./s)).toHaveCount(1);
+});
+
+// spec: length-9
 test('a server that takes requests and says nothing is a line that is gone, until it is tried anew', async ({
   visit,
 }) => {
@@ -147,7 +178,7 @@ test('six tabs share one stream, and whichever is closed the others go on', asyn
   expect(streams.size).toBe(1);
 });
 
-// spec: length-12, attention-49
+// spec: length-12, attention-49, page-20, page-21
 test('an address without a secure connection works too: the tab one looks at has the stream', async () => {
   const browser = await launch(BARE, '--host-resolver-rules=MAP phone.test 127.0.0.1');
   try {
@@ -169,6 +200,39 @@ test('an address without a secure connection works too: the tab one looks at has
     await expect(said(other, 'ok: From the other tab')).toHaveCount(1);
     await page.bringToFront();
     await expect(said(page, 'ok: From the other tab')).toHaveCount(1);
+
+    // What was there is there without a line: no worker keeps the page here.
+    const id = crypto.randomUUID();
+    const prompt = script({ text: 'Read me over the kitchen network.' });
+    await server().api('POST', '/api/sessions', { id, title: 'Kitchen work', prompt });
+    await expect(page.locator(`[data-session="${id}"]`)).toHaveAttribute('data-state', 'idle');
+    // Fetched when all is quiet, this as one of the last.
+    const fetched = () =>
+      page.evaluate(() =>
+        performance.getEntriesByType('resource').some(({ name }) => /SettingsNav\./.test(name)),
+      );
+    await expect.poll(fetched).toBe(true);
+    await server().kill();
+    await expect(page.getByText(/^Offline since/)).toBeVisible();
+    await page.keyboard.press('Escape');
+    for (const [keys, name] of [
+      ['?', 'Keys'],
+      ['gn', 'Start a session'],
+    ] as const) {
+      for (const key of keys) await page.keyboard.press(key);
+      await expect(page.getByRole('dialog', { name })).toBeVisible();
+      await page.keyboard.press('Escape');
+      await expect(page.getByRole('dialog')).toHaveCount(0);
+    }
+    await page.keyboard.press('j');
+    await expect(page.locator(`[data-session="${id}"]`)).toBeFocused();
+    await page.keyboard.press('Control+Enter');
+    await expect(page.locator('[data-session-header]')).toBeVisible();
+    await expect(page).toHaveTitle(/^kitchen-work\S* · mainloop$/);
+    await page.keyboard.press('Escape');
+    await expect(page.locator(`[data-session="${id}"]`)).toBeFocused();
+    await server().start();
+    await expect(page.getByText(/^Offline since/)).toHaveCount(0);
 
     await page.goto(`${home}/settings`);
     await expect(page.locator('[data-push=insecure]')).toBeVisible();

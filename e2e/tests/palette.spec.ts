@@ -318,6 +318,35 @@ test('the command key does not approve a plan that has just appeared', async ({ 
   await expect(page.getByText('You said:').first()).toBeVisible();
 });
 
+// spec: page-20
+test('who goes from ask to ask with a key decides none on the way, and begins in the session that is open', async ({
+  visit,
+}) => {
+  const other = await start('Blue', script(ask('Which blue?', 'navy', 'sky'), { text: 'Good.' }));
+  const risky = await start('Clear the logs', script(bash('rm -r logs'), { text: 'Gone.' }));
+  for (const id of [other, risky]) await expect.poll(() => stateOf(id)).toBe('waiting');
+  const page = await visit(server(), { path: `/s/${risky}` });
+  const permission = asks(page, 'Run rm -r logs').locator('[data-permission]');
+  await expect(permission).toBeVisible();
+  await page.keyboard.press('n');
+  await expect(permission).toBeFocused();
+  // At once, as one does who goes past it.
+  await page.keyboard.press('n');
+  await expect(page).not.toHaveURL(`${server().url}/s/${risky}`);
+  expect(await stateOf(risky)).toBe('waiting');
+
+  await page.goto(`${server().url}/s/${risky}`);
+  await expect(permission).toBeVisible();
+  await page.keyboard.press('h');
+  await expect(page.getByRole('dialog', { name: /Snooze/ })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await permission.getByRole('button', { name: 'Deny and say why' }).click();
+  await page.keyboard.press('Escape');
+  await expect(permission).toBeFocused();
+  await permission.getByRole('button', { name: /^Deny/ }).first().click();
+  await expect.poll(() => stateOf(risky)).toBe('idle');
+});
+
 // spec: page-13
 test('with the focus on another session the command key opens that, and approves nothing', async ({
   visit,

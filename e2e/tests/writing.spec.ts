@@ -2,7 +2,8 @@ import { HOSTILE } from '../../packages/ui/src/hostile.ts';
 import { script } from '../src/model.ts';
 import { examine } from '../src/examine.ts';
 import { expect, test, useServer } from '../src/test.ts';
-import { composer, isPhone, said, say } from '../src/ui.ts';
+import { ask } from '../src/steps.ts';
+import { asks, composer, isPhone, said, say } from '../src/ui.ts';
 
 const server = useServer();
 
@@ -270,3 +271,74 @@ test(
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(code);
   },
 );
+
+// spec: writing-17
+test('what was begun to an ask that is answered elsewhere goes on as a message, under the same keys', async ({
+  visit,
+}) => {
+  const id = crypto.randomUUID();
+  const prompt = script(ask('Which grey?', 'light', 'dark'), { text: 'Taken.' });
+  await server().api('POST', '/api/sessions', { id, title: 'Dark emails', prompt });
+  const page = await visit(server(), { path: `/s/${id}` });
+  const question = asks(page, 'Which grey?');
+  await question.getByRole('button', { name: 'Or in your own words…' }).click();
+  await page.keyboard.type('Neither: take the th');
+  const { items } = await server().api<{ items: { id: string; title: string }[] }>(
+    'GET',
+    '/api/state',
+  );
+  const item = items.find(({ title }) => title === 'Which grey?');
+  const answers = { 'Which grey?': ['dark'] };
+  const answer = { id: crypto.randomUUID(), decision: 'answer', answers };
+  await server().api('POST', `/api/inbox/${item?.id}/answer`, answer);
+  await expect(question).toHaveCount(0);
+  const handle = await page.getByRole('heading', { level: 1 }).innerText();
+  await expect(composer(page, handle)).toBeFocused();
+  await page.keyboard.type('ird');
+  await expect(composer(page, handle)).toHaveValue('Neither: take the third');
+  await expect(page.getByText('“Which grey?” is over.')).toBeVisible();
+  await page.reload();
+  await expect(composer(page, handle)).toHaveValue('Neither: take the third');
+});
+
+// spec: writing-18
+test('a message in line is edited with the keys of the composer, and what was made of it outlives its turn', async ({
+  visit,
+}) => {
+  const page = await visit(server());
+  await say(page, script({ gate: 'line', text: 'At last.' }));
+  const line = page.getByRole('region', { name: 'Queued' });
+  await expect(page.getByRole('button', { name: 'Stop this turn' })).toBeVisible();
+  await say(page, 'The first in line');
+  await say(page, 'The second in line');
+  await expect(line.getByRole('listitem')).toHaveCount(2);
+  const edit = line.getByRole('listitem').last().getByRole('button', { name: 'Edit' });
+  await edit.click();
+  await expect(line.getByRole('textbox')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(edit).toBeFocused();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('End');
+  await page.keyboard.type(', rewritten');
+  await page.keyboard.press('Enter');
+  await expect(line.getByRole('listitem').last()).toContainText('The second in line, rewritten');
+  await expect(edit).toBeFocused();
+  await page.keyboard.press('Enter');
+  await line.getByRole('textbox').fill('The second, said too late');
+  await server().model.open('line');
+  await expect(line).toHaveCount(0);
+  await expect(composer(page)).toHaveValue('The second, said too late');
+  await expect(composer(page)).toBeFocused();
+});
+
+// spec: layout-10
+test('a draft is the same in every tab, and sent once', async ({ visit }) => {
+  const page = await visit(server());
+  const other = await page.context().newPage();
+  await other.goto(server().url);
+  await composer(page).fill('Half a thought in two tabs');
+  await expect(composer(other)).toHaveValue('Half a thought in two tabs');
+  await composer(page).press('Enter');
+  await expect(said(page, 'ok: Half a thought in two tabs')).toHaveCount(1);
+  await expect(composer(other)).toHaveValue('');
+});

@@ -92,6 +92,12 @@ export class Cache {
     return { state: kept, logs };
   }
 
+  /** The end of one thread. */
+  async readLog(thread: string): Promise<KeptLog | null> {
+    const store = this.#store('readonly');
+    return store ? (((await done(store.get(LOG + thread))) as KeptLog | undefined) ?? null) : null;
+  }
+
   /** This device is not let in any more: what it has read is not left lying about. */
   async clear(): Promise<void> {
     const store = this.#store('readwrite');

@@ -236,6 +236,19 @@ export class Live {
     return this.openAtEnd(threadId);
   }
 
+  /** What this browser has kept of a thread, where the server can't be asked; what came since follows with the line. */
+  async openKept(threadId: string): Promise<void> {
+    const kept = await this.#cache()
+      .then((cache) => cache.readLog(threadId))
+      .catch(() => null);
+    if (!kept || this.#link.state === 'signed_out') return;
+    const taken = takeKept(this.world, threadId, kept);
+    if (taken.size === 0) return;
+    logOf(this.world, threadId).gap = true;
+    this.#changed(taken);
+    if (this.#link.state === 'open') this.#mendSoon(threadId);
+  }
+
   /** The newest page of a thread, in place of what is held of it where that ends elsewhere. */
   openAtEnd(threadId: string): Promise<void> {
     if (this.world.logs.get(threadId)?.atEnd) return Promise.resolve();

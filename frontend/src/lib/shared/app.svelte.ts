@@ -4,15 +4,21 @@ import { Muted } from '$lib/features/attention/muted.svelte';
 import { Conversations } from '$lib/features/conversation/conversation.svelte';
 import { Marks } from '$lib/features/conversation/reading.svelte';
 import { Inbox } from '$lib/features/inbox/inbox.svelte';
+import { keepFocus } from '$lib/features/inbox/keep-focus';
 import { Projects } from '$lib/features/projects/projects.svelte';
 import { Sessions } from '$lib/features/sessions/sessions.svelte';
 import { Theme } from '$lib/features/settings/theme.svelte';
+import { MAIN } from '$lib/live/reducer';
+import type { Item } from '$lib/live/types';
+import { en } from '$lib/messages/en';
 import { Connection } from './connection.svelte';
 import { Drafts } from './drafts';
 import { Keymap } from './keymap.svelte';
 import { tellPresence } from './presence';
 import { Toasts } from './toasts.svelte';
 
+/** To be read while one does something else. */
+const LONG_MS = 10_000;
 const CONTEXT = Symbol('mainloop');
 
 /** Everything the page knows, made once by the layout. */
@@ -26,7 +32,9 @@ export class App {
   readonly connection = new Connection(storedKey);
   readonly access = new Access(this.connection);
   readonly sessions = new Sessions(this.connection);
-  readonly inbox = new Inbox(this.connection, this.toasts, this.drafts);
+  readonly inbox = new Inbox(this.connection, this.toasts, this.drafts, (item, words) =>
+    this.#leave(item, words),
+  );
   readonly muted = new Muted(this.connection);
   readonly marks = new Marks(this.connection);
   readonly projects = new Projects(this.connection);
@@ -39,6 +47,16 @@ export class App {
       if (changes.has('keys') && state) this.keymap.hear(state.person.keys ?? null);
       if (changes.has('preferences')) void this.muted.load().catch(() => undefined);
     });
+  }
+
+  /** An ask is over: the focus stays where it was asked, and what was begun to it goes on as a message there. */
+  #leave(item: Item, words: string): void {
+    const thread = item.session_id ?? MAIN;
+    keepFocus(item.id, thread);
+    if (!words) return;
+    this.conversations.of(thread).goOn(words);
+    const to = this.sessions.get(thread)?.handle ?? en.app.name;
+    this.toasts.show({ text: en.asks.begunGoesOn(item.title, to) }, LONG_MS);
   }
 
   #stop: (() => void)[] = [];

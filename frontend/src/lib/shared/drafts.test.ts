@@ -55,13 +55,17 @@ test('a full storage loses nothing while the page is open', () => {
   expect(drafts.read('main')).toBe('Hello');
 });
 
-test('what nobody needs any more is gone, written or not, and nothing else', () => {
+test('what is taken is kept no more, written or not, and nothing else is', () => {
   const drafts = new Drafts(localStorage);
   drafts.write('item:1:form', 'one');
   drafts.flush();
   drafts.write('item:1:note', 'two');
   drafts.write('item:11:form', 'three');
-  drafts.forget('item:1:');
+  const taken = drafts.take('item:1:');
+  expect([...taken].sort()).toEqual([
+    ['form', 'one'],
+    ['note', 'two'],
+  ]);
   expect([drafts.read('item:1:form'), drafts.read('item:1:note')]).toEqual(['', '']);
   drafts.flush();
   expect(new Drafts(localStorage).read('item:11:form')).toBe('three');

@@ -35,18 +35,25 @@ export class Drafts {
     this.#timer = setTimeout(() => this.flush(), DELAY_MS);
   }
 
-  /** Nobody needs any more what was begun under names that begin like this. */
-  forget(beginning: string): void {
-    for (const name of this.#pending.keys()) {
-      if (name.startsWith(beginning)) this.#pending.delete(name);
-    }
+  /** What was begun under names that begin like this, by the rest of them; it is kept here no more. */
+  take(beginning: string): Map<string, string> {
+    const taken = new Map<string, string>();
+    const names = new Set(this.#pending.keys());
     try {
       for (const key of Object.keys(this.storage ?? {})) {
-        if (key.startsWith(PREFIX + beginning)) this.storage?.removeItem(key);
+        if (key.startsWith(PREFIX)) names.add(key.slice(PREFIX.length));
       }
     } catch {
       // A storage that can't be used keeps nothing.
     }
+    for (const name of names) {
+      if (!name.startsWith(beginning)) continue;
+      const text = this.read(name);
+      if (text) taken.set(name.slice(beginning.length), text);
+      this.#pending.delete(name);
+      this.storage?.removeItem(PREFIX + name);
+    }
+    return taken;
   }
 
   /** Write what is pending now. */

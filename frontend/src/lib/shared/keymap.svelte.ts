@@ -62,7 +62,12 @@ export function strokeOf(event: KeyboardEvent): string {
   if (place && key.length === 1 && key.charCodeAt(0) > 127)
     key = event.shiftKey ? place : place.toLowerCase();
   if (!event.metaKey && !event.ctrlKey) return key === ' ' ? 'Space' : key;
-  return `mod+${key.length === 1 ? key.toLowerCase() : key}`;
+  // There Ctrl moves in a field.
+  if (isMac() && !event.metaKey) return '';
+  if (key.length > 1) return `mod+${key}`;
+  // With Shift it is the browser's.
+  const shift = event.shiftKey && key.toLowerCase() !== key.toUpperCase() ? 'Shift+' : '';
+  return `mod+${shift}${key.toLowerCase()}`;
 }
 
 function isMac(): boolean {

@@ -26,6 +26,12 @@ test('a stroke is the key as it is typed', () => {
   expect(press('?', { shiftKey: true })).toBe('?');
   expect(press('k', { metaKey: true })).toBe('mod+k');
   expect(press('K', { ctrlKey: true })).toBe('mod+k');
+  // Others are the browser's, and on a Mac Ctrl moves in a field.
+  expect(press('K', { ctrlKey: true, shiftKey: true })).toBe('mod+Shift+k');
+  vi.stubGlobal('navigator', { userAgent: 'Macintosh; Intel Mac OS X' });
+  expect(press('k', { ctrlKey: true })).toBe('');
+  expect(press('k', { metaKey: true })).toBe('mod+k');
+  vi.unstubAllGlobals();
   expect(press('Shift', { shiftKey: true })).toBe('');
   expect(press('@', { altKey: true })).toBe('');
 });

@@ -1,8 +1,10 @@
+import type { Action } from './keymap.svelte';
+
 export interface Note {
   id: number;
   text: string;
   action?: string;
-  hotkey?: string;
+  hotkey?: Action;
   act?: () => void;
 }
 

@@ -1,8 +1,14 @@
+import { preloadCode } from '$app/navigation';
+import { resolve } from '$app/paths';
 import { notice, rareForms } from '$lib/features/inbox/forms';
+import { insist } from '$lib/shared/once';
 
 export { follow } from '$lib/features/attention/follow.svelte';
 
-/** What is not needed for the first screen, but may be needed where there is no connection: fetched when all is quiet. */
+/**
+ * What is not needed for the first screen, but may be needed where there is no connection, which is all that there is of
+ * the page where no worker keeps it: fetched when all is quiet.
+ */
 export async function fetchAhead(): Promise<void> {
   // One after the other, so that nothing the person asks for has to wait behind them.
   for (const part of [
@@ -24,7 +30,20 @@ export async function fetchAhead(): Promise<void> {
     () => import('$lib/features/sessions/menu'),
     () => import('$lib/features/palette/Palette.svelte'),
     () => import('$lib/live/files'),
+    () => preloadCode(resolve('/sessions')),
+    () => preloadCode(resolve('/s/[id]', { id: '0' })),
+    () => import('./KeyHelp.svelte'),
+    () => import('$lib/features/sessions/StartDialog.svelte'),
+    () => import('$lib/features/inbox/SnoozeDialog.svelte'),
+    () => import('$lib/features/inbox/AlwaysForm.svelte'),
+    () => import('$lib/features/sessions/HeldBar.svelte'),
+    () => import('$lib/features/inbox/SeveralBar.svelte'),
+    () => import('$lib/features/conversation/TurnOver.svelte'),
+    () => import('$lib/features/conversation/LiveOutput.svelte'),
+    () => preloadCode(resolve('/settings')),
+    () => preloadCode(resolve('/projects')),
+    () => preloadCode(resolve('/cost')),
   ]) {
-    await part().catch(() => undefined);
+    await insist<unknown>(part);
   }
 }

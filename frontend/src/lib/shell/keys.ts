@@ -234,12 +234,16 @@ export class Keys {
 
   /** To the next thing that needs the person: where it stands on this page, else to its session. */
   #toItem(step: 1 | -1): boolean {
-    const items = this.#app.inbox.items;
+    const { inbox } = this.#app;
+    const items = inbox.items.filter((item) => !inbox.isHeld(item.id));
     if (items.length === 0) return true;
     const here = document.activeElement?.closest<HTMLElement>('[data-ask]')?.dataset['ask'];
     const at = items.findIndex((item) => item.id === here);
-    const next =
-      items[(at < 0 ? (step > 0 ? 0 : items.length - 1) : at + step + items.length) % items.length];
+    const { length } = items;
+    // One begins with what the open session asks.
+    const own = items.find((item) => item.session_id === page.params['id']);
+    const edge = own ?? items[step > 0 ? 0 : length - 1];
+    const next = at < 0 ? edge : items[(at + step + length) % length];
     if (!next) return true;
     const focus = () => {
       const ask = document.querySelector<HTMLElement>(`[data-ask="${CSS.escape(next.id)}"]`);
@@ -279,11 +283,13 @@ export class Keys {
     return true;
   }
 
-  /** Put off what has the focus, or the only thing there is. */
+  /** Put off what has the focus, else what the open session asks, else the only thing there is. */
   #snooze(): boolean {
     const { inbox } = this.#app;
     const focused = document.activeElement?.closest<HTMLElement>('[data-ask]')?.dataset['ask'];
-    const item = focused ? inbox.get(focused) : inbox.items.length === 1 ? inbox.items[0] : null;
+    const asked = inbox.items.filter((item) => item.session_id === page.params['id']);
+    const [only, ...others] = asked.length > 0 ? asked : inbox.items;
+    const item = focused ? inbox.get(focused) : others.length === 0 ? only : null;
     if (!item || item.snoozed_at) return false;
     inbox.snoozing = [item];
     return true;

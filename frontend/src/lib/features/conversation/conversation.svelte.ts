@@ -1,6 +1,7 @@
 import { MAIN, hasOlder, inOrder, type Entry, type Growing } from '$lib/live/reducer';
 import type { WaitingFile, WaitingMessage } from '$lib/live/outbox';
 import type { MessageBody, State } from '$lib/live/types';
+import { en } from '$lib/messages/en';
 import { indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import { isoDay, momentOf } from '$lib/shared/time';
@@ -31,6 +32,14 @@ function keptFiles(draft: string): DraftFile[] {
   } catch {
     return [];
   }
+}
+
+/** What the server keeps of them already, as a draft keeps it. */
+function asKept(files: readonly DraftFile[]): string {
+  const kept = files.flatMap(({ key, name, size, type, id, was }) =>
+    id ? [{ key, name, size, type, id, was }] : [],
+  );
+  return kept.length > 0 ? JSON.stringify(kept) : '';
 }
 
 /** One thread as the page shows and writes it: the main thread's or a session's. */
@@ -191,11 +200,25 @@ export class Conversation {
   set files(files: DraftFile[]) {
     this.#files = files;
     // What the server keeps already survives a reload as well.
-    const kept = files.flatMap(({ key, name, size, type, id, was }) =>
-      id ? [{ key, name, size, type, id, was }] : [],
-    );
-    this.#drafts.write(this.#filesDraft, kept.length > 0 ? JSON.stringify(kept) : '');
+    this.#drafts.write(this.#filesDraft, asKept(files));
     if (!this.#draft && files.length === 0) this.#edits = [];
+  }
+
+  /** Another tab has changed what is kept: where it was the same here, it stays the same. */
+  changedElsewhere({ key, oldValue, newValue }: StorageEvent): void {
+    const before = oldValue ?? '';
+    const now = newValue ?? '';
+    const drafts = this.#drafts;
+    if (key === drafts.keyOf(this.id)) {
+      if (this.#draft === before) this.#draft = now;
+    } else if (key === drafts.keyOf(this.#filesDraft)) {
+      if (asKept(this.#files) === before) this.#files = keptFiles(now);
+    }
+  }
+
+  /** Go on with words that were begun elsewhere. */
+  goOn(words: string): void {
+    this.draft = [this.#draft, words].filter(Boolean).join('\n');
   }
 
   /** Messages that were taken back into the draft. */
@@ -218,8 +241,13 @@ export class Conversation {
 
   /** Read the newest page, unless something is here. Inside an effect it runs again when the line is back. */
   async open(): Promise<void> {
-    if (!this.#connection.state || this.#connection.link.state === 'down') return;
-    await this.#try(() => this.#connection.live.openThread(this.id));
+    const { live, link, state } = this.#connection;
+    if (!state) return;
+    if (link.state !== 'down') await this.#try(() => live.openThread(this.id));
+    else if (!this.#loaded) {
+      await live.openKept(this.id);
+      if (!live.world.logs.get(this.id)?.loaded) this.#failure = en.link.notHere;
+    }
   }
 
   /** Go to a place: the number of an event, or a moment as one writes it (`2026-11-02`, with or without a time). */
@@ -440,6 +468,9 @@ export class Conversations {
       });
       return conversation as unknown as Conversation;
     };
+    addEventListener('storage', (event) =>
+      Object.values(this.#all).forEach((conversation) => conversation.changedElsewhere(event)),
+    );
   }
 
   /** Whether a draft has a file that is nowhere but in this page. */

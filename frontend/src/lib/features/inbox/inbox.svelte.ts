@@ -4,6 +4,7 @@ import type { WaitingAnswer } from '$lib/live/outbox';
 import type { Answer, Item } from '$lib/live/types';
 import { en } from '$lib/messages/en';
 import { momentInWords } from '$lib/shared/time';
+import { wordsOf } from './begun';
 import { groupBy, indexBy } from '$lib/shared/collections';
 import type { Connection } from '$lib/shared/connection.svelte';
 import type { Drafts } from '$lib/shared/drafts';
@@ -99,14 +100,31 @@ export class Inbox {
     ),
   );
 
-  constructor(connection: Connection, toasts: Toasts, drafts: Drafts) {
+  /** Words that go with an answer from here, until it is known to be the first. */
+  readonly #given: Record<string, { item: Item; words: string }> = {};
+  /** Items that somebody else was the first to answer. */
+  readonly #beaten: Record<string, boolean> = {};
+
+  /** `onleft`: an ask is over, and with it its form; what was begun there and not sent, in words. */
+  constructor(
+    connection: Connection,
+    toasts: Toasts,
+    drafts: Drafts,
+    onleft: (item: Item, words: string) => void,
+  ) {
     this.#connection = connection;
     this.#toasts = toasts;
     connection.onchange((changes) => {
       if (!changes.has('items')) return;
       const open = connection.live.world.items;
       // Until then an answer can be undone or refused, and what was filled in is there again.
-      for (const { id } of this.#all) if (!open.has(id)) drafts.forget(`item:${id}:`);
+      for (const item of this.#all) {
+        if (open.has(item.id)) continue;
+        const words = wordsOf(drafts.take(`item:${item.id}:`));
+        const goes = this.isHeld(item.id) && !this.#beaten[item.id];
+        if (goes) this.#given[item.id] = { item, words };
+        onleft(item, goes ? '' : words);
+      }
       this.#all = [...open.values()].sort(
         (a, b) =>
           Number(Boolean(a.snoozed_at)) - Number(Boolean(b.snoozed_at)) ||
@@ -115,7 +133,11 @@ export class Inbox {
       );
     });
     connection.onrefused((entry, problem) => {
-      if (entry.kind === 'answer') this.#tellRefusal(problem);
+      if (entry.kind !== 'answer') return;
+      this.#tellRefusal(problem);
+      const given = this.#given[entry.item_id];
+      if (given) onleft(given.item, given.words);
+      else if (problem.status === 409) this.#beaten[entry.item_id] = true;
     });
   }
 
@@ -160,7 +182,7 @@ export class Inbox {
       {
         text: en.several.done(given.length, inWords({ id: '', decision })),
         action: en.app.undo,
-        hotkey: 'Z',
+        hotkey: 'undo',
         act: () => void this.undoNewest(),
       },
       UNDO_MS,

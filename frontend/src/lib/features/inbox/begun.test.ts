@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { wordsOf } from './begun';
+
+// spec: writing-17
+test('what was begun to an ask is its texts, whatever they were said to, and nothing that was only chosen', () => {
+  const begun = new Map([
+    ['0', ' neither of them '],
+    ['chosen', '{"Which?":["one"]}'],
+    ['note', 'for now'],
+    ['steps', '{"1":"not yet","3":" "}'],
+    ['form', '{"name":"Ada","sure":true,"days":["Monday"]}'],
+  ]);
+  expect(wordsOf(begun)).toBe('neither of them\nfor now\nnot yet\nAda');
+  expect(wordsOf(new Map([['chosen', '{}']]))).toBe('');
+});

@@ -1,0 +1,22 @@
+/** What drafts of an ask hold, in the person's words. */
+
+/** These hold several texts, by what they are said to. */
+const SEVERAL = ['steps', 'form'];
+/** This one holds what was chosen, and no words. */
+const CHOSEN = 'chosen';
+
+export function wordsOf(begun: ReadonlyMap<string, string>): string {
+  const words = [...begun].flatMap(([name, text]) =>
+    name === CHOSEN ? [] : SEVERAL.includes(name) ? textsIn(text) : [text],
+  );
+  return words
+    .map((text) => text.trim())
+    .filter(Boolean)
+    .join('\n');
+}
+
+function textsIn(kept: string): string[] {
+  return Object.values(JSON.parse(kept) as Record<string, unknown>).filter(
+    (text) => typeof text === 'string',
+  );
+}
