@@ -9,11 +9,23 @@ import { isPhone } from '../src/ui.ts';
 const server = useServer();
 test.use({ launchOptions: launchOptions(WHOLE) });
 
+/**
+ * Chromium forgets a notification that it is asked about while it begins to show it, so a test looks and the worker
+ * shows one after the other.
+ */
+const IN_TURN = `globalThis.inTurn ??= (() => {
+  let last = Promise.resolve();
+  const inTurn = (act) => (last = last.then(act, act));
+  const { showNotification } = registration;
+  registration.showNotification = (...given) => inTurn(() => showNotification.apply(registration, given));
+  return inTurn;
+})()`;
+
 /** What stands outside of the page, by its title. */
 function shown(page: Page): Promise<string[]> {
   return inWorker<string[]>(
     page,
-    'registration.getNotifications().then((all) => all.map(({ title, body }) => `${title}: ${body}`))',
+    'inTurn(() => registration.getNotifications()).then((all) => all.map(({ title, body }) => `${title}: ${body}`))',
   );
 }
 
@@ -21,7 +33,7 @@ function shown(page: Page): Promise<string[]> {
 function inWorker<T>(page: Page, words: string): Promise<T> {
   const [worker] = page.context().serviceWorkers();
   if (!worker) throw new Error('there is no worker');
-  return worker.evaluate<T>(words);
+  return worker.evaluate<T>(`${IN_TURN};${words}`);
 }
 
 /** As a tap on the notification does, or on one of its buttons. */
@@ -34,8 +46,9 @@ function press(page: Page, action = ''): Promise<void> {
 }
 
 /** Hands the worker a push, as the browser does once its maker's service has brought one. */
-function deliver(page: Page, told: object): Promise<void> {
-  return hand(page, 'deliverPushMessage', { data: JSON.stringify(told) });
+async function deliver(page: Page, told: object): Promise<void> {
+  await inWorker(page, '');
+  await hand(page, 'deliverPushMessage', { data: JSON.stringify(told) });
 }
 
 /** Wakes the worker for what it has put off until there is a line. */
