@@ -4,6 +4,7 @@ import tailwindcss from '@tailwindcss/vite';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { drawnIcons } from './drawn-icons.ts';
 import { inOneChunk, namedInShell } from './first-screen.ts';
 
 const SERVER = process.env.MAINLOOP_DEV_SERVER ?? 'http://127.0.0.1:8000';
@@ -19,6 +20,7 @@ export default defineConfig({
   plugins: [
     tailwindcss(),
     inOneChunk(),
+    drawnIcons(),
     sveltekit({
       compilerOptions: {
         runes: ({ filename }) => (filename.includes('node_modules') ? undefined : true),

@@ -19,6 +19,8 @@ const BELOW_EDGE_PX = 8;
 const RESTS = 12;
 /** Rows that are drawn beyond the view: enough for a turn of the wheel. */
 const BEYOND = 6;
+/** The first paint has those in view, as nobody scrolls before it. */
+const BEYOND_AT_FIRST = 0;
 /** A scroll this soon after the reader's hand moved is theirs. */
 const REACH_MS = 600;
 
@@ -38,6 +40,8 @@ export class VirtualRows {
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
   #settling = 0;
+  #painted = 0;
+  #beyond = BEYOND_AT_FIRST;
   /** Was at the end with its first rows. */
   #landed = false;
   /** The key of the row that is gone to, until it rests in its place. */
@@ -87,6 +91,7 @@ export class VirtualRows {
     resized.observe(scroller);
     return () => {
       cancelAnimationFrame(end);
+      cancelAnimationFrame(this.#painted);
       resized.disconnect();
       unmount();
       this.#scroller = null;
@@ -117,11 +122,23 @@ export class VirtualRows {
   /** Call after the rows were drawn. */
   rowsChanged(): void {
     this.#effect(() => this.#virtualizer._willUpdate());
+    if (!this.#painted && this.#virtualizer.options.count > 0) this.#drawBeyond();
     if (!this.#follows) return;
     // The first rows are painted at the end, not on their way to it.
     if (!this.#landed) this.#effect(() => this.#toEnd());
     cancelAnimationFrame(this.#settling);
     this.#settling = requestAnimationFrame(() => this.#toEnd());
+  }
+
+  /** After the first rows were painted come those around them. */
+  #drawBeyond(): void {
+    this.#painted = requestAnimationFrame(() => {
+      this.#painted = requestAnimationFrame(() => {
+        this.#beyond = BEYOND;
+        this.#virtualizer.setOptions(this.#settings());
+        this.#read();
+      });
+    });
   }
 
   /** A row that came while the view was still finding the end would be left below it. */
@@ -240,7 +257,7 @@ export class VirtualRows {
       scrollToFn: elementScroll,
       observeElementRect,
       observeElementOffset,
-      overscan: BEYOND,
+      overscan: this.#beyond,
       scrollPaddingStart: BELOW_EDGE_PX,
       anchorTo: 'end' as const,
       followOnAppend: this.#follows,

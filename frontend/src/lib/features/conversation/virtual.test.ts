@@ -74,6 +74,8 @@ class Page {
     });
     scroller.addEventListener('scroll', () => this.rows.scrolled());
     this.#stop = this.rows.attach(scroller);
+    this.rows.rowsWillChange();
+    this.rows.rowsChanged();
   }
 
   /** Rows of other heights than was thought, each by its key. */
@@ -136,6 +138,18 @@ afterEach(() => {
   page.close();
   vi.unstubAllGlobals();
   vi.useRealTimers();
+});
+
+test('the first paint has the rows in view, those around them come after it', () => {
+  page.close();
+  page = new Page();
+  const before = page.rows.items.length;
+  expect(before).toBeLessThanOrEqual(VIEW / THOUGHT + 1);
+  page.frames(1);
+  expect(page.rows.items[0]?.end).toBeGreaterThan(page.scroller.scrollTop);
+  page.frames(4);
+  expect(page.rows.items[0]?.end).toBeLessThan(page.scroller.scrollTop);
+  expect(page.rows.following).toBe(true);
 });
 
 test('a row that is gone to lands where it should, while the rows above it get their heights', () => {
