@@ -9,23 +9,14 @@ import { isPhone } from '../src/ui.ts';
 const server = useServer();
 test.use({ launchOptions: launchOptions(WHOLE) });
 
-/**
- * Chromium forgets a notification that it is asked about while it begins to show it, so a test looks and the worker
- * shows one after the other.
- */
-const IN_TURN = `globalThis.inTurn ??= (() => {
-  let last = Promise.resolve();
-  const inTurn = (act) => (last = last.then(act, act));
-  const { showNotification } = registration;
-  registration.showNotification = (...given) => inTurn(() => showNotification.apply(registration, given));
-  return inTurn;
-})()`;
+/** Those that stand now; the page and its worker take turns with them, and so does who looks. */
+const STAND = `navigator.locks.request('mainloop.notifications', () => registration.getNotifications())`;
 
 /** What stands outside of the page, by its title. */
 function shown(page: Page): Promise<string[]> {
   return inWorker<string[]>(
     page,
-    'inTurn(() => registration.getNotifications()).then((all) => all.map(({ title, body }) => `${title}: ${body}`))',
+    `${STAND}.then((all) => all.map(({ title, body }) => \`\${title}: \${body}\`))`,
   );
 }
 
@@ -33,21 +24,20 @@ function shown(page: Page): Promise<string[]> {
 function inWorker<T>(page: Page, words: string): Promise<T> {
   const [worker] = page.context().serviceWorkers();
   if (!worker) throw new Error('there is no worker');
-  return worker.evaluate<T>(`${IN_TURN};${words}`);
+  return worker.evaluate<T>(words);
 }
 
 /** As a tap on the notification does, or on one of its buttons. */
 function press(page: Page, action = ''): Promise<void> {
   return inWorker(
     page,
-    `registration.getNotifications().then(([notification]) =>
+    `${STAND}.then(([notification]) =>
       dispatchEvent(new NotificationEvent('notificationclick', { notification, action: '${action}' })))`,
   );
 }
 
 /** Hands the worker a push, as the browser does once its maker's service has brought one. */
 async function deliver(page: Page, told: object): Promise<void> {
-  await inWorker(page, '');
   await hand(page, 'deliverPushMessage', { data: JSON.stringify(told) });
 }
 
@@ -89,6 +79,29 @@ async function itemOf(session: string): Promise<string | undefined> {
   );
   return items.find((one) => one.session_id === session)?.id;
 }
+
+// spec: attention-19
+test('what is shown is not forgotten where the inbox changes meanwhile', async ({ visit }) => {
+  const page = await visit(server());
+  await page.context().grantPermissions(['notifications'], { origin: server().url });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  const { item } = await waiting('Greys');
+  await expect(page.locator(`[data-ask="${item}"]`).first()).toBeVisible();
+  const until = new Date(Date.now() + 3600_000).toISOString();
+  for (let round = 0; round < 10; round++) {
+    const push = { about: 'push', title: 'greys', text: '', path: '/', items: [], badge: 1 };
+    const told = Array.from({ length: 5 }, (_, n) => ({ ...push, tag: `${round} ${n}` }));
+    await Promise.all([
+      inWorker(
+        page,
+        `${JSON.stringify(told)}.forEach((one) =>
+          dispatchEvent(new PushEvent('push', { data: JSON.stringify(one) })))`,
+      ),
+      server().api('POST', `/api/inbox/${item}/snooze`, { until: round % 2 ? null : until }),
+    ]);
+  }
+  await expect.poll(() => shown(page)).toHaveLength(50);
+});
 
 interface Decided {
   id: string;
@@ -190,8 +203,7 @@ test('a permission is answered on its notification: once, in words where it was 
   const first = await asked();
   await tell(first);
   expect(await inWorker(page, 'badges')).toEqual([1]);
-  const titles =
-    'registration.getNotifications().then(([one]) => one.actions.map(({ title }) => title))';
+  const titles = `${STAND}.then(([one]) => one.actions.map(({ title }) => title))`;
   expect(await inWorker(page, titles)).toEqual(['Allow once', 'Deny']);
   await pressed('allow', 499);
   await expect(page).toHaveURL(server().url + told(first).path);

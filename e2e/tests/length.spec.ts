@@ -80,7 +80,9 @@ test(
     const midnight = await page.evaluate((at) => new Date(`${at}T00:00`).toISOString(), day);
     const first = (await events(`at=${midnight}&limit=100`)).find(({ at }) => at >= midnight);
     await page.getByLabel('Go to a day').fill(day);
-    const mark = line(page).getByRole('heading', { level: 2 }).filter({ hasText: /day \d/ });
+    const mark = line(page)
+      .getByRole('heading', { level: 2 })
+      .filter({ hasText: /day \d/ });
     await expect(mark.first()).toBeInViewport();
     const marks = line(page).locator('[data-kind="day"]');
     await expect

@@ -6,6 +6,7 @@
  */
 import { build, files, version } from '$service-worker';
 import { give, giveKept } from '$lib/features/attention/answering';
+import { inTurn } from '$lib/features/attention/notices';
 import { SETTLE_MS } from '$lib/features/inbox/settle';
 import { worker as words } from '$lib/messages/worker';
 
@@ -97,10 +98,18 @@ worker.addEventListener('push', (event) => {
   if (told) event.waitUntil(told.about === 'clear' ? clear(told) : show(told));
 });
 
+/** As one of ours. */
+function display(title: string, options: NotificationOptions): Promise<void> {
+  return inTurn(() => worker.registration.showNotification(title, { ...LOOK, ...options }));
+}
+
+function displayed(filter: GetNotificationOptions = {}): Promise<Notification[]> {
+  return inTurn(() => worker.registration.getNotifications(filter));
+}
+
 async function show(told: Told): Promise<void> {
   const fit = told.actions && (Notification.maxActions ?? 0) >= told.actions.length;
-  await worker.registration.showNotification(told.title, {
-    ...LOOK,
+  await display(told.title, {
     body: told.text,
     tag: told.tag,
     data: { path: told.path, items: told.items, at: Date.now() } satisfies Shown,
@@ -113,7 +122,7 @@ async function show(told: Told): Promise<void> {
 }
 
 async function clear(told: Told): Promise<void> {
-  for (const shown of await worker.registration.getNotifications({ tag: told.tag })) shown.close();
+  for (const shown of await displayed({ tag: told.tag })) shown.close();
   await worker.navigator.setAppBadge?.(told.badge).catch(() => undefined);
 }
 
@@ -146,8 +155,7 @@ async function answer(pressed: Notification, decision: Decision, item: string): 
 /** `items`: while these wait it stands; without any until it is seen. */
 async function say(pressed: Notification, body: string, items: string[]): Promise<void> {
   const { path } = pressed.data as Shown;
-  await worker.registration.showNotification(pressed.title, {
-    ...LOOK,
+  await display(pressed.title, {
     body,
     tag: pressed.tag,
     silent: true,
@@ -167,7 +175,7 @@ worker.addEventListener('sync' as 'message', (event) => {
 
 async function sync(): Promise<void> {
   const all = await giveKept();
-  for (const shown of await worker.registration.getNotifications()) {
+  for (const shown of await displayed()) {
     const { items = [] } = (shown.data ?? {}) as Partial<Shown>;
     const came = all.find(({ item }) => items.includes(item))?.came;
     if (came?.to === 'taken') shown.close();

@@ -6,6 +6,7 @@ import { focusAsk } from '$lib/features/inbox/settle';
 import { lend } from '$lib/live/lent';
 import { untrack } from 'svelte';
 import type { App } from '$lib/shared/app.svelte';
+import { inTurn } from './notices';
 import { asBody } from './push';
 
 /** Which subscription the server was told last. */
@@ -87,7 +88,8 @@ async function show(waiting: string[]): Promise<void> {
   for (const item of waiting) seen.add(item);
   void navigator.setAppBadge?.(waiting.length).catch(() => undefined);
   const worker = await navigator.serviceWorker?.getRegistration();
-  for (const shown of (await worker?.getNotifications?.()) ?? []) {
+  if (!worker?.getNotifications) return;
+  for (const shown of await inTurn(() => worker.getNotifications())) {
     const { items = [], at = Infinity } = (shown.data ?? {}) as { items?: string[]; at?: number };
     const older = at < performance.timeOrigin;
     const over = (item: string) => !waiting.includes(item) && (older || seen.has(item));
