@@ -93,6 +93,14 @@ def test_a_turn_goes_on_while_the_server_is_away_and_its_reply_is_there_once(
     gap_free(person)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_ctrl_c_ends_it_without_a_trace(process: ServerProcess) -> None:
+    process.start().kill(signal.SIGINT)
+    assert process.process is not None
+    assert process.process.poll() == 128 + signal.SIGINT
+    assert "Traceback" not in process.log()
+
+
 def test_a_half_written_reply_is_whole_again_after_a_restart(process: ServerProcess, person: Person) -> None:
     person.say(script({**SLOW, "chunk_delay": 1}))
     before = person.until("some of it", lambda: person.state()["open_messages"])[0]["text"]

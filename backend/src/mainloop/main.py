@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except MainloopError as error:
         print(error.sentence, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # as shells count it
     return 1
 
 
