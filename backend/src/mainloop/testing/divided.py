@@ -1,9 +1,11 @@
 """The program as processes divided off one that has loaded it, for tests that start it again and again.
 
 Loading it takes longer than everything else at its start. What runs is the same `main` with the arguments, environment,
-folder and output of a process of its own.
+folder and output of a process of its own. It is not another Python, though: all of them have one seed of hashes, and
+the time zone of the process that they were divided off.
 """
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -46,8 +48,10 @@ class Divided:
         return code
 
     def send_signal(self, sig: signal.Signals) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, sig)
+        # It is another process's child, so it can be gone before this one hears of it.
+        with contextlib.suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.pid, sig)
 
 
 def run(
