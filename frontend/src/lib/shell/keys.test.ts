@@ -9,6 +9,10 @@ vi.mock('$app/navigation', () => ({ goto: (path: string) => Promise.resolve(went
 vi.mock('$app/paths', () => ({ resolve: (_: string, { id }: { id: string }) => `/s/${id}` }));
 vi.mock('$app/state', () => ({ page: { params: { id: 'own' }, state: {}, route: { id: '' } } }));
 
+// A page of a browser has these.
+vi.stubGlobal('CSS', { escape: (text: string) => text });
+Element.prototype.scrollIntoView = () => undefined;
+
 afterEach(() => {
   document.body.replaceChildren();
   went.length = 0;
@@ -49,4 +53,38 @@ test('the key of the open change does nothing to it while another session or an 
   expect(went[0]).toBe('/s/other');
   expect(pressed('[data-ask]')).toEqual([]);
   expect(went).toContain('/s/asking');
+});
+
+// spec: page-20
+test('what is answered keeps its place: one goes on from there, past all that are answered', () => {
+  const items = ['a', 'b', 'c', 'd'].map((id) => ({ id, session_id: id, decisions: ['dismiss'] }));
+  const held = new Set(['c']);
+  const list = document.createElement('main');
+  list.innerHTML = items.map(({ id }) => `<p data-ask="${id}" tabindex="-1"></p>`).join('');
+  document.body.append(list);
+  const app = {
+    keymap: new Keymap(undefined),
+    inbox: {
+      items,
+      get: (id: string) => items.find((item) => item.id === id),
+      isHeld: (id: string) => held.has(id),
+      answer: ({ id }: { id: string }) => held.add(id),
+    },
+  } as unknown as App;
+  const keys = new Keys(app);
+  list.onkeydown = (event) => keys.press(event);
+  const asked = (id: string) => list.querySelector<HTMLElement>(`[data-ask=${id}]`);
+  const press = (key: string) =>
+    document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  asked('b')?.focus();
+  press('e');
+  expect(held).toEqual(new Set(['b', 'c']));
+  expect(document.activeElement).toBe(asked('d'));
+  press('n');
+  expect(document.activeElement).toBe(asked('a'));
+  press('N');
+  expect(document.activeElement).toBe(asked('d'));
+  asked('b')?.focus();
+  press('N');
+  expect(document.activeElement).toBe(asked('a'));
 });

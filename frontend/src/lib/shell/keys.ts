@@ -235,15 +235,17 @@ export class Keys {
   /** To the next thing that needs the person: where it stands on this page, else to its session. */
   #toItem(step: 1 | -1): boolean {
     const { inbox } = this.#app;
-    const items = inbox.items.filter((item) => !inbox.isHeld(item.id));
-    if (items.length === 0) return true;
+    const { items } = inbox;
     const here = document.activeElement?.closest<HTMLElement>('[data-ask]')?.dataset['ask'];
     const at = items.findIndex((item) => item.id === here);
-    const { length } = items;
+    // On from the one that has the focus, also where that is answered by now.
+    const from = step > 0 ? at + 1 : Math.max(0, at);
+    const open = [...items.slice(from), ...items.slice(0, from)].filter(
+      (item) => !inbox.isHeld(item.id),
+    );
     // One begins with what the open session asks.
-    const own = items.find((item) => item.session_id === page.params['id']);
-    const edge = own ?? items[step > 0 ? 0 : length - 1];
-    const next = at < 0 ? edge : items[(at + step + length) % length];
+    const own = at < 0 ? open.find((item) => item.session_id === page.params['id']) : undefined;
+    const next = own ?? open.at(step > 0 ? 0 : -1);
     if (!next) return true;
     const focus = () => {
       const ask = document.querySelector<HTMLElement>(`[data-ask="${CSS.escape(next.id)}"]`);
