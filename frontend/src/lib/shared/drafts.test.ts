@@ -71,3 +71,14 @@ test('what is taken is kept no more, written or not, and nothing else is', () =>
   expect(new Drafts(localStorage).read('item:11:form')).toBe('three');
   expect(new Drafts(localStorage).read('item:1:note')).toBe('');
 });
+
+test('of a storage that can no longer be used what was typed is taken all the same', () => {
+  const broken = () => {
+    throw new DOMException('damaged', 'InvalidStateError');
+  };
+  const storage = { getItem: broken, setItem: broken, removeItem: broken } as unknown as Storage;
+  const drafts = new Drafts(storage);
+  drafts.write('item:1:note', 'for now');
+  expect([...drafts.take('item:1:')]).toEqual([['note', 'for now']]);
+  expect(drafts.read('item:1:note')).toBe('');
+});

@@ -50,9 +50,9 @@ export class Drafts {
       if (!name.startsWith(beginning)) continue;
       const text = this.read(name);
       if (text) taken.set(name.slice(beginning.length), text);
-      this.#pending.delete(name);
-      this.storage?.removeItem(PREFIX + name);
+      this.#pending.set(name, '');
     }
+    this.flush();
     return taken;
   }
 
