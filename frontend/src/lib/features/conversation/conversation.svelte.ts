@@ -419,7 +419,17 @@ export class Conversation {
     await this.#connection.live.changeQueued(this.id, messageId, change);
   }
 
+  /** What is being made of a message in line, over a reload and another view. */
+  editOf(messageId: string): string {
+    return this.#drafts.read(`queued:${messageId}`);
+  }
+
+  keepEdit(messageId: string, text: string): void {
+    this.#drafts.write(`queued:${messageId}`, text);
+  }
+
   async withdraw(messageId: string): Promise<void> {
+    this.keepEdit(messageId, '');
     await this.#connection.live.withdraw(this.id, messageId);
   }
 
@@ -445,7 +455,16 @@ export class Conversation {
   }
 
   #readQueue(): void {
-    this.#queue = [...(this.#connection.live.world.queued.get(this.id)?.values() ?? [])];
+    const before = this.#queue;
+    const queued = this.#connection.live.world.queued.get(this.id);
+    this.#queue = [...(queued?.values() ?? [])];
+    // Its turn came before its edit was done: what was made of it goes on as a message of its own.
+    for (const { id, text } of before) {
+      const made = queued?.has(id) ? '' : this.editOf(id);
+      if (!made) continue;
+      this.keepEdit(id, '');
+      if (made.trim() && made !== text) this.goOn(made);
+    }
   }
 }
 
