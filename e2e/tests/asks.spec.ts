@@ -138,8 +138,7 @@ test('a command too long for an event is there to its last word before it can be
   await expect(said(page, 'It ends with: the end')).toBeVisible();
 });
 
-// spec: inbox-9
-// spec: inbox-32
+// spec: inbox-32, page-20
 test(
   'of a command nothing hides, and a word without an end goes beyond no edge',
   { tag: '@both' },
@@ -180,10 +179,12 @@ test(
     await long.getByRole('button', { name: 'There is more of it: show all' }).click();
     await expect.poll(end).toBeLessThan(2);
     await expect(long.getByRole('button', { name: /show all/ })).toHaveCount(0);
+    await expect(long.locator('[data-permission]')).toBeFocused();
     await long.getByRole('button', { name: 'Deny', exact: true }).click();
   },
 );
 
+// spec: inbox-9
 test(
   'a refused command does not run, and the agent reads why',
   { tag: '@wide' },
