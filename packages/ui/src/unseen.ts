@@ -1,7 +1,10 @@
-/** Signs that no screen shows, or that turn the direction of what follows: a text seems to be another one than it is. */
+/**
+ * Signs that no screen shows, or that turn the direction of what follows: a text seems to be another one than it is. Those
+ * that join letters, or say how a picture is drawn, are seen in what they do.
+ */
 export const UNSEEN =
   // eslint-disable-next-line no-control-regex
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/g;
+  /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb\p{Default_Ignorable_Code_Point}]/gu;
 /** What turns letters around that have a direction of their own, which no script needs. */
 const TURNING = /[\u202d\u202e]/g;
 
@@ -16,7 +19,7 @@ export function upright(text: string): string {
 }
 
 export function isUnseen(sign: string): boolean {
-  return sign.length === 1 && sign.search(UNSEEN) === 0;
+  return sign !== '' && sign.replace(UNSEEN, '') === '';
 }
 
 function nameOf(sign: string): string {

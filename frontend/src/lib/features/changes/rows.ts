@@ -206,7 +206,7 @@ export function piecesOf({ text, words }: Line): Piece[] {
   if (words.length === 0 && text.search(UNSEEN) < 0)
     return [{ at: 0, text, changed: false, unseen: false }];
   const cuts = new Set([0, text.length, ...words.flat()]);
-  for (const { index } of text.matchAll(UNSEEN)) cuts.add(index).add(index + 1);
+  for (const { index, 0: sign } of text.matchAll(UNSEEN)) cuts.add(index).add(index + sign.length);
   const places = [...cuts].filter((place) => place <= text.length).sort((a, b) => a - b);
   return places.slice(0, -1).map((at, i) => {
     const part = text.slice(at, places[i + 1]);
