@@ -8,10 +8,12 @@ import {
   logOf,
   takeDelta,
   takeEvent,
+  takeItem,
   takeMark,
   takeOpenMessages,
   takePage,
   takeQueued,
+  takeSession,
   takeState,
   takeStatus,
   takeWindow,
@@ -75,6 +77,8 @@ function started(more: Partial<State> = {}): World {
   return world;
 }
 
+const session = (more: Partial<Session>) => ({ id: 's', title: 'Paint', ...more }) as Session;
+
 const texts = (world: World, thread = 'main') =>
   inOrder(logOf(world, thread)).map(({ event: { body } }) => (body as MessageBody).text);
 
@@ -99,7 +103,7 @@ describe('what is unread', () => {
     takeMark(world, { thread_id: 's', read: 3, told: 3, replies: 0 });
     expect(mark()).toMatchObject({ read: 3, told: 4 });
     takeMark(world, { thread_id: 's', read: 4, told: 4, replies: 0 });
-    takeEvent(world, event('session', { id: 's', state: 'idle', status: {} }, 5, 's'));
+    takeEvent(world, event('session', session({ state: 'idle', status: {} }), 5, 's'));
     expect(mark()).toMatchObject({ read: 4, told: 4 });
     // Made unread on another device.
     takeMark(world, { thread_id: 's', read: 1, told: 4, replies: 0 });
@@ -438,15 +442,32 @@ test('what an agent writes is counted, once, and a mark of another tab takes not
 });
 
 describe('the rest of the world', () => {
+  const item = { id: 'i', title: 'Which?', state: 'open' } as Item;
+
+  // spec: length-17
+  test('in no title letters are turned around, whichever way it came', () => {
+    const title = 'ls \u202ehs.live';
+    const world = started({ sessions: [session({ title })], items: [{ ...item, title }] });
+    const [upright, plain] = ['ls ‹U+202E›hs.live', 'Paint'];
+    const titles = () => [world.sessions.get('s')?.title, world.items.get('i')?.title];
+    expect(titles()).toEqual([upright, upright]);
+    takeEvent(world, event('session', session({ title: plain, updated_at: '1' }), 1, 's'));
+    takeEvent(world, event('item', { ...item, title: plain }, 2, 's'));
+    expect(titles()).toEqual([plain, plain]);
+    takeSession(world, session({ title, updated_at: '2' }));
+    takeItem(world, { ...item, title });
+    expect(titles()).toEqual([upright, upright]);
+  });
+
   test('an event older than the snapshot changes no session', () => {
-    const world = started({ cursor: '50', sessions: [{ id: 's', state: 'idle' } as Session] });
-    const old = { ...event('session', { id: 's', state: 'working' }, 1, 's'), cursor: '40' };
+    const world = started({ cursor: '50', sessions: [session({ state: 'idle' })] });
+    const old = { ...event('session', session({ state: 'working' }), 1, 's'), cursor: '40' };
     takeEvent(world, old);
     expect(world.sessions.get('s')?.state).toBe('idle');
   });
 
   test('what an agent does is announced, for the main thread and for sessions, and is no event', () => {
-    const world = started({ sessions: [{ id: 's', state: 'working' } as Session] });
+    const world = started({ sessions: [session({ state: 'working' })] });
     const activity = { kind: 'retrying', text: 'busy', since: '', attempt: 4, of: 6 } as const;
     const cursor = world.cursor;
     expect([...takeStatus(world, { thread_id: 's', activity })]).toEqual(['sessions']);
@@ -455,17 +476,15 @@ describe('the rest of the world', () => {
     expect(world.main.status?.activity?.attempt).toBe(4);
     expect(world.cursor).toBe(cursor);
     // An event of the same state is older news of what it does.
-    takeEvent(
-      world,
-      event('session', { id: 's', state: 'working', queued: 1, status: {} }, 1, 's'),
-    );
+    const working = session({ state: 'working', queued: 1, status: {} });
+    takeEvent(world, event('session', working, 1, 's'));
     expect(world.sessions.get('s')).toMatchObject({ queued: 1, status: { activity } });
-    takeEvent(world, event('session', { id: 's', state: 'idle', status: {} }, 2, 's'));
+    takeEvent(world, event('session', session({ state: 'idle', status: {} }), 2, 's'));
     expect(world.sessions.get('s')?.status).toEqual({});
   });
 
   test('an item leaves when it is answered or closes itself', () => {
-    const world = started({ items: [{ id: 'i', state: 'open' } as Item] });
+    const world = started({ items: [item] });
     takeEvent(world, event('item', { id: 'i', state: 'answered' }, 1, 's'));
     expect(world.items.size).toBe(0);
   });

@@ -4,6 +4,7 @@
  *
  * `World` is changed in place; each call says which topics changed, so that a view redraws only those.
  */
+import { upright } from '@mainloop/ui/unseen';
 import type {
   Delta,
   Event,
@@ -173,8 +174,8 @@ export function takeState(world: World, state: State): Changes {
   world.state = state;
   world.cursor = state.cursor;
   world.main = state.main;
-  world.sessions = new Map(state.sessions.map((session) => [session.id, session]));
-  world.items = new Map(state.items.map((item) => [item.id, item]));
+  world.sessions = new Map(state.sessions.map((session) => [session.id, named(session)]));
+  world.items = new Map(state.items.map((item) => [item.id, named(item)]));
   world.projects = new Map(state.projects.map((project) => [project.id, project]));
   world.marks = new Map(state.marks.map((mark) => [mark.thread_id, mark]));
   for (const id of world.queued.keys()) changes.add(`queue:${id}`);
@@ -351,7 +352,7 @@ function takeEffect(world: World, event: Event, changes: Changes): void {
   const thread = event.thread_id;
   switch (event.kind) {
     case 'session':
-      world.sessions.set(event.body.id, withNewestStatus(world, event.body));
+      world.sessions.set(event.body.id, named(withNewestStatus(world, event.body)));
       changes.add('sessions');
       break;
     case 'item':
@@ -436,9 +437,14 @@ function withNewestStatus(world: World, session: Session): Session {
 }
 
 export function takeItem(world: World, item: Item): Changes {
-  if (item.state === 'open') world.items.set(item.id, item);
+  if (item.state === 'open') world.items.set(item.id, named(item));
   else world.items.delete(item.id);
   return new Set<Topic>(['items']);
+}
+
+/** Its title stands in lists, lines and labels, beside what others say: nothing in it turns letters around. */
+function named<T extends Session | Item>(one: T): T {
+  return { ...one, title: upright(one.title) };
 }
 
 export function takeProject(world: World, project: Project): Changes {
@@ -449,7 +455,7 @@ export function takeProject(world: World, project: Project): Changes {
 export function takeSession(world: World, session: Session): Changes {
   const held = world.sessions.get(session.id);
   if (held && held.updated_at > session.updated_at) return new Set();
-  world.sessions.set(session.id, session);
+  world.sessions.set(session.id, named(session));
   return new Set(['sessions']);
 }
 

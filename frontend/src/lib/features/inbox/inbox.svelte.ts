@@ -1,3 +1,4 @@
+import { seen } from '@mainloop/ui/unseen';
 import { SvelteSet } from 'svelte/reactivity';
 import type { GivenAnswer, Problem } from '$lib/live/api';
 import type { WaitingAnswer } from '$lib/live/outbox';
@@ -39,7 +40,7 @@ function inShort(answer: Answer | GivenAnswer): string {
   switch (answer.decision) {
     case 'allow': {
       const always = 'always' in answer ? answer.always : 'pattern' in answer && answer.pattern;
-      return always ? en.asks.allowedAlways(always.replaceAll('\n', ', ')) : en.asks.allowed;
+      return always ? en.asks.allowedAlways(seen(always).replaceAll('\n', ', ')) : en.asks.allowed;
     }
     case 'deny':
       return answer.text ? `${en.asks.denied}: ${answer.text}` : en.asks.denied;

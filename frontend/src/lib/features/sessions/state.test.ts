@@ -89,6 +89,13 @@ describe('a change', () => {
   });
 });
 
+// spec: length-17
+test('in what an agent does right now nothing hides', () => {
+  const activity = { kind: 'tool', text: 'run ls \u202e#llaw', since: before(1) } as const;
+  const { verb, target } = doingOf({ activity } as Status, NOW);
+  expect([verb, target]).toEqual(['run', 'ls ‹U+202E›#llaw']);
+});
+
 describe('a session in time', () => {
   // spec: waiting-6
   test('who waits for a place says how many are ahead, and holds none', () => {

@@ -1,5 +1,6 @@
 /** What a session's state means to the eye: chip, end of its line, group in the list. */
 import type { LineEnd, Tone } from '@mainloop/ui';
+import { seen } from '@mainloop/ui/unseen';
 import { en } from '$lib/messages/en';
 import type { Item, Session, Status } from '$lib/live/types';
 import { lasting, momentInWords, timeOfDay } from '$lib/shared/time';
@@ -87,7 +88,7 @@ export function doingOf(status: Status | undefined, now: number): Doing {
     return {
       chip: took < LONG ? words.working : said.oneCallFor(lasting(took)),
       verb,
-      target: target.join(' '),
+      target: seen(target.join(' ')),
       since: activity.since,
       live: true,
     };
