@@ -160,19 +160,23 @@ test('a session is parked, closed and reopened, and remembers what was said', as
   const page = await visit(server(), { path: `/s/${id}` });
   const header = page.locator('[data-session-header]');
   const handle = (await page.getByRole('heading', { level: 1 }).innerText()).trim();
+  // What it says is read before its turn has ended, and only then does it offer this.
+  const answered = header.getByText('answered', { exact: true });
   await expect(said(page, 'ok: Remember the number nine.')).toBeVisible();
+  await expect(answered).toBeVisible();
 
   await choose(header, 'Park its runner');
   await expect.poll(() => server().processes(id)).toEqual([]);
   await say(page, 'Wake up', handle);
   await expect(said(page, 'ok: Wake up (before: Remember the number nine.)')).toBeVisible();
+  await expect(answered).toBeVisible();
 
   await choose(header, 'Close, it is done');
   await expect(header.getByText('done', { exact: true })).toBeVisible();
   await expect.poll(() => server().processes(id)).toEqual([]);
   await say(page, 'One more thing', handle);
   await expect(said(page, 'ok: One more thing (before: Wake up)')).toBeVisible();
-  await expect(header.getByText('answered', { exact: true })).toBeVisible();
+  await expect(answered).toBeVisible();
 });
 
 // spec: layout-13
