@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { begun, lacking, valuesOf, type Field } from './form';
+import { begun, draftOf, lacking, valuesOf, type Field } from './form';
 
 const field = (name: string, kind: Field['kind'], more: Partial<Field> = {}): Field => ({
   name,
@@ -35,6 +35,23 @@ describe('a form', () => {
       sure: false,
       copies: '2',
     });
+  });
+
+  // spec: writing-17
+  it('is kept as it was left, what was written apart from what was chosen, and no default', () => {
+    const written = {
+      ...begun(fields),
+      host: 'ash',
+      sure: false,
+      zone: 'eu',
+      days: ['mon', 'tue'],
+    };
+    const texts = draftOf(fields, written, 'texts');
+    expect(texts).toBe('{"host":"ash"}');
+    expect(begun(fields, texts, draftOf(fields, written, 'chosen'))).toEqual(written);
+    expect(draftOf(fields, begun(fields), 'texts') + draftOf(fields, begun(fields), 'chosen')).toBe(
+      '',
+    );
   });
 
   it('sends numbers as numbers, moments with their zone, and nothing that was left empty', () => {

@@ -6,10 +6,21 @@ export type Value = NonNullable<Field['default']>;
 /** As it stands in the fields: texts, yes or no, and chosen values. */
 export type Written = Record<string, string | boolean | string[]>;
 
-/** What stands in the fields before anybody has written, or as it was left. */
-export function begun(fields: Field[], kept: string): Written {
-  const left = kept ? (JSON.parse(kept) as Written) : {};
+/** What stands in the fields before anybody has written, or as it was left: what was chosen, and what was written. */
+export function begun(fields: Field[], ...kept: string[]): Written {
+  const parts = kept.filter(Boolean).map((part) => JSON.parse(part) as Written);
+  const left: Written = Object.assign({}, ...parts);
   return Object.fromEntries(fields.map((field) => [field.name, left[field.name] ?? first(field)]));
+}
+
+/** What was made of the fields, as a draft keeps it: their texts, or what was chosen in them. */
+export function draftOf(fields: Field[], written: Written, what: 'texts' | 'chosen'): string {
+  const made = fields.flatMap((field) => {
+    const value = written[field.name];
+    const isText = field.kind === 'text' || field.kind === 'number' || field.kind === 'integer';
+    return isText === (what === 'texts') && value !== first(field) ? [[field.name, value]] : [];
+  });
+  return made.length > 0 ? JSON.stringify(Object.fromEntries(made)) : '';
 }
 
 function first({ kind, format, default: value }: Field): Written[string] {
