@@ -246,7 +246,8 @@ export class Conversation {
     if (link.state !== 'down') await this.#try(() => live.openThread(this.id));
     else if (!this.#loaded) {
       await live.openKept(this.id);
-      if (!live.world.logs.get(this.id)?.loaded) this.#failure = en.link.notHere;
+      const away = this.#connection.link.state === 'down';
+      if (away && !live.world.logs.get(this.id)?.loaded) this.#failure = en.link.notHere;
     }
   }
 

@@ -26,6 +26,28 @@ function waiting(...ids: string[]) {
   return { conversation, begin };
 }
 
+// spec: length-9
+test('that a thread was not read here is said where there is no line, not where one has come meanwhile', async () => {
+  const world = emptyWorld();
+  const connection = {
+    live: { world, trim: () => undefined, openKept: () => Promise.resolve() },
+    link: { state: 'down' },
+    state: {},
+    outbox: [],
+    onchange: () => undefined,
+  };
+  const drafts = new Drafts(localStorage);
+  const sessions = {} as Sessions;
+  const make = () => new Conversation('one', connection as unknown as Connection, sessions, drafts);
+  const without = make();
+  await without.open();
+  expect(without.failure).toMatch('comes with the connection');
+  connection.live.openKept = () => Promise.resolve(void (connection.link = { state: 'open' }));
+  const within = make();
+  await within.open();
+  expect(within.failure).toBe('');
+});
+
 // spec: writing-18
 test('what was made of a message in line outlives its turn, whatever one looks at then', () => {
   const { conversation, begin } = waiting('first', 'second', 'third');
