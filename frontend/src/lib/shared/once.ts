@@ -11,6 +11,14 @@ export function once<T>(work: () => Promise<T>): () => Promise<T> {
 }
 
 const AGAIN_MS = 3000;
+const LONGEST_MS = 15_000;
+
+/** How long to wait before a try, after so many that failed: longer each time, as a part may be gone for good. */
+function pause(failed: number): number {
+  return Math.min(AGAIN_MS * 2 ** (failed - 1), LONGEST_MS);
+}
+
+const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Where the line is gone it is tried again, until it has worked. */
 export async function insist<T>(work: () => Promise<T>): Promise<T> {
@@ -18,14 +26,28 @@ export async function insist<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await after(AGAIN_MS);
     }
+  }
+}
+
+/** All of them, one after the other; those that failed once more behind the others. */
+export async function insistOnAll(works: readonly (() => Promise<unknown>)[]): Promise<void> {
+  let left = works;
+  for (let failed = 1; left.length > 0; failed++) {
+    const again: (() => Promise<unknown>)[] = [];
+    for (const work of left) await work().catch(() => again.push(work));
+    left = again;
+    if (left.length > 0) await after(pause(failed));
   }
 }
 
 /** A style that could not be fetched is asked for again: the loader asks once, and its part would stand there without. */
 export function restyle({ target }: Event): void {
   if (!(target instanceof HTMLLinkElement) || target.rel !== 'stylesheet') return;
+  const failed = Number(target.dataset['failed'] ?? 0) + 1;
+  const again = target.cloneNode() as HTMLLinkElement;
+  again.dataset['failed'] = `${failed}`;
   target.remove();
-  setTimeout(() => document.head.append(target.cloneNode()), AGAIN_MS);
+  setTimeout(() => document.head.append(again), pause(failed));
 }

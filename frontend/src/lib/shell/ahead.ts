@@ -1,7 +1,7 @@
 import { preloadCode } from '$app/navigation';
 import { resolve } from '$app/paths';
 import { notice, rareForms } from '$lib/features/inbox/forms';
-import { insist } from '$lib/shared/once';
+import { insistOnAll } from '$lib/shared/once';
 
 export { follow } from '$lib/features/attention/follow.svelte';
 
@@ -9,9 +9,9 @@ export { follow } from '$lib/features/attention/follow.svelte';
  * What is not needed for the first screen, but may be needed where there is no connection, which is all that there is of
  * the page where no worker keeps it: fetched when all is quiet.
  */
-export async function fetchAhead(): Promise<void> {
+export function fetchAhead(): Promise<void> {
   // One after the other, so that nothing the person asks for has to wait behind them.
-  for (const part of [
+  return insistOnAll([
     ...Object.values(rareForms).filter((form) => form !== undefined),
     notice,
     () => import('./keys'),
@@ -43,7 +43,5 @@ export async function fetchAhead(): Promise<void> {
     () => preloadCode(resolve('/settings')),
     () => preloadCode(resolve('/projects')),
     () => preloadCode(resolve('/cost')),
-  ]) {
-    await insist<unknown>(part);
-  }
+  ]);
 }
