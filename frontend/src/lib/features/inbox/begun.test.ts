@@ -13,3 +13,11 @@ test('what was begun to an ask is its texts, whatever they were said to, and not
   expect(wordsOf(begun)).toBe('neither of them\nfor now\nnot yet\nAda');
   expect(wordsOf(new Map([['chosen', '{}']]))).toBe('');
 });
+
+test('a draft that is damaged goes on as it is', () => {
+  const begun = new Map([
+    ['steps', '{"1":"not y'],
+    ['note', 'for now'],
+  ]);
+  expect(wordsOf(begun)).toBe('{"1":"not y\nfor now');
+});

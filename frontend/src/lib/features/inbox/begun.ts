@@ -15,8 +15,13 @@ export function wordsOf(begun: ReadonlyMap<string, string>): string {
     .join('\n');
 }
 
+/** One that is damaged goes on as it is: what the inbox hears of next must not wait for it. */
 function textsIn(kept: string): string[] {
-  return Object.values(JSON.parse(kept) as Record<string, unknown>).filter(
-    (text) => typeof text === 'string',
-  );
+  try {
+    return Object.values(JSON.parse(kept) as Record<string, unknown>).filter(
+      (text) => typeof text === 'string',
+    );
+  } catch {
+    return [kept];
+  }
 }
